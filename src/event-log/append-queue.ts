@@ -1,0 +1,132 @@
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { AppendQueueFullError, StoreUnavailableError } from './errors.js';
+
+/** How much may wait, and for how long. */
+export interface AppendQueueLimits {
+  /** Entries waiting in front of the store. */
+  entries: number;
+  /** Bytes waiting in front of the store. */
+  bytes: number;
+  /** How long an entry may take from its arrival to its commit, milliseconds. */
+  patience: number;
+  /** Entries in one commit. */
+  batch: number;
+}
+
+/** Sized for a sender that gives up after 15 s, and for a process of ordinary memory. */
+export const APPEND_QUEUE_LIMITS: AppendQueueLimits = {
+  entries: 10_000,
+  bytes: 128 * 1024 * 1024,
+  patience: 2_000,
+  batch: 256,
+};
+
+interface Entry<T, R> {
+  item: T;
+  size: number;
+  deadline: number;
+  /** Whether its promise is settled: nobody waits any more. */
+  settled: boolean;
+  resolve(result: R): void;
+  reject(error: Error): void;
+}
+
+/** What an append queue needs of its store. */
+export interface BatchStore<T, R> {
+  /** Commits a batch: all of it or nothing. */
+  commit(batch: T[]): Promise<R[]>;
+  /** Whether a commit that failed so may succeed if tried again in a moment. */
+  isBusy(error: unknown): boolean;
+}
+
+/**
+ * Group commit: one commit is in flight, and whatever arrives meanwhile is the next one's batch. So a lone event
+ * is not kept waiting for company, and a crowd shares one write to the disk.
+ */
+export class AppendQueue<T, R> {
+  private readonly waiting: Entry<T, R>[] = [];
+  private waitingBytes = 0;
+  private flushing: Promise<void> | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly store: BatchStore<T, R>,
+    private readonly limits: AppendQueueLimits = APPEND_QUEUE_LIMITS,
+  ) {}
+
+  /** Entries waiting for their commit. */
+  get depth(): number {
+    return this.waiting.length;
+  }
+
+  /**
+   * Resolves once the item is committed.
+   *
+   * @throws AppendQueueFullError when too much waits already, StoreUnavailableError when the store fails or is slow.
+   */
+  add(item: T, size: number): Promise<R> {
+    if (this.closed) return Promise.reject(new StoreUnavailableError('closed'));
+    const { entries, bytes, patience } = this.limits;
+    if (this.waiting.length >= entries || (this.waitingBytes > 0 && this.waitingBytes + size > bytes)) {
+      return Promise.reject(new AppendQueueFullError());
+    }
+    return new Promise<R>((resolve, reject) => {
+      const entry: Entry<T, R> = {
+        item,
+        size,
+        deadline: Date.now() + patience,
+        settled: false,
+        resolve: (result) => settle(() => resolve(result)),
+        reject: (error) => settle(() => reject(error)),
+      };
+      const timer = setTimeout(() => entry.reject(new StoreUnavailableError('slow')), patience);
+      const settle = (how: () => void) => {
+        if (entry.settled) return;
+        entry.settled = true;
+        clearTimeout(timer);
+        how();
+      };
+      this.waiting.push(entry);
+      this.waitingBytes += size;
+      this.flushing ??= this.flush();
+    });
+  }
+
+  /** Takes no more, and resolves when what waits is committed or given up. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.flushing;
+  }
+
+  private async flush(): Promise<void> {
+    await nextTurn(); // everything that arrives in this turn of the event loop shares the commit
+    while (this.waiting.length > 0) await this.commit(this.take());
+    this.flushing = undefined;
+  }
+
+  private take(): Entry<T, R>[] {
+    const taken = this.waiting.splice(0, this.limits.batch);
+    for (const { size } of taken) this.waitingBytes -= size;
+    return taken.filter((entry) => !entry.settled); // nobody waits for these: their sender will be back
+  }
+
+  private async commit(batch: Entry<T, R>[]): Promise<void> {
+    if (batch.length === 0) return;
+    try {
+      const results = await this.store.commit(batch.map(({ item }) => item));
+      for (const [index, entry] of batch.entries()) entry.resolve(results[index] as R);
+    } catch (error) {
+      if (this.store.isBusy(error)) {
+        await delay(20);
+        return this.commit(batch.filter((entry) => !entry.settled));
+      }
+      if (batch.length > 1) return this.commitOneByOne(batch);
+      for (const entry of batch) entry.reject(new StoreUnavailableError('failed', { cause: error }));
+    }
+  }
+
+  // One that can't be stored must not take the others of its batch with it.
+  private async commitOneByOne(batch: Entry<T, R>[]): Promise<void> {
+    for (const entry of batch) if (!entry.settled) await this.commit([entry]);
+  }
+}

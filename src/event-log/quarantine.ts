@@ -1,0 +1,37 @@
+import type { EntityManager } from 'typeorm';
+import { type Dialect, valuesList } from '../database/sql.js';
+import type { QuarantinedBody } from './events.js';
+
+/** How much the quarantine holds before its oldest bodies make room: rows, and bytes of their bodies. */
+export const QUARANTINE_CAP = { rows: 10_000, bytes: 256 * 1024 * 1024 };
+
+/** Keeps a body that can't be an event, once however often it comes, in the caller's transaction. */
+export async function quarantine(
+  dialect: Dialect,
+  manager: EntityManager,
+  body: QuarantinedBody,
+  cap: typeof QUARANTINE_CAP = QUARANTINE_CAP,
+): Promise<void> {
+  const { text, parameters } = valuesList(dialect, [
+    [body.source, body.sha256, body.reason, body.raw, body.at, body.at, 1],
+  ]);
+  await manager.query(
+    `INSERT INTO livekit_quarantine (source, sha256, reason, raw, first_at, last_at, times) VALUES ${text}
+     ON CONFLICT (source, sha256) DO UPDATE SET last_at = excluded.last_at, times = livekit_quarantine.times + 1`,
+    parameters,
+  );
+  await makeRoom(manager, cap);
+}
+
+// A window sum over all rows is dear, but only signed senders get here, and the cap keeps the table small.
+async function makeRoom(manager: EntityManager, cap: typeof QUARANTINE_CAP): Promise<void> {
+  await manager.query(`
+    DELETE FROM livekit_quarantine WHERE (source, sha256) IN (
+      SELECT source, sha256 FROM (
+        SELECT source, sha256,
+          row_number() OVER (ORDER BY last_at DESC, sha256) AS place,
+          sum(length(raw)) OVER (ORDER BY last_at DESC, sha256) AS size
+        FROM livekit_quarantine
+      ) AS aged WHERE place > ${cap.rows} OR size > ${cap.bytes}
+    )`);
+}

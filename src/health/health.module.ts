@@ -1,0 +1,17 @@
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { EventStoreHealthIndicator } from './event-store.health.js';
+import { HealthController } from './health.controller.js';
+import { ShutdownHealthIndicator } from './shutdown.health.js';
+
+/** The health indicators, for a host's own health controller. Needs `LivekitWebhookModule`. */
+@Module({
+  imports: [TerminusModule],
+  providers: [EventStoreHealthIndicator, ShutdownHealthIndicator],
+  exports: [EventStoreHealthIndicator, ShutdownHealthIndicator],
+})
+export class LivekitHealthModule {}
+
+/** The indicators and the routes of the standalone application. */
+@Module({ imports: [LivekitHealthModule, TerminusModule], controllers: [HealthController] })
+export class HealthModule {}

@@ -1,0 +1,3 @@
+export { EventStoreHealthIndicator } from './event-store.health.js';
+export { LivekitHealthModule } from './health.module.js';
+export { ShutdownHealthIndicator } from './shutdown.health.js';

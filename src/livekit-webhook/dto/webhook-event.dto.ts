@@ -1,0 +1,131 @@
+import {
+  IsInt,
+  IsNotEmpty,
+  IsOptional,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+  validateSync,
+} from 'class-validator';
+import { InvalidWebhookError } from '../errors.js';
+
+/** Longer identifiers than LiveKit makes are no identifiers (its sids and event ids have 15 characters). */
+const LONGEST_ID = 255;
+
+/** Longer names than LiveKit allows by default (256 characters) still fit; what does not can't be indexed. */
+const LONGEST_NAME = 512;
+
+/** 9999-12-31T23:59:59Z, in seconds: the last moment that ISO 8601 writes with four digits. */
+const LAST_SECOND = 253_402_300_799;
+
+/** The room of an event, as far as the edge looks. */
+export class WebhookRoomDto {
+  @IsOptional()
+  @IsString()
+  @MaxLength(LONGEST_ID)
+  sid?: unknown;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(LONGEST_NAME)
+  name?: unknown;
+}
+
+/** The participant of an event, as far as the edge looks. */
+export class WebhookParticipantDto {
+  @IsOptional()
+  @IsString()
+  @MaxLength(LONGEST_ID)
+  sid?: unknown;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(LONGEST_NAME)
+  identity?: unknown;
+}
+
+/**
+ * What every webhook event must look like, and no more: LiveKit adds fields and events as it grows, and what
+ * we do not know must still be stored.
+ */
+export class WebhookEventDto {
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(LONGEST_ID)
+  event!: string;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(LONGEST_ID)
+  id?: string;
+
+  /** Seconds since 1970. */
+  @IsOptional()
+  @IsInt()
+  @Min(0)
+  @Max(LAST_SECOND)
+  createdAt?: number;
+
+  @IsOptional()
+  @ValidateNested()
+  room?: WebhookRoomDto;
+
+  @IsOptional()
+  @ValidateNested()
+  participant?: WebhookParticipantDto;
+
+  /**
+   * Reads an event out of a body's JSON.
+   *
+   * @throws InvalidWebhookError when it is none.
+   */
+  static from(json: unknown): WebhookEventDto {
+    if (!isObject(json)) throw new InvalidWebhookError('the body is not a JSON object');
+    // Taken field by field: a body is not to choose what else is set, `__proto__` least of all.
+    const dto = Object.assign(new WebhookEventDto(), {
+      event: json['event'],
+      id: json['id'] === '' ? undefined : json['id'],
+      createdAt: int64(json['createdAt']),
+      room: nested(WebhookRoomDto, json['room'] ?? roomOfInfo(json), ['sid', 'name']),
+      participant: nested(WebhookParticipantDto, json['participant'], ['sid', 'identity']),
+    });
+    const [error] = validateSync(dto, { validationError: { target: false, value: false } });
+    if (error !== undefined)
+      throw new InvalidWebhookError(`\`${error.property}\` is not what a webhook event has there`);
+    return dto;
+  }
+
+  /** When it was sent, UTC milliseconds: LiveKit tells seconds. */
+  get occurredAt(): number | undefined {
+    return this.createdAt === undefined ? undefined : this.createdAt * 1000;
+  }
+}
+
+/** When an event says it was sent, UTC milliseconds, read from JSON that may be no event at all. */
+export const occurredAtOf = (json: unknown): number | undefined => {
+  const createdAt = isObject(json) ? int64(json['createdAt']) : undefined;
+  return typeof createdAt === 'number' ? createdAt * 1000 : undefined;
+};
+
+// protojson writes 64-bit integers as text; what is neither is left for the validator to refuse.
+const int64 = (value: unknown): unknown =>
+  typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : (value ?? undefined);
+
+// Before 1.14 the room of egress and ingress events stands in their info only (`livekit/livekit#4730`).
+function roomOfInfo({ egressInfo, ingressInfo }: Record<string, unknown>): unknown {
+  if (isObject(egressInfo)) return { sid: egressInfo['roomId'], name: egressInfo['roomName'] };
+  return isObject(ingressInfo) ? { name: ingressInfo['roomName'] } : undefined;
+}
+
+function nested<T extends object>(type: new () => T, value: unknown, fields: readonly string[]): unknown {
+  if (!isObject(value)) return value ?? undefined;
+  return Object.assign(
+    new type(),
+    Object.fromEntries(fields.map((field) => [field, value[field] ?? undefined])),
+  );
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

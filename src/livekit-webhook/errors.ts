@@ -1,0 +1,37 @@
+import type { SignatureFailure } from './signatures/signature.js';
+
+/** An option of `LivekitWebhookModule` can't work; the message names the option and the cure. */
+export class LivekitWebhookOptionsError extends Error {
+  override readonly name = 'LivekitWebhookOptionsError';
+
+  constructor(option: string, problem: string) {
+    super(`LivekitWebhookModule: option \`${option}\` ${problem}`);
+  }
+}
+
+/** The body was signed rightly, and is no webhook event. */
+export class InvalidWebhookError extends Error {
+  override readonly name = 'InvalidWebhookError';
+}
+
+/** Nobody who knows a secret of ours signed the request. */
+export class SignatureRefusedError extends Error {
+  override readonly name = 'SignatureRefusedError';
+
+  constructor(readonly failure: SignatureFailure) {
+    super(`signature refused: ${failure.reason}`);
+  }
+}
+
+/** Why a request was refused before anybody looked at its signature. */
+export type RequestProblem =
+  'method_not_allowed' | 'too_large' | 'unsupported_encoding' | 'unfinished' | 'unread';
+
+/** The request is not one that a webhook sender makes, or its body did not arrive. */
+export class RequestRefusedError extends Error {
+  override readonly name = 'RequestRefusedError';
+
+  constructor(readonly problem: RequestProblem) {
+    super(`request refused: ${problem}`);
+  }
+}

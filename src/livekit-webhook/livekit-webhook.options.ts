@@ -1,0 +1,56 @@
+import type { EventStoreOptions } from '../database/event-store.js';
+import type { LivekitEventName } from './livekit-events.js';
+
+/** The ways a delivery may be signed: `livekit` (a JWT with the body's hash) and `hmac` (`X-LiveKit-Signature`). */
+export type SignatureScheme = 'livekit' | 'hmac';
+
+/** An API key and its secret. Without the key, any issuer signed with the secret is accepted. */
+export interface LivekitKey {
+  apiKey?: string;
+  apiSecret: string;
+}
+
+/** One of several LiveKit projects that send their webhooks here. */
+export interface LivekitProject extends LivekitKey {
+  /** `[a-z0-9_-]{1,64}`: the `source` of its events. */
+  name: string;
+  /** More keys, as in the option of the same name. */
+  keys?: LivekitKey[];
+  /** A path of its own; without it the project is told by the token's issuer on the common path. */
+  path?: string;
+}
+
+/** What `LivekitWebhookModule` is told by `forRoot`, or by the factory of `forRootAsync`. */
+export interface LivekitWebhookModuleOptions {
+  /** The API key that LiveKit signs with (`webhook.api_key` of its configuration). */
+  apiKey?: string;
+  /** Its secret. */
+  apiSecret?: string;
+  /** More keys: several servers, or a rotation in progress (one key may stand twice, with two secrets). */
+  keys?: LivekitKey[];
+  /** Several LiveKit projects instead of one; `apiKey`, `apiSecret` and `keys` are then theirs. */
+  projects?: LivekitProject[];
+  /** The events that listeners hear of: names, or `'*'`. Every verified event is stored, whatever stands here. */
+  events?: readonly (LivekitEventName | '*')[] | '*';
+  /** Accepted schemes, `['livekit', 'hmac']` unless told. */
+  signatures?: readonly SignatureScheme[];
+  /** The largest body in bytes, 1 MiB unless told (LiveKit's metadata alone may reach 576 KiB). */
+  bodyLimit?: number;
+  /** How long a body may take to arrive in milliseconds, 10 s unless told. */
+  bodyTimeout?: number;
+  /** How far LiveKit's clock and ours may be apart, milliseconds, 10 s unless told. */
+  clockTolerance?: number;
+  /** Where events are stored: `{ url: 'file:./data/voice.sqlite' }` unless told. */
+  database?: EventStoreOptions;
+}
+
+/** What shapes the route, and so must be known before any factory runs: beside `useFactory` in `forRootAsync`. */
+export interface LivekitWebhookModuleExtras {
+  /** The path LiveKit posts to, `/voice/livekit/webhooks` unless told. In `forRootAsync`, also every project's own. */
+  path?: string | string[];
+  /** Put on the controller, to let it past the host's global guards: `[Public(), SkipThrottle()]`. */
+  decorators?: ClassDecorator[];
+}
+
+/** The path LiveKit posts to unless told otherwise. */
+export const DEFAULT_WEBHOOK_PATH = '/voice/livekit/webhooks';

@@ -1,0 +1,114 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isWebhookRoute } from '../webhook-route.js';
+import { RawBodyReader } from './raw-body.reader.js';
+
+/** The parts of Express 5 that are used here. */
+interface ExpressLayer {
+  route?: { path: string; stack: { handle: object }[] };
+}
+
+interface ExpressApplication {
+  router: { stack: ExpressLayer[] };
+  all(
+    path: string,
+    middleware: (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void,
+  ): void;
+}
+
+/** The parts of Fastify 5 that are used here. */
+interface FastifyRequest {
+  raw: IncomingMessage;
+  is404: boolean;
+  headers: IncomingMessage['headers'];
+  routeOptions: { url?: string };
+}
+
+interface FastifyReply {
+  code(status: number): FastifyReply;
+  header(name: string, value: string): FastifyReply;
+  send(body: unknown): FastifyReply;
+  hijack(): FastifyReply;
+}
+
+interface FastifyInstance {
+  addHook(name: 'onRoute', hook: (route: { url: string; handler: object }) => void): void;
+  addHook(name: 'onRequest', hook: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): void;
+  addContentTypeParser(
+    type: string,
+    parser: (request: FastifyRequest, payload: unknown, done: (error: null) => void) => void,
+  ): void;
+}
+
+/** A content type of our own, for which Fastify has only our parser, which does nothing. */
+const PRIVATE_CONTENT_TYPE = 'application/x-livekit-delivery';
+
+/**
+ * Puts the raw body reader in front of the webhook routes and of nothing else. The host's parsers, content types and
+ * `rawBody` play no part: they would refuse or forget the bytes that the signature covers.
+ */
+@Injectable()
+export class RawBodyRoutes {
+  private readonly logger = new Logger('LivekitWebhook');
+  private readonly urls = new Set<string>();
+
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly reader: RawBodyReader,
+  ) {}
+
+  /** To be called before Nest registers its routes: Fastify tells of each one as it comes. */
+  beforeRoutes(): void {
+    if (this.adapterType() === 'fastify') this.installOnFastify(this.adapterHost.httpAdapter.getInstance());
+  }
+
+  /** To be called once Nest has registered its routes: Express has them in a list. */
+  afterRoutes(): void {
+    if (this.adapterType() === 'express') this.installOnExpress(this.adapterHost.httpAdapter.getInstance());
+    for (const url of this.urls) this.logger.log(`LiveKit webhooks are received at POST ${url}`);
+  }
+
+  private adapterType(): string | undefined {
+    return this.adapterHost.httpAdapter?.getType();
+  }
+
+  private installOnExpress(app: ExpressApplication): void {
+    const { stack } = app.router;
+    for (const { route } of stack) {
+      if (route !== undefined && route.stack.some(({ handle }) => isWebhookRoute(handle)))
+        this.urls.add(route.path);
+    }
+    for (const url of this.urls) {
+      app.all(url, (request, _response, next) => {
+        this.reader.read(request, url).then((alive) => alive && next(), next);
+      });
+      // Registered last, and wanted first: the host's parsers are already in the list.
+      stack.unshift(stack.pop() as ExpressLayer);
+    }
+  }
+
+  private installOnFastify(fastify: FastifyInstance): void {
+    fastify.addHook('onRoute', ({ url, handler }) => {
+      if (isWebhookRoute(handler)) this.urls.add(url);
+    });
+    fastify.addHook('onRequest', async (request, reply) => {
+      const { url } = request.routeOptions;
+      if (request.is404) return this.refuseStrangeMethods(request, reply);
+      if (url === undefined || !this.urls.has(url)) return undefined;
+      const alive = await this.reader.read(request.raw, url);
+      if (!alive) return reply.hijack();
+      // The body is read: what Fastify would do with its content type must not happen.
+      request.headers['content-type'] = PRIVATE_CONTENT_TYPE;
+      return undefined;
+    });
+    fastify.addContentTypeParser(PRIVATE_CONTENT_TYPE, (_request, _payload, done) => done(null));
+  }
+
+  // Methods that Fastify has no routes for never reach the controller.
+  private refuseStrangeMethods(request: FastifyRequest, reply: FastifyReply): unknown {
+    const path = request.raw.url?.split('?')[0] ?? '';
+    if (!this.urls.has(path)) return undefined;
+    return reply.code(405).header('Allow', 'POST').send({ status: 'method_not_allowed' });
+  }
+}

@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http';
+import type { RequestProblem } from '../errors.js';
+
+/** How large a body may be, in bytes, and how long it may take, in milliseconds. */
+export interface BodyLimits {
+  bodyLimit: number;
+  bodyTimeout: number;
+}
+
+/** The body, or why there is none: a problem to answer, or `cut_off` when nobody is there to answer any more. */
+export type BodyReading = { body: Buffer } | { problem: RequestProblem } | 'cut_off';
+
+/**
+ * Reads a request's body as the bytes that were sent, whatever its content type. What is too large is told as
+ * soon as it is known, while Node goes on discarding the rest, so that the sender gets to read the answer.
+ */
+export async function readBody(
+  request: IncomingMessage & { rawBody?: unknown },
+  { bodyLimit, bodyTimeout }: BodyLimits,
+): Promise<BodyReading> {
+  if (request.method !== 'POST') return { problem: 'method_not_allowed' };
+  if (!isIdentity(request.headers['content-encoding'])) return { problem: 'unsupported_encoding' };
+  if (request.readableEnded) {
+    // Somebody in front of the framework has read it already; some of them (serverless platforms) keep the bytes.
+    return Buffer.isBuffer(request.rawBody) ? { body: request.rawBody } : { problem: 'unread' };
+  }
+  if (Number(request.headers['content-length'] ?? 0) > bodyLimit) {
+    endTricklers(request, bodyTimeout);
+    return { problem: 'too_large' };
+  }
+  return new Promise<BodyReading>((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const finish = (reading: BodyReading) => {
+      clearTimeout(timer);
+      request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
+      request.on('error', () => undefined); // a cut after this point has nobody to tell
+      resolve(reading);
+    };
+    const onData = (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= bodyLimit) return void chunks.push(chunk);
+      endTricklers(request, bodyTimeout);
+      finish({ problem: 'too_large' });
+    };
+    const onEnd = () => finish({ body: Buffer.concat(chunks, size) });
+    const onClose = () => finish('cut_off');
+    const timer = setTimeout(() => finish({ problem: 'unfinished' }), bodyTimeout);
+    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+  });
+}
+
+const isIdentity = (encoding: string | undefined): boolean =>
+  encoding === undefined || encoding.trim() === '' || encoding.trim().toLowerCase() === 'identity';
+
+// Node discards the rest of a refused body for as long as it keeps coming.
+function endTricklers(request: IncomingMessage, patience: number): void {
+  request.resume();
+  const timer = setTimeout(() => request.destroy(), patience).unref();
+  request.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
+}

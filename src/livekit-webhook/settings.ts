@@ -1,0 +1,206 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import type { EventStoreOptions } from '../database/event-store.js';
+import { LivekitWebhookOptionsError } from './errors.js';
+import { DEFAULT_EVENTS, LIVEKIT_EVENT_NAMES, type LivekitEventName } from './livekit-events.js';
+import {
+  DEFAULT_WEBHOOK_PATH,
+  type LivekitKey,
+  type LivekitProject,
+  type LivekitWebhookModuleExtras,
+  type LivekitWebhookModuleOptions,
+  type SignatureScheme,
+} from './livekit-webhook.options.js';
+
+/** A key that may sign deliveries, and the project it signs for. */
+export interface SigningKey {
+  project: string;
+  /** The issuer it is named by; without it, any. */
+  apiKey?: string;
+  secret: KeyObject;
+}
+
+/** The options of the module, checked, with every default in its place. */
+export interface WebhookSettings {
+  /** The keys to try on each path. */
+  keysByPath: ReadonlyMap<string, readonly SigningKey[]>;
+  subscribed: ReadonlySet<string> | '*';
+  signatures: ReadonlySet<SignatureScheme>;
+  bodyLimit: number;
+  bodyTimeout: number;
+  clockTolerance: number;
+  database: EventStoreOptions;
+}
+
+/** Where the settings are injected from. */
+export const WEBHOOK_SETTINGS = Symbol.for('nestjs-livekit-webhooks:settings');
+
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws LivekitWebhookOptionsError naming the option and the cure.
+ */
+export function resolveSettings(
+  options: LivekitWebhookModuleOptions,
+  paths: readonly string[],
+): WebhookSettings {
+  const [commonPath = DEFAULT_WEBHOOK_PATH] = paths;
+  return {
+    keysByPath: keysByPath(projectsOf(options), commonPath, paths),
+    subscribed: subscribedEvents(options.events),
+    signatures: signatureSchemes(options.signatures),
+    bodyLimit: positive('bodyLimit', options.bodyLimit ?? 1024 * 1024),
+    bodyTimeout: positive('bodyTimeout', options.bodyTimeout ?? 10_000),
+    clockTolerance: positive('clockTolerance', options.clockTolerance ?? 10_000, 0),
+    database: options.database ?? { url: 'file:./data/voice.sqlite' },
+  };
+}
+
+/** Every path the controller is mounted on, the common one first. */
+export function mountedPaths(
+  extras: LivekitWebhookModuleExtras & Pick<LivekitWebhookModuleOptions, 'projects'>,
+): string[] {
+  const common = extras.path ?? DEFAULT_WEBHOOK_PATH;
+  const own = (extras.projects ?? []).flatMap(({ path }) => (path === undefined ? [] : [path]));
+  const paths = [...(Array.isArray(common) ? common : [common]), ...own].map(normalizePath);
+  for (const path of paths) {
+    if (!/^\/[^\s?#:*(){}[\]!+]+$/.test(path)) {
+      throw new LivekitWebhookOptionsError(
+        'path',
+        `must be a plain path such as \`${DEFAULT_WEBHOOK_PATH}\``,
+      );
+    }
+  }
+  return [...new Set(paths)];
+}
+
+const normalizePath = (path: string): string => `/${path}`.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
+
+function projectsOf(options: LivekitWebhookModuleOptions): LivekitProject[] {
+  const { projects, apiKey, apiSecret, keys } = options;
+  if (projects === undefined) {
+    if (apiSecret === undefined && keys !== undefined && keys.length > 0) {
+      const [first, ...rest] = keys as [LivekitKey, ...LivekitKey[]];
+      return [{ name: 'default', ...first, keys: rest }];
+    }
+    return [
+      {
+        name: 'default',
+        ...(apiKey !== undefined && { apiKey }),
+        apiSecret: apiSecret as string,
+        keys: keys ?? [],
+      },
+    ];
+  }
+  if (apiKey !== undefined || apiSecret !== undefined || keys !== undefined) {
+    throw new LivekitWebhookOptionsError(
+      'projects',
+      'stands beside `apiKey`, `apiSecret` or `keys`: move those into it',
+    );
+  }
+  if (projects.length === 0)
+    throw new LivekitWebhookOptionsError('projects', 'is empty: name at least one project');
+  const names = projects.map(({ name }) => name);
+  for (const [index, name] of names.entries()) {
+    if (typeof name !== 'string' || !/^[a-z0-9_-]{1,64}$/.test(name)) {
+      throw new LivekitWebhookOptionsError(
+        `projects[${index}].name`,
+        'must be 1 to 64 of a-z, 0-9, `_` and `-`',
+      );
+    }
+    if (names.indexOf(name) !== index) {
+      throw new LivekitWebhookOptionsError(
+        `projects[${index}].name`,
+        `repeats \`${name}\`: give every project a name of its own`,
+      );
+    }
+  }
+  return projects;
+}
+
+function keysByPath(
+  projects: readonly LivekitProject[],
+  commonPath: string,
+  paths: readonly string[],
+): Map<string, SigningKey[]> {
+  const byPath = new Map<string, SigningKey[]>(paths.map((path) => [path, []]));
+  for (const project of projects) {
+    const option = project.name === 'default' ? '' : `projects \`${project.name}\`: `;
+    const path = project.path === undefined ? commonPath : normalizePath(project.path);
+    const keys = byPath.get(path);
+    if (keys === undefined) {
+      throw new LivekitWebhookOptionsError(
+        `${option}path`,
+        `is \`${path}\`, where nothing is mounted: give every path beside \`useFactory\` too, \`path: ['${commonPath}', '${path}']\``,
+      );
+    }
+    keys.push(...[project, ...(project.keys ?? [])].map((key) => signingKey(project.name, key, option)));
+  }
+  for (const [path, keys] of byPath) {
+    if (keys.length === 0) {
+      throw new LivekitWebhookOptionsError(
+        'path',
+        `mounts \`${path}\`, which belongs to no project: give one that \`path\`, or take it away`,
+      );
+    }
+    refuseAmbiguousKeys(path, keys);
+  }
+  return byPath;
+}
+
+function refuseAmbiguousKeys(path: string, keys: readonly SigningKey[]): void {
+  for (const [index, key] of keys.entries()) {
+    const twin = keys
+      .slice(0, index)
+      .find((other) => other.project !== key.project && other.secret.equals(key.secret));
+    if (twin !== undefined) {
+      throw new LivekitWebhookOptionsError(
+        'projects',
+        `\`${twin.project}\` and \`${key.project}\` share a secret on \`${path}\` and could not be told apart: give one of them a \`path\` of its own`,
+      );
+    }
+  }
+}
+
+function signingKey(project: string, { apiKey, apiSecret }: LivekitKey, option: string): SigningKey {
+  // An empty secret is worse than none: anybody can sign with it.
+  if (typeof apiSecret !== 'string' || apiSecret.trim() === '') {
+    throw new LivekitWebhookOptionsError(
+      `${option}apiSecret`,
+      'is missing or empty: give the secret of the API key that LiveKit signs its webhooks with',
+    );
+  }
+  if (apiKey !== undefined && (typeof apiKey !== 'string' || apiKey.trim() === '')) {
+    throw new LivekitWebhookOptionsError(
+      `${option}apiKey`,
+      'is empty: give the API key, or leave it out to accept any issuer',
+    );
+  }
+  return { project, ...(apiKey !== undefined && { apiKey }), secret: createSecretKey(apiSecret, 'utf8') };
+}
+
+function subscribedEvents(events: LivekitWebhookModuleOptions['events']): ReadonlySet<string> | '*' {
+  if (events === undefined) return new Set<LivekitEventName>(DEFAULT_EVENTS);
+  if (events === '*' || events.includes('*')) return '*';
+  const unknown = events.find((name) => !(LIVEKIT_EVENT_NAMES as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new LivekitWebhookOptionsError(
+      'events',
+      `names \`${unknown}\`, which LiveKit does not send: use ${LIVEKIT_EVENT_NAMES.join(', ')}, or '*' for whatever comes`,
+    );
+  }
+  return new Set(events);
+}
+
+function signatureSchemes(
+  schemes: readonly SignatureScheme[] = ['livekit', 'hmac'],
+): ReadonlySet<SignatureScheme> {
+  if (schemes.length === 0 || schemes.some((scheme) => scheme !== 'livekit' && scheme !== 'hmac')) {
+    throw new LivekitWebhookOptionsError('signatures', "must be `['livekit']`, `['hmac']` or both");
+  }
+  return new Set(schemes);
+}
+
+function positive(option: string, value: number, least = 1): number {
+  if (Number.isFinite(value) && value >= least) return value;
+  throw new LivekitWebhookOptionsError(option, `must be a number of at least ${least}`);
+}

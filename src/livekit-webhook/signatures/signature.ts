@@ -1,0 +1,40 @@
+import type { SigningKey } from '../settings.js';
+
+/** Why a signature was refused: for our log and metric, never for the answer. */
+export type SignatureFailureReason =
+  | 'missing'
+  | 'malformed'
+  | 'algorithm'
+  | 'critical_header'
+  | 'unknown_key'
+  | 'signature'
+  | 'claims'
+  | 'lifetime'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'body_hash'
+  | 'not_an_object'
+  | 'stale';
+
+/** A refused signature. */
+export interface SignatureFailure {
+  reason: SignatureFailureReason;
+  /** How far outside its life the token was, milliseconds, where the clock was the reason. */
+  skew?: number;
+}
+
+/** Either the key that signed, or why none did. */
+export type Verdict = { key: SigningKey } | SignatureFailure;
+
+/** What a verifier knows of a request beside its signature. */
+export interface SignedRequest {
+  body: Buffer;
+  /** The SHA-256 of the body. */
+  digest: Buffer;
+  /** The keys to try. */
+  keys: readonly SigningKey[];
+  /** The time, UTC milliseconds. */
+  now: number;
+  /** How far the sender's clock may be off, milliseconds. */
+  clockTolerance: number;
+}

@@ -1,0 +1,62 @@
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { WebhookDelivery } from './raw-body/delivery.js';
+import { type AnsweredOutcome, type WebhookReceipt, WebhookReceipts } from './webhook-receipts.js';
+
+interface Answer {
+  status: number;
+  /** The word in the body; it tells a sender no reason. */
+  body: string;
+  headers?: Record<string, string>;
+}
+
+// LiveKit tries five times, 1, 2, 4 and 8 s apart unless told otherwise: seven seconds each make that 28 s, just
+// under the 30 s after which it drops what is queued (`livekit/protocol webhook/resource_url_notifier.go`).
+const STORE_DOWN: Answer = { status: 503, body: 'unavailable', headers: { 'Retry-After': '7' } };
+const BUSY: Answer = { status: 503, body: 'unavailable' };
+const ACCEPTED: Answer = { status: 200, body: 'accepted' };
+
+/** The contract's HTTP table. LiveKit never sends again what was answered with 4xx, and what got 5xx for 15 s. */
+const ANSWERS: Record<AnsweredOutcome, Answer> = {
+  accepted: ACCEPTED,
+  unsubscribed: ACCEPTED,
+  unknown: ACCEPTED,
+  duplicate: { status: 200, body: 'duplicate' },
+  conflict: { status: 200, body: 'duplicate' },
+  invalid: { status: 400, body: 'invalid' },
+  unauthorized: { status: 401, body: 'unauthorized' },
+  method_not_allowed: { status: 405, body: 'method_not_allowed', headers: { Allow: 'POST' } },
+  too_large: { status: 413, body: 'too_large' },
+  unsupported_encoding: { status: 415, body: 'unsupported_encoding' },
+  unfinished: { status: 503, body: 'unfinished', headers: { Connection: 'close' } },
+  unread: STORE_DOWN,
+  store_failed: STORE_DOWN,
+  store_slow: STORE_DOWN,
+  store_closed: STORE_DOWN,
+  queue_full: BUSY,
+  host_refused: STORE_DOWN,
+  failed: STORE_DOWN,
+};
+
+/** Answers deliveries by the contract's table, on either adapter, and records what was answered. */
+@Injectable()
+export class WebhookAnswers {
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly receipts: WebhookReceipts,
+  ) {}
+
+  /** Answers, unless somebody has: a host's interceptor may fail after us. */
+  send(
+    response: unknown,
+    delivery: WebhookDelivery,
+    { outcome, ...why }: Pick<WebhookReceipt, 'reason' | 'detail'> & { outcome: AnsweredOutcome },
+  ): void {
+    const adapter = this.adapterHost.httpAdapter;
+    if (adapter.isHeadersSent(response)) return;
+    const { status, body, headers = {} } = ANSWERS[outcome];
+    for (const [name, value] of Object.entries(headers)) adapter.setHeader(response, name, value);
+    adapter.reply(response, { status: body }, status);
+    this.receipts.record({ delivery, outcome, status, ...why });
+  }
+}

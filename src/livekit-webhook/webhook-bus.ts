@@ -1,0 +1,66 @@
+import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { EventLog } from '../event-log/event-log.js';
+import type { LoggedEvent } from '../event-log/events.js';
+import { decodeEvent } from './decode-event.js';
+import { WEBHOOK_SETTINGS, type WebhookSettings } from './settings.js';
+
+/** The parts of EventEmitter2 that are used here. */
+interface Emitter {
+  emit(name: string, event: unknown): boolean;
+  hasListeners(name?: string): boolean;
+}
+
+/**
+ * Tells the host's own event emitter of committed events, as `livekit.<event>`: live, best effort, in this process. The
+ * host brings the emitter (`EventEmitterModule.forRoot()`) or does without.
+ */
+@Injectable()
+export class WebhookBus implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger('LivekitWebhook');
+  private emitter: Emitter | undefined;
+  private forget: () => void = () => undefined;
+
+  constructor(
+    private readonly log: EventLog,
+    private readonly moduleRef: ModuleRef,
+    @Inject(WEBHOOK_SETTINGS) private readonly settings: WebhookSettings,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    this.emitter = await this.hostEmitter();
+    if (this.emitter === undefined) return;
+    // After the answers: they are written in the turn of the event loop in which the commit is announced.
+    this.forget = this.log.onCommitted((events) =>
+      setImmediate(() => events.forEach((event) => this.emit(event))),
+    );
+  }
+
+  onModuleDestroy(): void {
+    this.forget();
+  }
+
+  private emit(event: LoggedEvent): void {
+    const { subscribed } = this.settings;
+    const name = `livekit.${event.name}`;
+    if (subscribed !== '*' && !subscribed.has(event.name)) return;
+    if (!this.emitter?.hasListeners(name)) return; // nothing is decoded that nobody hears
+    try {
+      this.emitter.emit(name, decodeEvent(event));
+    } catch (error) {
+      this.logger.error(
+        `a listener of ${name} failed on event ${event.eventId}`,
+        error instanceof Error ? error.stack : error,
+      );
+    }
+  }
+
+  private async hostEmitter(): Promise<Emitter | undefined> {
+    try {
+      const { EventEmitter2 } = await import('@nestjs/event-emitter');
+      return this.moduleRef.get<Emitter>(EventEmitter2, { strict: false });
+    } catch {
+      return undefined; // not installed, or not imported
+    }
+  }
+}

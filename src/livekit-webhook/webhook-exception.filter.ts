@@ -1,0 +1,128 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable, Logger } from '@nestjs/common';
+import { ApplicationConfig } from '@nestjs/core';
+import type { IncomingMessage } from 'node:http';
+import { AppendQueueFullError, StoreUnavailableError } from '../event-log/errors.js';
+import { InvalidWebhookError, RequestRefusedError, SignatureRefusedError } from './errors.js';
+import { attachDelivery, deliveryOf, type WebhookDelivery } from './raw-body/delivery.js';
+import type { SignatureFailure } from './signatures/signature.js';
+import { WebhookAnswers } from './webhook-answers.js';
+import { WebhookIntake } from './webhook-intake.js';
+import type { WebhookReceipt } from './webhook-receipts.js';
+
+type Refusal = Parameters<WebhookAnswers['send']>[2];
+
+/**
+ * Turns whatever goes wrong with a delivery into the contract's answer. Bound to the controller itself, it comes before
+ * a host's global filters; what it does not know is answered 503, because LiveKit never sends again what got a 4xx.
+ */
+@Catch()
+@Injectable()
+export class WebhookExceptionFilter implements ExceptionFilter {
+  private readonly logger = new Logger('LivekitWebhook');
+
+  constructor(
+    private readonly answers: WebhookAnswers,
+    private readonly intake: WebhookIntake,
+    private readonly config: ApplicationConfig,
+  ) {}
+
+  async catch(error: unknown, host: ArgumentsHost): Promise<void> {
+    const http = host.switchToHttp();
+    const request = http.getRequest<IncomingMessage>();
+    const delivery = deliveryOf(request) ?? attachDelivery(request, unseenDelivery());
+    const refusal = await this.refusal(error, delivery);
+    this.answers.send(http.getResponse(), delivery, refusal);
+  }
+
+  private async refusal(error: unknown, delivery: WebhookDelivery): Promise<Refusal> {
+    if (error instanceof InvalidWebhookError) return this.invalid(error, delivery);
+    return this.refusalOf(error, delivery);
+  }
+
+  // Its bytes are kept before it is refused: it will not come again.
+  private async invalid(error: InvalidWebhookError, delivery: WebhookDelivery): Promise<Refusal> {
+    try {
+      await this.intake.quarantine(delivery);
+      return { outcome: 'invalid', detail: error.message };
+    } catch (failure) {
+      return this.refusalOf(failure, delivery);
+    }
+  }
+
+  private refusalOf(error: unknown, delivery: WebhookDelivery): Refusal {
+    if (error instanceof SignatureRefusedError) {
+      return { outcome: 'unauthorized', reason: error.failure.reason, ...explain(error.failure) };
+    }
+    if (error instanceof RequestRefusedError)
+      return { outcome: error.problem, ...PROBLEM_DETAILS[error.problem] };
+    if (error instanceof AppendQueueFullError) return { outcome: 'queue_full' };
+    if (error instanceof StoreUnavailableError) {
+      return {
+        outcome: `store_${error.reason}`,
+        ...(error.cause instanceof Error && { detail: storeTrouble(error.cause) }),
+      };
+    }
+    if (!delivery.guarded) return { outcome: 'host_refused', detail: this.hostRefusal(error) };
+    this.logger.error('a webhook delivery failed unexpectedly', error instanceof Error ? error.stack : error);
+    return { outcome: 'failed' };
+  }
+
+  private hostRefusal(error: unknown): string {
+    const guard =
+      /(\w+)\.canActivate/.exec((error as Error | undefined)?.stack ?? '')?.[1] ??
+      [
+        ...this.config.getGlobalGuards(),
+        ...this.config.getGlobalRequestGuards().map((wrapper) => wrapper.instance),
+      ]
+        .map((instance) => instance?.constructor?.name)
+        .join(', ');
+    return (
+      `a global guard of the host (${guard}) refused LiveKit, which has its own signature: let it past with ` +
+      '`decorators: [Public(), SkipThrottle()]`, or whatever that guard goes by'
+    );
+  }
+}
+
+const PROBLEM_DETAILS: Partial<Record<string, Pick<WebhookReceipt, 'detail'>>> = {
+  too_large: {
+    detail: 'the body is larger than `bodyLimit` (LIVEKIT_WEBHOOK_BODY_LIMIT); this event is lost',
+  },
+  unsupported_encoding: {
+    detail: 'the body is compressed, which LiveKit never does: look at the proxy in between',
+  },
+  unread: {
+    detail:
+      'the body was read before it reached us, and its bytes are gone: mount what reads it (a body parser, a proxy) behind ' +
+      'the webhook path, or have it keep them in `request.rawBody`',
+  },
+};
+
+const explain = ({ reason, skew }: SignatureFailure): Pick<WebhookReceipt, 'detail'> => {
+  if (skew === undefined) return SIGNATURE_DETAILS[reason] ?? {};
+  const seconds = Math.round(skew / 100) / 10;
+  return { detail: `${seconds} s outside its life: compare this machine's clock with LiveKit's` };
+};
+
+const SIGNATURE_DETAILS: Partial<Record<SignatureFailure['reason'], Pick<WebhookReceipt, 'detail'>>> = {
+  missing: { detail: 'no signature: not LiveKit, or a proxy drops the Authorization header' },
+  unknown_key: {
+    detail: "signed with an API key that is not configured here: compare with LiveKit's `webhook.api_key`",
+  },
+  signature: {
+    detail: 'signed with another secret: compare the API secret with that of the key LiveKit signs with',
+  },
+  body_hash: { detail: 'the body is not the one that was signed: something in between changes it' },
+};
+
+// The message of the driver, without the statement and its parameters.
+const storeTrouble = (cause: Error): string =>
+  cause instanceof Error && 'driverError' in cause && cause.driverError instanceof Error
+    ? cause.driverError.message
+    : cause.message;
+
+const unseenDelivery = (): WebhookDelivery => ({
+  path: '',
+  receivedAt: Date.now(),
+  startedAt: performance.now(),
+  guarded: false,
+});

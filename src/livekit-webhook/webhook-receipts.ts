@@ -1,0 +1,73 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { WebhookDelivery } from './raw-body/delivery.js';
+
+/** What became of a request to a webhook path. */
+export type WebhookOutcome =
+  | 'accepted'
+  | 'unsubscribed'
+  | 'unknown'
+  | 'duplicate'
+  | 'conflict'
+  | 'invalid'
+  | 'unauthorized'
+  | 'method_not_allowed'
+  | 'too_large'
+  | 'unsupported_encoding'
+  | 'unfinished'
+  | 'unread'
+  | 'cut_off'
+  | 'store_failed'
+  | 'store_slow'
+  | 'store_closed'
+  | 'queue_full'
+  | 'host_refused'
+  | 'failed';
+
+/** The outcomes that have an answer: whoever cut the connection gets none. */
+export type AnsweredOutcome = Exclude<WebhookOutcome, 'cut_off'>;
+
+/** One request to a webhook path, answered. */
+export interface WebhookReceipt {
+  delivery: WebhookDelivery;
+  outcome: WebhookOutcome;
+  /** The HTTP status of the answer; `null` when nobody was there any more to be answered. */
+  status: number | null;
+  /** Why, in a word: a signature's failure. */
+  reason?: string;
+  /** Why, in a sentence that names the cure, for whoever reads the log. */
+  detail?: string;
+}
+
+/** A receipt with how long the answer took. */
+export interface TimedWebhookReceipt extends WebhookReceipt {
+  /** From the request's head to its answer. */
+  milliseconds: number;
+}
+
+/** Hears of every request to a webhook path, in the request: it must be quick, and can't change the answer. */
+export type WebhookObserver = (receipt: TimedWebhookReceipt) => void;
+
+/** Tells its observers (the log line, the metrics) of every request to a webhook path. */
+@Injectable()
+export class WebhookReceipts {
+  private readonly logger = new Logger('LivekitWebhook');
+  private readonly observers = new Set<WebhookObserver>();
+
+  /** Adds an observer; returns what takes it away again. */
+  observe(observer: WebhookObserver): () => void {
+    this.observers.add(observer);
+    return () => this.observers.delete(observer);
+  }
+
+  /** To be called once for every request, when it is answered. */
+  record(receipt: WebhookReceipt): void {
+    const timed = { ...receipt, milliseconds: performance.now() - receipt.delivery.startedAt };
+    for (const observer of this.observers) {
+      try {
+        observer(timed);
+      } catch (error) {
+        this.logger.error('an observer of webhook deliveries failed', error);
+      }
+    }
+  }
+}

@@ -1,0 +1,13 @@
+import type { Registry } from 'prom-client';
+
+/** What `MetricsModule.forRoot` is told. */
+export interface MetricsModuleOptions {
+  /** Where the metrics are served, `/metrics` unless told; `false` serves nothing (a host that serves its registry itself). */
+  path?: string | false;
+  /** The bearer token that is asked for; without one, anybody may read. */
+  token?: string;
+  /** A registry of the host's to count into, instead of one of our own. */
+  registry?: Registry;
+  /** Also the process's own figures (memory, event loop), off unless told. */
+  processMetrics?: boolean;
+}
