@@ -1,0 +1,105 @@
+/**
+ * Boots the application, plays the webhooks of real calls at it over HTTP, and shows the sessions that come out.
+ * `npm run demo`, or `npm run demo -- --keep` to leave it running.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type RunningApplication, startApplication } from './application.js';
+import { type Delivery, post, recorded } from './deliveries.js';
+import { sessionTable, type Session } from './table.js';
+
+const CALLS: readonly { scenario: string; what: string; arrange?: (deliveries: Delivery[]) => Delivery[] }[] =
+  [
+    { scenario: 'two-party-call', what: 'an agent and a caller talk, the caller hangs up' },
+    { scenario: 'sip-caller', what: 'a call in from the telephone network' },
+    { scenario: 'duplicate-identity', what: 'the same caller joins twice; the first connection is closed' },
+    {
+      scenario: 'leave-and-return',
+      what: 'the caller leaves and comes back; played in REVERSE order',
+      arrange: (deliveries) => deliveries.toReversed(),
+    },
+    { scenario: 'answer-lost', what: 'our answer never reached LiveKit, which sent two events AGAIN' },
+    {
+      scenario: 'receiver-refused',
+      what: 'the join was LOST: another receiver had refused it',
+      arrange: withoutRefused,
+    },
+    { scenario: 'room-deleted', what: 'the room is deleted while both are in it' },
+    { scenario: 'caller-vanished', what: "the caller's process dies; LiveKit notices 23 s later" },
+    { scenario: 'connection-aborted', what: 'a caller signals and never connects' },
+    { scenario: 'nobody-came', what: 'a room that nobody joins' },
+  ];
+
+function withoutRefused(deliveries: Delivery[]): Delivery[] {
+  return deliveries.filter(({ answered }) => answered !== 400);
+}
+
+async function main(): Promise<void> {
+  const application = await startApplication();
+  try {
+    console.log(`\nThe application runs at ${application.url}, on a new SQLite file.\n`);
+    await play(application);
+    await forge(application);
+    const sessions = await settledSessions(application, CALLS.length);
+    console.log('\nThe sessions, as GET /voice/sessions tells them:\n');
+    console.log(sessionTable(sessions));
+    await whereNext(application);
+  } finally {
+    await application.stop();
+  }
+}
+
+async function play(application: RunningApplication): Promise<void> {
+  console.log('Playing the webhooks of real LiveKit calls at it, signed as LiveKit signs them:\n');
+  for (const { scenario, what, arrange = (deliveries: Delivery[]) => deliveries } of CALLS) {
+    const answers = new Map<string, number>();
+    for (const delivery of arrange(recorded(scenario))) {
+      const { status, body } = await post(application, delivery.body, application.apiSecret);
+      const answer = `${status} ${body.status}`;
+      answers.set(answer, (answers.get(answer) ?? 0) + 1);
+    }
+    const told = [...answers].map(([answer, times]) => `${times} × ${answer}`).join(', ');
+    console.log(`  ${scenario.padEnd(20)}${told.padEnd(38)}${what}`);
+  }
+}
+
+async function forge(application: RunningApplication): Promise<void> {
+  const [delivery] = recorded('two-party-call') as [Delivery];
+  const forged = delivery.body.replace('call-1001', 'call-6666');
+  const { status, body } = await post(application, forged, 'not-the-secret');
+  console.log(
+    `  ${'a forged room_started'.padEnd(20)}${`1 × ${status} ${body.status}`.padEnd(37)}signed with another secret`,
+  );
+}
+
+// The answer comes when an event is stored; the session follows a moment later.
+async function settledSessions(application: RunningApplication, count: number): Promise<Session[]> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const response = await fetch(`${application.url}/voice/sessions?limit=100`, {
+      headers: { authorization: `Bearer ${application.adminToken}` },
+    });
+    const { sessions } = (await response.json()) as { sessions: Session[] };
+    if (sessions.length === count && sessions.every(({ state }) => state === 'ended')) return sessions;
+    await delay(50);
+  }
+  throw new Error(`the sessions did not come out: see ${application.logFile}`);
+}
+
+async function whereNext({ url, adminToken, logFile, apiKey, apiSecret }: RunningApplication): Promise<void> {
+  console.log(`\nIts log, a line a delivery:   ${logFile}`);
+  if (!process.argv.includes('--keep')) {
+    console.log('To look around in it:         npm run demo -- --keep');
+    console.log('To put it before a LiveKit:   see "Setting up LiveKit" in README.md\n');
+    return;
+  }
+  console.log(`
+  curl -H 'Authorization: Bearer ${adminToken}' ${url}/voice/sessions/call-1001
+  curl ${url}/metrics
+  curl ${url}/health
+
+  LiveKit may send to ${url}/voice/livekit/webhooks, signed with ${apiKey}:${apiSecret}
+
+It runs until you press Ctrl+C.`);
+  await new Promise<void>((resolve) => process.once('SIGINT', resolve).once('SIGTERM', resolve));
+}
+
+await main();

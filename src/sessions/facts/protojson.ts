@@ -1,0 +1,67 @@
+/** A JSON object of which nothing is known. */
+export type Json = Record<string, unknown>;
+
+/** The longest a 64-bit integer of ours may be and still be exact. */
+const EXACT = /^\d{1,15}$/;
+
+/** An object, or undefined when the value is none. */
+export const object = (value: unknown): Json | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+
+/** A text that says something, fit for either database (NUL is none), or null. */
+export const text = (value: unknown): string | null =>
+  typeof value === 'string' && value !== '' ? value.replaceAll('\0', '\u2400').toWellFormed() : null;
+
+/** A positive 64-bit integer, which protojson writes as text, or null; zero is protobuf's "not set". */
+export function int64(value: unknown): number | null {
+  const digits = typeof value === 'number' ? String(value) : value;
+  return typeof digits === 'string' && EXACT.test(digits) ? Number(digits) || null : null;
+}
+
+/** The texts in a map of texts. */
+export const textMap = (value: unknown): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(object(value) ?? {}).flatMap(([name, entry]) => {
+      const told = text(entry);
+      return told === null ? [] : [[text(name) ?? '', told]];
+    }),
+  );
+
+// `livekit/protocol livekit_models.proto`: names stand in webhooks; the numbers, should a relay re-encode them.
+const KINDS: Record<number, string> = {
+  0: 'STANDARD',
+  1: 'INGRESS',
+  2: 'EGRESS',
+  3: 'SIP',
+  4: 'AGENT',
+  7: 'CONNECTOR',
+  8: 'BRIDGE',
+};
+
+const DISCONNECT_REASONS = [
+  'UNKNOWN_REASON',
+  'CLIENT_INITIATED',
+  'DUPLICATE_IDENTITY',
+  'SERVER_SHUTDOWN',
+  'PARTICIPANT_REMOVED',
+  'ROOM_DELETED',
+  'STATE_MISMATCH',
+  'JOIN_FAILURE',
+  'MIGRATION',
+  'SIGNAL_CLOSE',
+  'ROOM_CLOSED',
+  'USER_UNAVAILABLE',
+  'USER_REJECTED',
+  'SIP_TRUNK_FAILURE',
+  'CONNECTION_TIMEOUT',
+  'MEDIA_FAILURE',
+  'AGENT_ERROR',
+];
+
+/** A participant's kind in lower case; the zero value, which is left out, is `standard`. */
+export const kindName = (value: unknown): string =>
+  ((typeof value === 'number' ? KINDS[value] : text(value)) ?? 'STANDARD').toLowerCase();
+
+/** Why somebody left, by LiveKit's name for it; the zero value, which is left out, is `UNKNOWN_REASON`. */
+export const reasonName = (value: unknown): string =>
+  (typeof value === 'number' ? DISCONNECT_REASONS[value] : text(value)) ?? 'UNKNOWN_REASON';
