@@ -10,13 +10,13 @@ import { SessionsModule } from './sessions/sessions.module.js';
 @Module({})
 export class AppModule {
   static forRoot(environment: Environment): DynamicModule {
-    const { webhook, database, admin, metrics } = environment;
+    const { webhook, database, sessions, metrics } = environment;
     return {
       module: AppModule,
       imports: [
         EventEmitterModule.forRoot({ wildcard: true }),
         LivekitWebhookModule.forRoot({ ...webhook, database }),
-        SessionsModule.forRoot(admin),
+        SessionsModule.forRoot(sessions),
         MetricsModule.forRoot({ ...metrics, processMetrics: true }),
         HealthModule,
       ],

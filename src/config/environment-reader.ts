@@ -1,0 +1,64 @@
+import { type Parser, WrongValue } from './parsers.js';
+
+/** The environment can't be used; the message names every wrong variable, what is wrong, and the cure. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError';
+
+  constructor(readonly problems: readonly string[]) {
+    super(`The environment can't be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  }
+}
+
+/** Reads variables, and gathers what is wrong with them, so that all of it is told at once. */
+export class EnvironmentReader {
+  private readonly problems: string[] = [];
+
+  constructor(private readonly env: Readonly<Record<string, string | undefined>>) {}
+
+  /** A variable's text; an empty one is an unset one. */
+  raw(name: string): string | undefined {
+    return this.env[name] || undefined;
+  }
+
+  /** The names that are set and begin so. */
+  names(prefix: string): string[] {
+    return Object.keys(this.env).filter((name) => name.startsWith(prefix) && this.raw(name) !== undefined);
+  }
+
+  /** A variable with a default. */
+  read<T>(name: string, otherwise: string, parser: Parser<T>): T {
+    return this.optional(name, parser) ?? parser(otherwise);
+  }
+
+  /** A variable that may be unset. */
+  optional<T>(name: string, parser: Parser<T>): T | undefined {
+    return this.parse(name, parser, (value) => ` is \`${value}\`, and`);
+  }
+
+  /** The same for one whose value is told to nobody. */
+  secret<T>(name: string, parser: Parser<T>): T | undefined {
+    return this.parse(name, parser, () => '');
+  }
+
+  /** Notes what is wrong with a variable. */
+  problem(name: string, what: string): void {
+    this.problems.push(`${name} ${what}`);
+  }
+
+  /** @throws EnvironmentError when anything was wrong. */
+  finish(): void {
+    if (this.problems.length > 0) throw new EnvironmentError(this.problems);
+  }
+
+  private parse<T>(name: string, parser: Parser<T>, told: (value: string) => string): T | undefined {
+    const value = this.raw(name);
+    if (value === undefined) return undefined;
+    try {
+      return parser(value);
+    } catch (error) {
+      if (!(error instanceof WrongValue)) throw error;
+      this.problems.push(`${name}${told(value)} ${error.message}`);
+      return undefined;
+    }
+  }
+}
