@@ -25,13 +25,13 @@ const HOSTS = [
 
 const workshop = mkdtempSync(join(tmpdir(), 'livekit-webhooks-package-'));
 try {
-  npm(['pack', '--pack-destination', workshop], process.cwd());
-  const [tarball] = readdirSync(workshop).filter((file) => file.endsWith('.tgz'));
+  npm(['pack', '--silent', '--pack-destination', workshop], process.cwd());
+  const tarball = readdirSync(workshop).find((file) => file.endsWith('.tgz'));
   for (const host of HOSTS) {
     const folder = join(workshop, host.name);
     cpSync(resolve('test/package', host.name), folder, { recursive: true });
-    npm(['install', '--no-audit', '--no-fund', '--ignore-scripts', join(workshop, tarball)], folder);
-    npm(['run', 'build'], folder);
+    npm(['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts', join(workshop, tarball)], folder);
+    npm(['run', '--silent', 'build'], folder);
     await tryHost(folder, host);
     console.log(`${host.name}: booted, received a recorded call, told its session`);
   }

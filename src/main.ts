@@ -2,29 +2,27 @@
 import { createApplication } from './application.js';
 import { AppLogger } from './config/app-logger.js';
 import { EnvironmentError } from './config/environment-reader.js';
-import { readEnvironment } from './config/environment.js';
-import { DatabaseConfigurationError, DatabaseInUseError, PendingMigrationsError } from './database/errors.js';
-import { LivekitWebhookOptionsError } from './livekit-webhook/errors.js';
+import { type Environment, readEnvironment } from './config/environment.js';
 
+const environment = environmentOrExit();
+const { http, log, warnings } = environment;
+const logger = new AppLogger(log);
+for (const warning of warnings) logger.warn(warning, 'Environment');
+// What Nest can't start with, it logs itself.
+const app = await createApplication(environment, logger).catch(() => process.exit(1));
 try {
-  const environment = readEnvironment(process.env);
-  const logger = new AppLogger(environment.log);
-  for (const warning of environment.warnings) logger.warn(warning, 'Environment');
-  const app = await createApplication(environment, logger);
-  await app.listen(environment.http.port, environment.http.host);
+  await app.listen(http.port, http.host);
   logger.log(`listening on ${await app.getUrl()}`, 'Application');
 } catch (error) {
-  // What we know the cure of is one clear message; a stack is for what we don't.
-  console.error(isOurs(error) ? error.message : error);
-  process.exitCode = 1;
+  logger.fatal(error instanceof Error ? `${error.message}: give another PORT or HOST` : error, 'Application');
+  process.exit(1);
 }
 
-function isOurs(error: unknown): error is Error {
-  return (
-    error instanceof EnvironmentError ||
-    error instanceof LivekitWebhookOptionsError ||
-    error instanceof DatabaseConfigurationError ||
-    error instanceof DatabaseInUseError ||
-    error instanceof PendingMigrationsError
-  );
+function environmentOrExit(): Environment {
+  try {
+    return readEnvironment(process.env);
+  } catch (error) {
+    console.error(error instanceof EnvironmentError ? error.message : error);
+    return process.exit(1);
+  }
 }

@@ -1,5 +1,13 @@
-import type { ConnectionFact, Departure, Facts, RoomFact, RoomFinish, Versioned } from './facts.js';
-import { type Json, int64, kindName, object, reasonName, text, textMap } from './protojson.js';
+import type {
+  ConnectionFact,
+  Departure,
+  Facts,
+  RoomDescription,
+  RoomFact,
+  RoomFinish,
+  Versioned,
+} from './facts.js';
+import { type Json, int64, kindName, object, plain, reasonName, text, textMap } from './protojson.js';
 
 /** An event as the projection reads it. */
 export interface FactSource {
@@ -13,17 +21,25 @@ export interface FactSource {
   body: unknown;
 }
 
-/** Room fields that are secret, or say nothing of a session. */
-const UNTOLD = new Set(['turnPassword', 'enabledCodecs']);
+const TELLING_EVENTS = new Set([
+  'room_started',
+  'room_finished',
+  'participant_joined',
+  'participant_left',
+  'participant_connection_aborted',
+  'track_published',
+  'track_unpublished',
+]);
 
 /**
- * What an event says of its room and its participant. Any event will do: most say a little, and what one does not say
- * (`track_*` has only a participant's sid and identity; `livekit/livekit pkg/telemetry/events.go`) is not known, not empty.
+ * What an event says of its room and its participant. What one does not say (`track_*` has only a participant's sid and
+ * identity; `livekit/livekit pkg/telemetry/events.go`) is not known, not empty. An event of another name says nothing:
+ * a host's own may well have a `room` that means something else.
  *
  * @param allowed the names of attributes to keep beside `sip.*`.
  */
 export function factsOf(event: FactSource, allowed: ReadonlySet<string> = new Set()): Facts {
-  const body = object(event.body);
+  const body = tells(event.name) ? object(event.body) : undefined;
   const room = object(body?.['room']);
   const egress = object(body?.['egressInfo']);
   const roomSid = text(room?.['sid']) ?? text(egress?.['roomId']);
@@ -40,6 +56,8 @@ export function factsOf(event: FactSource, allowed: ReadonlySet<string> = new Se
   };
 }
 
+const tells = (name: string): boolean => TELLING_EVENTS.has(name) || name.startsWith('egress_');
+
 function roomFact(
   { source, eventId, name, occurredAt }: FactSource,
   body: Json,
@@ -48,7 +66,6 @@ function roomFact(
   roomName: string | null,
 ): RoomFact {
   const openedAt = milliseconds(room['creationTimeMs'], room['creationTime']);
-  const described = Object.fromEntries(Object.entries(room).filter(([field]) => !UNTOLD.has(field)));
   const finish: RoomFinish = { at: occurredAt, endReason: text(body['roomEndReason']) };
   return {
     source,
@@ -57,10 +74,18 @@ function roomFact(
     openedAt,
     starts: name === 'room_started' ? [occurredAt] : [],
     finishes: name === 'room_finished' ? [finish] : [],
-    description: openedAt === null ? null : { at: occurredAt, eventId, room: described },
+    description: openedAt === null ? null : { at: occurredAt, eventId, room: describe(room) },
     seenAt: Math.min(occurredAt, openedAt ?? occurredAt),
   };
 }
+
+/** Its plain fields: all but the TURN password, which is secret, and lists (`enabledCodecs`) that say nothing of a session. */
+const describe = (room: Json): RoomDescription =>
+  Object.fromEntries(
+    Object.entries(room)
+      .filter(([field, value]) => field !== 'turnPassword' && typeof value !== 'object')
+      .map(([field, value]) => [plain(field), typeof value === 'string' ? plain(value) : value]),
+  );
 
 function connectionFact(
   { source, eventId, name, occurredAt }: FactSource,
@@ -97,10 +122,14 @@ function connectionFact(
 const joinTime = (participant: Json, otherwise: number | null): number | null =>
   milliseconds(participant['joinedAtMs'], participant['joinedAt']) ?? otherwise;
 
+/** The last millisecond that a `Date` can tell. */
+const LAST_TIME = 8.64e15;
+
 // Older servers tell seconds only.
 const milliseconds = (precise: unknown, seconds: unknown): number | null => {
   const whole = int64(seconds);
-  return int64(precise) ?? (whole === null ? null : whole * 1000);
+  const time = int64(precise) ?? (whole === null ? null : whole * 1000);
+  return time === null || time > LAST_TIME ? null : time;
 };
 
 function keptAttributes(attributes: unknown, allowed: ReadonlySet<string>): Record<string, string> | null {

@@ -1,5 +1,5 @@
 import type { ConnectionFact, RoomDescription, RoomFact } from './facts.js';
-import { type FoldedParticipant, foldParticipants } from './participants.js';
+import { type FoldedParticipant, foldParticipants, identityOf } from './participants.js';
 import { type Segment, segmentsOf } from './segments.js';
 
 /** The kinds that a session's figures tell apart. */
@@ -27,6 +27,10 @@ export interface SessionFold {
   /** Of connections that have ended. */
   participantSeconds: Record<CountedKind, number>;
   peakParticipants: number;
+  /** How many identities that count are connected now. */
+  activeParticipants: number;
+  /** Attempts to connect that never became a connection. */
+  abortedAttempts: number;
   participants: FoldedParticipant[];
   /** What is bounded by other facts and not told by one of its own. */
   inferred: string[];
@@ -39,11 +43,12 @@ export function foldRoom(room: RoomFact, connections: readonly ConnectionFact[])
 
 function foldSegment(room: RoomFact, segment: Segment, index: number): SessionFold {
   const { finish } = segment;
-  const connected = segment.connections.filter(({ connected }) => connected);
+  const connected = segment.connections.filter((connection) => connection.connected);
   const stays = connected.flatMap((connection) => stayOf(connection, finish?.at ?? null) ?? []);
-  const firstJoinedAt = least(stays.map(({ from }) => from));
-  const ends = stays.map(({ to }) => to);
-  const lastLeftAt = ends.includes(Infinity) ? null : greatest(ends);
+  const known = stays.filter(hasJoin);
+  const firstJoinedAt = least(known.map(({ from }) => from));
+  const present = stays.filter(({ to }) => to === Infinity);
+  const lastLeftAt = present.length > 0 ? null : greatest(stays.map(({ to }) => to));
   const startedAt = index === 0 ? (room.openedAt ?? least(room.starts)) : segment.openedAt;
   return {
     source: room.source,
@@ -63,8 +68,11 @@ function foldSegment(room: RoomFact, segment: Segment, index: number): SessionFo
     endReason: finish?.endReason ?? null,
     durationSeconds:
       firstJoinedAt === null || lastLeftAt === null ? null : seconds(lastLeftAt - firstJoinedAt),
-    participantSeconds: secondsByKind(stays),
-    peakParticipants: peak(stays),
+    participantSeconds: secondsByKind(known),
+    peakParticipants: peak(known),
+    activeParticipants: new Set(present.map(({ identity }) => identity)).size,
+    abortedAttempts: segment.connections.filter(({ abort, connected: ever }) => abort !== null && !ever)
+      .length,
     participants: foldParticipants(connected),
     inferred: stays.some(({ bounded }) => bounded) ? ['lastLeftAt'] : [],
   };
@@ -74,23 +82,26 @@ function foldSegment(room: RoomFact, segment: Segment, index: number): SessionFo
 interface Stay {
   identity: string;
   kind: CountedKind;
-  from: number;
+  /** `null` when its join was not told: it has an end, and no length. */
+  from: number | null;
   /** Infinity while it lasts. */
   to: number;
   /** Its end was not told: it lasted until the room's at most. */
   bounded: boolean;
 }
 
-function stayOf(
-  { identity, kind, joinedAt, leave, participantSid }: ConnectionFact,
-  roomEnd: number | null,
-): Stay | undefined {
+type KnownStay = Stay & { from: number };
+
+const hasJoin = (stay: Stay): stay is KnownStay => stay.from !== null;
+
+function stayOf(connection: ConnectionFact, roomEnd: number | null): Stay | undefined {
+  const { kind, joinedAt, leave } = connection;
   const counted = countedKind(kind);
-  if (counted === null || joinedAt === null) return undefined;
+  if (counted === null) return undefined;
   // A leave is told in whole seconds, and may seem to come before its join.
-  const to = Math.max(joinedAt, leave?.at ?? roomEnd ?? Infinity);
+  const to = Math.max(joinedAt ?? -Infinity, leave?.at ?? roomEnd ?? Infinity);
   return {
-    identity: identity ?? participantSid,
+    identity: identityOf(connection),
     kind: counted,
     from: joinedAt,
     to,
@@ -104,14 +115,14 @@ export function countedKind(kind: string | null): CountedKind | null {
   return kind === 'agent' || kind === 'sip' ? kind : 'standard';
 }
 
-function secondsByKind(stays: readonly Stay[]): Record<CountedKind, number> {
+function secondsByKind(stays: readonly KnownStay[]): Record<CountedKind, number> {
   const total = { standard: 0, agent: 0, sip: 0 };
   for (const { kind, from, to } of stays) if (to !== Infinity) total[kind] += to - from;
   return { standard: seconds(total.standard), agent: seconds(total.agent), sip: seconds(total.sip) };
 }
 
 /** The most identities that were connected at once; who leaves at an instant is gone when another comes at it. */
-function peak(stays: readonly Stay[]): number {
+function peak(stays: readonly KnownStay[]): number {
   const changes = stays
     .flatMap(({ identity, from, to }) => [
       { at: from, identity, by: 1 },

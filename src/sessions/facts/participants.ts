@@ -33,14 +33,14 @@ export interface FoldedConnection {
 
 /** Groups connections by identity, the earliest first. */
 export function foldParticipants(connections: readonly ConnectionFact[]): FoldedParticipant[] {
-  const ordered = connections.toSorted(byJoin);
-  const identities = [...new Set(ordered.map(identityOf))];
-  return identities.map((identity) =>
-    foldParticipant(
-      identity,
-      ordered.filter((connection) => identityOf(connection) === identity),
-    ),
-  );
+  const byIdentity = new Map<string, ConnectionFact[]>();
+  for (const connection of connections.toSorted(byJoin)) {
+    const identity = identityOf(connection);
+    const others = byIdentity.get(identity);
+    if (others === undefined) byIdentity.set(identity, [connection]);
+    else others.push(connection);
+  }
+  return [...byIdentity].map(([identity, theirs]) => foldParticipant(identity, theirs));
 }
 
 function foldParticipant(identity: string, connections: readonly ConnectionFact[]): FoldedParticipant {
@@ -80,7 +80,9 @@ export function sipCallOf(attributes: Readonly<Record<string, string>>): FoldedS
   };
 }
 
-const identityOf = ({ identity, participantSid }: ConnectionFact): string => identity ?? participantSid;
+/** Whom a connection belongs to; until an event has told, it stands for itself. */
+export const identityOf = ({ identity, participantSid }: ConnectionFact): string =>
+  identity ?? participantSid;
 
 const byJoin = (a: ConnectionFact, b: ConnectionFact): number =>
   timeOf(a) - timeOf(b) || (identityOf(a) + a.participantSid < identityOf(b) + b.participantSid ? -1 : 1);

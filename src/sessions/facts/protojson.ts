@@ -8,9 +8,12 @@ const EXACT = /^\d{1,15}$/;
 export const object = (value: unknown): Json | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
 
-/** A text that says something, fit for either database (NUL is none), or null. */
+/** A text as either database takes it: PostgreSQL refuses NUL. */
+export const plain = (value: string): string => value.replaceAll('\0', '\u2400').toWellFormed();
+
+/** A text that says something, or null. */
 export const text = (value: unknown): string | null =>
-  typeof value === 'string' && value !== '' ? value.replaceAll('\0', '\u2400').toWellFormed() : null;
+  typeof value === 'string' && value !== '' ? plain(value) : null;
 
 /** A positive 64-bit integer, which protojson writes as text, or null; zero is protobuf's "not set". */
 export function int64(value: unknown): number | null {
