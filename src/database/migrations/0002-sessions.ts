@@ -44,7 +44,7 @@ export class Sessions0000000000002 implements MigrationInterface {
     );
     await runner.query(`
       CREATE TABLE livekit_sessions (
-        pk ${identity},
+        "pk" ${identity},
         source text NOT NULL,
         room_sid text NOT NULL,
         segment integer NOT NULL,

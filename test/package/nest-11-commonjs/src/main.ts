@@ -4,7 +4,12 @@ import { Controller, Get, Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventEmitterModule, OnEvent } from '@nestjs/event-emitter';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
-import { type LivekitEvent, LivekitWebhookModule, MetricsModule, SessionsModule } from 'nestjs-livekit-webhooks';
+import {
+  type LivekitEvent,
+  LivekitWebhookModule,
+  MetricsModule,
+  SessionsModule,
+} from 'nestjs-livekit-webhooks';
 import { EventStoreHealthIndicator, LivekitHealthModule } from 'nestjs-livekit-webhooks/health';
 
 @Injectable()

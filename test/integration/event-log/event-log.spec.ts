@@ -1,0 +1,113 @@
+import { EventStore } from '../../../src/database/event-store.js';
+import { bytes } from '../../../src/database/sql.js';
+import { EventLog } from '../../../src/event-log/event-log.js';
+import type { LoggedEvent } from '../../../src/event-log/events.js';
+import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
+import { newEvent } from '../../support/events.js';
+
+describe('the event log', () => {
+  let database: FreshDatabase;
+  let log: EventLog;
+
+  const open = async () => new EventLog(await EventStore.open({ url: database.url }));
+  const stored = () =>
+    sqlQuery<{ event_id: string }>(database.url, 'SELECT * FROM livekit_events ORDER BY seq');
+
+  beforeEach(async () => {
+    database = await freshDatabase();
+    log = await open();
+  });
+
+  afterEach(async () => {
+    await log.onApplicationShutdown();
+    await database.drop();
+  });
+
+  test('stores an event with its bytes', async () => {
+    const event = newEvent({ id: 'EV_1', room: { sid: 'RM_1', name: 'Zürich 東京 🎙' } });
+    expect(await log.append(event)).toBe('accepted');
+    expect(await stored()).toMatchObject([
+      {
+        source: 'default',
+        event_id: 'EV_1',
+        name: 'room_started',
+        room_sid: 'RM_1',
+        room_name: 'Zürich 東京 🎙',
+      },
+    ]);
+    const [body] = await sqlQuery<{ raw: Buffer }>(database.url, 'SELECT raw FROM livekit_bodies');
+    expect(bytes(body?.raw as Buffer).equals(event.body)).toBe(true);
+  });
+
+  test('tells a repeat from a new event, across a restart too', async () => {
+    expect(await log.append(newEvent({ id: 'EV_1' }))).toBe('accepted');
+    expect(await log.append(newEvent({ id: 'EV_1' }))).toBe('duplicate');
+    await log.onApplicationShutdown();
+    log = await open();
+    expect(await log.append(newEvent({ id: 'EV_1' }))).toBe('duplicate');
+    expect(await stored()).toHaveLength(1);
+  });
+
+  test('takes the same event id in another project for another event', async () => {
+    expect(await log.append(newEvent({ id: 'EV_1' }))).toBe('accepted');
+    expect(await log.append({ ...newEvent({ id: 'EV_1' }), source: 'other' })).toBe('accepted');
+  });
+
+  test('keeps the first of two events under one id, and the bytes of the second in quarantine', async () => {
+    await log.append(newEvent({ id: 'EV_1', room: { sid: 'RM_1' } }));
+    const other = newEvent({ id: 'EV_1', room: { sid: 'RM_2' } });
+    expect(await log.append(other)).toBe('conflict');
+    expect(await log.append(other)).toBe('conflict');
+    expect(await stored()).toMatchObject([{ room_sid: 'RM_1' }]);
+    const quarantined = await sqlQuery(database.url, 'SELECT sha256, reason, times FROM livekit_quarantine');
+    expect(quarantined).toHaveLength(1);
+    expect(quarantined[0]).toMatchObject({ sha256: other.bodySha256, reason: 'conflict' });
+    expect(Number(quarantined[0]?.['times'])).toBe(2);
+  });
+
+  test('sorts out a crowd that arrives at once, repeats and conflicts among it', async () => {
+    const crowd = Array.from({ length: 600 }, (_, index) => newEvent({ id: `EV_${index % 500}` }));
+    const outcomes = await Promise.all(
+      [...crowd, newEvent({ id: 'EV_7', room: { sid: 'RM_x' } })].map((event) => log.append(event)),
+    );
+    expect(outcomes.filter((outcome) => outcome === 'accepted')).toHaveLength(500);
+    expect(outcomes.filter((outcome) => outcome === 'duplicate')).toHaveLength(100);
+    expect(outcomes.at(-1)).toBe('conflict');
+    expect(new Set((await stored()).map((row) => row.event_id)).size).toBe(500);
+  });
+
+  test('an event that cannot be stored fails alone', async () => {
+    const bad = { ...newEvent({ id: 'EV_bad' }), name: null as unknown as string };
+    const outcomes = await Promise.allSettled(
+      [newEvent({ id: 'EV_1' }), bad, newEvent({ id: 'EV_2' })].map((event) => log.append(event)),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await stored()).toHaveLength(2);
+  });
+
+  test('announces what is new, once, after its commit', async () => {
+    const announced: LoggedEvent[] = [];
+    log.onCommitted((events) => announced.push(...events));
+    await log.append(newEvent({ id: 'EV_1' }));
+    await log.append(newEvent({ id: 'EV_1' }));
+    expect(announced.map(({ eventId }) => eventId)).toEqual(['EV_1']);
+  });
+
+  test('a listener that fails harms neither the append nor other listeners', async () => {
+    const heard: string[] = [];
+    log.onCommitted(() => {
+      throw new Error('a bad listener');
+    });
+    log.onCommitted((events) => heard.push(...events.map(({ eventId }) => eventId)));
+    expect(await log.append(newEvent({ id: 'EV_1' }))).toBe('accepted');
+    expect(heard).toEqual(['EV_1']);
+  });
+
+  test('commits what was appended before it is closed, and takes nothing after', async () => {
+    const appended = log.append(newEvent({ id: 'EV_1' }));
+    await log.onApplicationShutdown();
+    expect(await appended).toBe('accepted');
+    await expect(log.append(newEvent({ id: 'EV_2' }))).rejects.toThrow('closed');
+    log = await open();
+  });
+});

@@ -1,0 +1,205 @@
+import { factsOf } from '../../../src/sessions/facts/extract.js';
+
+const AT = 1_795_423_730_000;
+const ROOM = { sid: 'RM_1', name: 'call' };
+const FULL_ROOM = { ...ROOM, creationTime: '1795423728', creationTimeMs: '1795423728435', emptyTimeout: 300 };
+const ANN = { sid: 'PA_1', identity: 'ann' };
+
+const factsIn = (name: string, fields: object, allowed: string[] = []) =>
+  factsOf(
+    { source: 'default', eventId: 'EV_1', name, occurredAt: AT, body: { event: name, ...fields } },
+    new Set(allowed),
+  );
+const roomIn = (name: string, fields: object) => factsIn(name, fields).rooms[0];
+const connectionIn = (name: string, participant: object, allowed: string[] = []) =>
+  factsIn(name, { room: ROOM, participant: { ...ANN, ...participant } }, allowed).connections[0];
+
+describe('what an event says of its room', () => {
+  it('takes the time a room was made to the millisecond', () => {
+    expect(roomIn('room_started', { room: FULL_ROOM })?.openedAt).toBe(1_795_423_728_435);
+  });
+
+  it('takes seconds from servers that tell no milliseconds', () => {
+    const { creationTimeMs: _, ...older } = FULL_ROOM;
+    expect(roomIn('room_started', { room: older })?.openedAt).toBe(1_795_423_728_000);
+  });
+
+  it('reads 64-bit integers from numbers as from text', () => {
+    const room = { ...ROOM, creationTimeMs: 1_795_423_728_435 };
+    expect(roomIn('room_started', { room })?.openedAt).toBe(1_795_423_728_435);
+  });
+
+  it('knows a start by room_started alone, and an end by room_finished alone', () => {
+    expect(roomIn('room_started', { room: FULL_ROOM })).toMatchObject({ starts: [AT], finishes: [] });
+    expect(
+      roomIn('room_finished', { room: FULL_ROOM, roomEndReason: 'ROOM_END_IDLE_TIMEOUT' }),
+    ).toMatchObject({ starts: [], finishes: [{ at: AT, endReason: 'ROOM_END_IDLE_TIMEOUT' }] });
+    expect(roomIn('participant_joined', { room: FULL_ROOM, participant: ANN })).toMatchObject({
+      starts: [],
+      finishes: [],
+    });
+  });
+
+  it('keeps a full room object without its TURN password and its codecs', () => {
+    const room = { ...FULL_ROOM, turnPassword: 'secret', enabledCodecs: [{ mime: 'audio/opus' }] };
+    expect(roomIn('room_started', { room })?.description).toEqual({
+      at: AT,
+      eventId: 'EV_1',
+      room: FULL_ROOM,
+    });
+  });
+
+  it('takes nothing but the name from the room of a track event', () => {
+    expect(roomIn('track_published', { room: ROOM, participant: ANN })).toMatchObject({
+      roomName: 'call',
+      openedAt: null,
+      description: null,
+    });
+  });
+
+  it('finds the room of a recording in its info when the event has none of its own', () => {
+    const egressInfo = { egressId: 'EG_1', roomId: 'RM_1', roomName: 'call' };
+    const facts = factsIn('egress_ended', { egressInfo });
+    expect(facts.rooms).toMatchObject([{ roomSid: 'RM_1', roomName: 'call', openedAt: null }]);
+    expect(facts.connections).toEqual([]);
+  });
+});
+
+describe('what an event says of a connection', () => {
+  it.each(['participant_joined', 'participant_left'])('takes the join of %s to the millisecond', (name) => {
+    const times = { joinedAt: '1795423728', joinedAtMs: '1795423728601' };
+    expect(connectionIn(name, times)?.joinedAt).toBe(1_795_423_728_601);
+  });
+
+  it('takes a join in seconds from servers that tell no milliseconds', () => {
+    expect(connectionIn('participant_joined', { joinedAt: '1795423728' })?.joinedAt).toBe(1_795_423_728_000);
+  });
+
+  it('takes a join that tells no time for one of the time it was sent', () => {
+    expect(connectionIn('participant_joined', {})?.joinedAt).toBe(AT);
+    expect(connectionIn('participant_left', {})?.joinedAt).toBeNull();
+  });
+
+  it('takes a leave at the time it was sent, with its reason', () => {
+    expect(connectionIn('participant_left', { disconnectReason: 'CLIENT_INITIATED' })?.leave).toEqual({
+      at: AT,
+      reason: 'CLIENT_INITIATED',
+      eventId: 'EV_1',
+    });
+  });
+
+  it('names the reason that protojson leaves out', () => {
+    expect(connectionIn('participant_left', {})?.leave?.reason).toBe('UNKNOWN_REASON');
+  });
+
+  it.each([
+    [0, 'UNKNOWN_REASON'],
+    [2, 'DUPLICATE_IDENTITY'],
+    [16, 'AGENT_ERROR'],
+    [17, 'UNKNOWN_REASON'],
+  ])('reads the reason %d as %s', (disconnectReason, reason) => {
+    expect(connectionIn('participant_left', { disconnectReason })?.leave?.reason).toBe(reason);
+  });
+
+  it.each([
+    [undefined, 'standard'],
+    ['AGENT', 'agent'],
+    ['HOLOGRAM', 'hologram'],
+    [1, 'ingress'],
+    [3, 'sip'],
+    [7, 'connector'],
+    [8, 'bridge'],
+  ])('reads the kind %p as %s', (kind, read) => {
+    expect(connectionIn('participant_joined', { kind })?.kind).toBe(read);
+  });
+
+  it('takes a track for a sign of being connected, and knows nothing else by it', () => {
+    expect(connectionIn('track_published', {})).toMatchObject({
+      identity: 'ann',
+      connected: true,
+      kind: null,
+      joinedAt: null,
+      leave: null,
+      name: null,
+      attributes: null,
+    });
+  });
+
+  it('takes an aborted attempt for no connection and no join', () => {
+    const attempt = { joinedAtMs: '1795423728601', disconnectReason: 'SIGNAL_CLOSE' };
+    expect(connectionIn('participant_connection_aborted', attempt)).toMatchObject({
+      connected: false,
+      joinedAt: null,
+      leave: null,
+      abort: { at: AT, reason: 'SIGNAL_CLOSE' },
+    });
+  });
+
+  it('keeps the attributes of a telephone call and those that are allowed, and no others', () => {
+    const attributes = { 'sip.callID': 'SCL_1', 'sip.h.x-secret': 'no', tier: 'gold', email: 'a@b.c' };
+    expect(connectionIn('participant_joined', { version: 2, attributes }, ['tier'])?.attributes).toEqual({
+      value: { 'sip.callID': 'SCL_1', tier: 'gold' },
+      version: 2,
+      eventId: 'EV_1',
+    });
+  });
+});
+
+describe('what is no fact', () => {
+  it.each(['order.paid', 'session.started', 'ingress_started', 'agent_job_ended', 'room_moved'])(
+    'takes nothing from %s, though it has a room and a participant',
+    (name) => {
+      expect(factsIn(name, { room: FULL_ROOM, participant: ANN })).toEqual({ rooms: [], connections: [] });
+    },
+  );
+
+  it.each([null, 7, 'text', [], { room: [] }, { room: { sid: 7 } }, { room: { sid: '' } }, { room: null }])(
+    'takes nothing from %j',
+    (body) => {
+      const event = { source: 'default', eventId: 'EV_1', name: 'room_started', occurredAt: AT, body };
+      expect(factsOf(event)).toEqual({ rooms: [], connections: [] });
+    },
+  );
+
+  it('knows the room of a participant that is none', () => {
+    const facts = factsIn('participant_joined', { room: ROOM, participant: [ANN] });
+    expect(facts.rooms).toHaveLength(1);
+    expect(facts.connections).toEqual([]);
+  });
+
+  it.each(['999999999999999', '99999999999999999999', '-5', '1e9', 1e21, 1.5, {}, true])(
+    'does not take %j for a time',
+    (creationTime) => {
+      expect(roomIn('room_started', { room: { ...ROOM, creationTime } })?.openedAt).toBeNull();
+    },
+  );
+
+  it('is not fooled by a key named __proto__', () => {
+    const body = JSON.parse(
+      '{"__proto__":{"room":{"sid":"RM_2"}},"room":{"sid":"RM_1","creationTime":"5","__proto__":{"name":"x"}}}',
+    ) as unknown;
+    const event = { source: 'default', eventId: 'EV_1', name: 'room_started', occurredAt: AT, body };
+    expect(factsOf(event).rooms).toMatchObject([{ roomSid: 'RM_1', roomName: null }]);
+    expect(Object.prototype).not.toHaveProperty('room');
+  });
+
+  it('survives a body nested deeper than the stack', () => {
+    const deep = JSON.parse('['.repeat(200_000) + ']'.repeat(200_000)) as unknown;
+    const fact = roomIn('room_started', { room: { ...FULL_ROOM, metadata: deep } });
+    expect(JSON.parse(JSON.stringify(fact))).toMatchObject({ description: { room: FULL_ROOM } });
+  });
+});
+
+describe('text from outside', () => {
+  it('becomes what PostgreSQL takes: no NUL and no half of a surrogate pair, in the room object too', () => {
+    const room = { ...FULL_ROOM, name: 'a\0b\ud800' };
+    expect(roomIn('room_started', { room })).toMatchObject({
+      roomName: 'a\u2400b\ufffd',
+      description: { room: { name: 'a\u2400b\ufffd' } },
+    });
+    expect(connectionIn('participant_joined', { identity: '\0', name: '\udc00' })).toMatchObject({
+      identity: '\u2400',
+      name: { value: '\ufffd' },
+    });
+  });
+});
