@@ -10,9 +10,9 @@ interface ToldConnection extends FoldedConnection {
 
 /** Connections that webhooks tell and no client does, each looked at: why the truth lacks it. */
 const UNTOLD_BY_CLIENTS: Record<string, string> = {
-  PA_FU7jSkXMifbF: 'caller-vanished: the client was killed; it tells of its kill, not of its join',
+  PA_FU7jSkXMifbF: 'caller-vanished: the client was killed, and its truth tells the kill alone',
   PA_CWi5zow729q7:
-    'livekit-crashed: the client came back by itself after the crash and was not told its new sid',
+    'livekit-crashed: the first caller came back 2 s after the crash; its truth tells its first join alone',
 };
 
 const sessionsIn = (scenario: string) => sessionsOf(deliveries(scenario).map(eventOf));
@@ -102,7 +102,7 @@ it('take the join that a receiver refused from the leave', () => {
   expect(apart(connection?.joinedAt, Date.parse(join?.at as string))).toBeLessThan(1_000);
 });
 
-it('tell the call of the contract as the contract does', () => {
+it('tell the figures of a call of two parties, joins to the millisecond and leaves to the second', () => {
   expect(sessionsIn('two-party-call')).toMatchObject([
     {
       roomSid: 'RM_ZP36R4UfruiF',
