@@ -1,0 +1,18 @@
+import { parseDatabaseUrl } from '../../../src/database/database-url.js';
+
+describe('a database URL', () => {
+  test.each([
+    ['file:./data/voice.sqlite', { dialect: 'sqlite', path: './data/voice.sqlite', inMemory: false }],
+    ['file:/var/lib/voice.sqlite', { dialect: 'sqlite', path: '/var/lib/voice.sqlite', inMemory: false }],
+    ['file:///var/lib/voice.sqlite', { dialect: 'sqlite', path: '/var/lib/voice.sqlite', inMemory: false }],
+    [':memory:', { dialect: 'sqlite', path: ':memory:', inMemory: true }],
+    ['postgres://me@db/voice', { dialect: 'postgres', url: 'postgres://me@db/voice' }],
+    ['postgresql://me@db/voice', { dialect: 'postgres', url: 'postgresql://me@db/voice' }],
+  ])('%s', (url, location) => {
+    expect(parseDatabaseUrl(url)).toEqual(location);
+  });
+
+  test.each(['', 'voice.sqlite', 'file:', 'mysql://db/voice'])('%p is refused with the cure', (url) => {
+    expect(() => parseDatabaseUrl(url)).toThrow(/use `file:/);
+  });
+});
