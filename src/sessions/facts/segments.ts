@@ -23,7 +23,7 @@ export function segmentsOf(room: RoomFact, connections: readonly ConnectionFact[
   const segments: Segment[] = [];
   let openedAt: number | null = null;
   do {
-    const since: number = openedAt ?? -Infinity;
+    const since: number = openedAt === null ? -Infinity : wholeSecond(openedAt);
     const finish: RoomFinish | null = room.finishes.find(({ at }) => at >= since) ?? null;
     segments.push({ openedAt, finish, connections: [] });
     openedAt = finish && (openings.find((at) => at >= finish.at + REOPENED_AFTER) ?? null);
@@ -31,6 +31,9 @@ export function segmentsOf(room: RoomFact, connections: readonly ConnectionFact[
   for (const connection of connections) segmentOf(connection, segments).connections.push(connection);
   return segments;
 }
+
+// A finish is told in whole seconds, and may seem to come before the join that opened its segment.
+const wholeSecond = (time: number): number => time - (time % 1_000);
 
 // The last one that had begun; a connection of which no time is known is taken for one of the first.
 function segmentOf({ joinedAt, leave, abort }: ConnectionFact, segments: readonly Segment[]): Segment {

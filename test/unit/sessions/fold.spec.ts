@@ -83,6 +83,11 @@ describe('the segments of a room sid', () => {
     expect(sessions.map(({ endedAt }) => endedAt)).toEqual([10, 20, 30].map((at) => at * SECOND));
   });
 
+  it('end by an end that is told for the very second in which they began', () => {
+    const sessions = folds({ starts: [1, 15 * SECOND], finishes: [...finishes, finish(15 * SECOND)] });
+    expect(sessions.map(({ endedAt }) => endedAt)).toEqual([10 * SECOND, 15 * SECOND]);
+  });
+
   it('hold a connection whose join is not known by its leave, else in the first', () => {
     const [first, second] = folds(
       { starts: [1, 15 * SECOND], finishes },

@@ -95,7 +95,7 @@ it('tell no connection that no client tells, but the reviewed ones', () => {
 it('take the join that a receiver refused from the leave', () => {
   const taken = deliveries('receiver-refused').filter(({ answered }) => answered !== 400);
   expect(taken.map(eventOf).map(({ name }) => name)).not.toContain('participant_joined');
-  const [join] = truth('receiver-refused').filter(({ what }) => what === 'joined');
+  const join = truth('receiver-refused').find(({ what }) => what === 'joined');
   const [session] = sessionsOf(taken.map(eventOf));
   const connection = session?.participants[0]?.connections[0];
   expect(connection?.participantSid).toBe(join?.sid);
