@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import { createSecretKey } from 'node:crypto';
 import type { EventStoreOptions } from '../database/event-store.js';
 import { LivekitWebhookOptionsError } from './errors.js';
 import { DEFAULT_EVENTS, LIVEKIT_EVENT_NAMES, type LivekitEventName } from './livekit-events.js';
@@ -10,14 +10,7 @@ import {
   type LivekitWebhookModuleOptions,
   type SignatureScheme,
 } from './livekit-webhook.options.js';
-
-/** A key that may sign deliveries, and the project it signs for. */
-export interface SigningKey {
-  project: string;
-  /** The issuer it is named by; without it, any. */
-  apiKey?: string;
-  secret: KeyObject;
-}
+import type { SigningKey } from './signatures/signature.js';
 
 /** The options of the module, checked, with every default in its place. */
 export interface WebhookSettings {

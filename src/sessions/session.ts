@@ -1,3 +1,5 @@
+import type { FoldedSipCall } from './facts/participants.js';
+
 /** A connection of a participant: from one join to its leave. Times are ISO 8601 UTC with milliseconds; unknown is `null`. */
 export interface SessionConnection {
   participantSid: string;
@@ -7,17 +9,6 @@ export interface SessionConnection {
   reason: string | null;
 }
 
-/** What is known of a telephone call from its `sip.*` attributes. */
-export interface SipCall {
-  callId: string | null;
-  from: string | null;
-  to: string | null;
-  trunkId: string | null;
-  ruleId: string | null;
-  status: string | null;
-  direction: 'inbound' | 'outbound';
-}
-
 /** Somebody in a session, by identity, whatever number of connections it took. */
 export interface SessionParticipant {
   identity: string;
@@ -25,7 +16,7 @@ export interface SessionParticipant {
   /** `standard`, `agent`, `sip`; `egress` and `ingress` are listed and count nowhere. */
   kind: string;
   attributes: Record<string, string>;
-  sip: SipCall | null;
+  sip: FoldedSipCall | null;
   connections: SessionConnection[];
 }
 

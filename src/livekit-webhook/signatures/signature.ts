@@ -1,4 +1,12 @@
-import type { SigningKey } from '../settings.js';
+import type { KeyObject } from 'node:crypto';
+
+/** A key that may sign deliveries, and the project it signs for. */
+export interface SigningKey {
+  project: string;
+  /** The issuer it is named by; without it, any. */
+  apiKey?: string;
+  secret: KeyObject;
+}
 
 /** Why a signature was refused: for our log and metric, never for the answer. */
 export type SignatureFailureReason =
