@@ -33,7 +33,7 @@ export { MetricsModule } from './metrics/metrics.module.js';
 export type { MetricsModuleOptions } from './metrics/metrics.options.js';
 export { METRICS_REGISTRY } from './metrics/metrics.registry.js';
 export type { FoldedSipCall as SipCall } from './sessions/facts/participants.js';
-export type { Session, SessionConnection, SessionParticipant } from './sessions/session.js';
+export type { Session, SessionConnection, SessionParticipant, SessionState } from './sessions/session.js';
 export { SessionsModule } from './sessions/sessions.module.js';
 export type { SessionsModuleOptions } from './sessions/sessions.options.js';
 export { type SessionsFilter, type SessionsPage, SessionsService } from './sessions/sessions.service.js';

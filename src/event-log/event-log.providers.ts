@@ -1,6 +1,7 @@
 import type { Provider } from '@nestjs/common';
 import { EventStore, type EventStoreOptions } from '../database/event-store.js';
-import { EventLog } from './event-log.js';
+import { APPEND_QUEUE_LIMITS } from './append-queue.js';
+import { EVENT_LOG_LIMITS, EventLog } from './event-log.js';
 
 /** Where the providers below find what the store is opened with. */
 export const EVENT_STORE_OPTIONS = Symbol.for('nestjs-livekit-webhooks:event-store-options');
@@ -12,5 +13,6 @@ export const eventLogProviders: Provider[] = [
     inject: [EVENT_STORE_OPTIONS],
     useFactory: (options: EventStoreOptions) => EventStore.open(options),
   },
+  { provide: EVENT_LOG_LIMITS, useValue: APPEND_QUEUE_LIMITS },
   EventLog,
 ];

@@ -1,10 +1,13 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
 import { EventStore } from '../database/event-store.js';
 import { appendBatch } from './append-batch.js';
-import { AppendQueue } from './append-queue.js';
+import { APPEND_QUEUE_LIMITS, AppendQueue, type AppendQueueLimits } from './append-queue.js';
 import { StoreUnavailableError } from './errors.js';
 import type { AppendOutcome, LoggedEvent, NewEvent, QuarantinedBody } from './events.js';
 import { quarantine } from './quarantine.js';
+
+/** Where the limits of the queue in front of the store are injected from; without them `APPEND_QUEUE_LIMITS` hold. */
+export const EVENT_LOG_LIMITS = Symbol.for('nestjs-livekit-webhooks:event-log-limits');
 
 /** Hears of events that have just been committed by this process, in the order of the log. */
 export type CommitListener = (events: readonly LoggedEvent[]) => void;
@@ -19,11 +22,17 @@ export class EventLog implements OnApplicationShutdown {
   private readonly listeners = new Set<CommitListener>();
   private readonly queue: AppendQueue<NewEvent, AppendOutcome>;
 
-  constructor(private readonly store: EventStore) {
-    this.queue = new AppendQueue({
-      commit: (batch) => this.commit(batch),
-      isBusy: (error) => (error as { code?: string }).code === 'SQLITE_BUSY',
-    });
+  constructor(
+    private readonly store: EventStore,
+    @Optional() @Inject(EVENT_LOG_LIMITS) limits: AppendQueueLimits = APPEND_QUEUE_LIMITS,
+  ) {
+    this.queue = new AppendQueue(
+      {
+        commit: (batch) => this.commit(batch),
+        isBusy: (error) => (error as { code?: string }).code === 'SQLITE_BUSY',
+      },
+      limits,
+    );
   }
 
   /** Events waiting for their commit. */

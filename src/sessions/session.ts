@@ -20,13 +20,19 @@ export interface SessionParticipant {
   connections: SessionConnection[];
 }
 
+/** Every state a session may be in; this version does not settle any yet. */
+export const SESSION_STATES = ['active', 'ended', 'settled'] as const;
+
+/** Where a session is in its life. */
+export type SessionState = (typeof SESSION_STATES)[number];
+
 /** A session as `GET /voice/sessions` tells it. Times are ISO 8601 UTC with milliseconds; unknown is `null`. */
 export interface Session {
   sessionId: string | null;
   project: string;
   roomName: string | null;
   roomSid: string;
-  state: 'active' | 'ended';
+  state: SessionState;
   startedAt: string | null;
   firstJoinedAt: string | null;
   lastLeftAt: string | null;

@@ -10,7 +10,7 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { BearerTokenGuard } from '../access/bearer-token.guard.js';
-import type { Session } from './session.js';
+import { type Session, SESSION_STATES } from './session.js';
 import { type SessionsFilter, type SessionsPage, SessionsService } from './sessions.service.js';
 
 /** Makes the controller that tells sessions to whoever shows the admin token. */
@@ -36,7 +36,6 @@ export function createSessionsController(adminToken: string): Type {
 }
 
 const LARGEST_PAGE = 200;
-const STATES = ['active', 'ended'];
 const TEXTS = ['state', 'sessionId', 'identity', 'number', 'cursor'] as const;
 
 function filterOf(query: Record<string, unknown>): SessionsFilter {
@@ -48,8 +47,8 @@ function filterOf(query: Record<string, unknown>): SessionsFilter {
     return [[name, value] as const];
   });
   const filter = Object.fromEntries(given) as SessionsFilter;
-  if (filter.state !== undefined && !STATES.includes(filter.state)) {
-    throw new BadRequestException(`\`state\` must be one of ${STATES.join(', ')}`);
+  if (filter.state !== undefined && !SESSION_STATES.includes(filter.state)) {
+    throw new BadRequestException(`\`state\` must be one of ${SESSION_STATES.join(', ')}`);
   }
   return { ...filter, limit: limitOf(query['limit']) };
 }

@@ -88,6 +88,12 @@ describe('the segments of a room sid', () => {
     expect(sessions.map(({ endedAt }) => endedAt)).toEqual([10 * SECOND, 15 * SECOND]);
   });
 
+  it('end by an end that seems to come before the join that began them, told in whole seconds', () => {
+    const again = stay('PA_1', 15 * SECOND + 700, 15 * SECOND);
+    const sessions = folds({ finishes: [...finishes, finish(15 * SECOND)] }, again);
+    expect(sessions.map(({ endedAt }) => endedAt)).toEqual([10 * SECOND, 15 * SECOND]);
+  });
+
   it('hold a connection whose join is not known by its leave, else in the first', () => {
     const [first, second] = folds(
       { starts: [1, 15 * SECOND], finishes },

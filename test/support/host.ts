@@ -1,0 +1,289 @@
+import {
+  type ArgumentsHost,
+  Body,
+  type CallHandler,
+  type CanActivate,
+  Catch,
+  Controller,
+  type DynamicModule,
+  type ExceptionFilter,
+  type ExecutionContext,
+  Get,
+  HttpCode,
+  Injectable,
+  Module,
+  type NestInterceptor,
+  Post,
+  type Provider,
+  type RawBodyRequest,
+  Req,
+  SetMetadata,
+  type Type,
+  UnauthorizedException,
+  ValidationPipe,
+  VersioningType,
+} from '@nestjs/common';
+import { HttpAdapterHost, Reflector } from '@nestjs/core';
+import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { IsInt, IsOptional } from 'class-validator';
+import express from 'express';
+import type { IncomingMessage } from 'node:http';
+import { map, type Observable } from 'rxjs';
+import { APPEND_QUEUE_LIMITS, type AppendQueueLimits } from '../../src/event-log/append-queue.js';
+import { EVENT_LOG_LIMITS } from '../../src/event-log/event-log.js';
+import { CLOCK } from '../../src/livekit-webhook/clock.js';
+import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
+import {
+  DEFAULT_WEBHOOK_PATH,
+  type LivekitWebhookModuleExtras,
+  type LivekitWebhookModuleOptions,
+} from '../../src/livekit-webhook/livekit-webhook.options.js';
+import { freshDatabase, sqlQuery } from './database.js';
+import { RecordingLogger } from './recording-logger.js';
+import { mintToken, TEST_KEY, type TokenChanges } from './signing.js';
+import { NOW } from './webhook.js';
+
+export type AdapterName = 'express' | 'fastify';
+
+/** Both adapters, for `describe.each`. */
+export const ADAPTERS: readonly AdapterName[] = ['express', 'fastify'];
+
+type WebhookOptions = LivekitWebhookModuleOptions & LivekitWebhookModuleExtras;
+
+/** What a host has beside our module, all of it global; nothing unless told. */
+export interface HostShape {
+  globalPrefix?: string;
+  /** Routes have a version in their path, `v1` unless they say otherwise. */
+  uriVersioning?: boolean;
+  guard?: CanActivate;
+  filter?: ExceptionFilter;
+  interceptor?: NestInterceptor;
+  validationPipe?: boolean;
+  rawBody?: boolean;
+  /** A body parser of the host's own, in front of everything that Nest mounts. */
+  ownParser?: boolean;
+  cors?: boolean;
+  /** What our module is given beside a key and a database. `null`: the host does without our module. */
+  webhooks?: Partial<WebhookOptions> | null;
+  /** Our module made in another way than by `forRoot`. */
+  webhookModule?: (databaseUrl: string) => DynamicModule;
+  limits?: Partial<AppendQueueLimits>;
+  imports?: (DynamicModule | Type)[];
+  providers?: Provider[];
+  controllers?: Type[];
+  databaseUrl?: string;
+}
+
+/** An answer to `fetch`. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+}
+
+/** A log line about a request to the webhook path. */
+export type ReceiptLine = Record<string, unknown>;
+
+/** A host that listens. */
+export interface Host {
+  app: NestExpressApplication | NestFastifyApplication;
+  /** Its origin. */
+  url: string;
+  /** The webhooks' path, with what the host puts in front. */
+  path: string;
+  databaseUrl: string;
+  logger: RecordingLogger;
+  clock: { time: number };
+  /** Posts a body as LiveKit does, with a token of its own unless `headers` say otherwise (`authorization: null`: none). */
+  deliver(body: Buffer | string, how?: Delivering): Promise<Answer>;
+  /** The log lines about requests to the webhook path. */
+  receipts(): ReceiptLine[];
+  /** Asks its store from outside. */
+  rows<Row = Record<string, unknown>>(sql: string, parameters?: unknown[]): Promise<Row[]>;
+  close(): Promise<void>;
+}
+
+interface Delivering {
+  token?: TokenChanges;
+  headers?: Record<string, string | null>;
+  path?: string;
+}
+
+/** Boots a host on a database of its own. */
+export async function bootHost(adapter: AdapterName, shape: HostShape = {}): Promise<Host> {
+  const database = shape.databaseUrl === undefined ? await freshDatabase() : undefined;
+  const databaseUrl = shape.databaseUrl ?? database?.url ?? '';
+  const clock = { time: NOW, now: () => clock.time };
+  const logger = new RecordingLogger();
+  const builder = Test.createTestingModule({
+    imports: [...(shape.imports ?? []), ...webhookModules(shape, databaseUrl)],
+    controllers: [HostController, ...(shape.controllers ?? [])],
+    providers: shape.providers ?? [],
+  });
+  if (shape.webhooks !== null) {
+    builder.overrideProvider(CLOCK).useValue(clock);
+    builder.overrideProvider(EVENT_LOG_LIMITS).useValue({ ...APPEND_QUEUE_LIMITS, ...shape.limits });
+  }
+  builder.setLogger(logger);
+  let app: Host['app'];
+  try {
+    const module = await builder.compile();
+    const options = { logger, rawBody: shape.rawBody ?? false };
+    app =
+      adapter === 'express'
+        ? module.createNestApplication<NestExpressApplication>(expressAdapter(shape), options)
+        : module.createNestApplication<NestFastifyApplication>(fastifyAdapter(shape), options);
+    dress(app, shape);
+    await app.listen(0, '127.0.0.1');
+  } catch (error) {
+    await database?.drop();
+    throw error;
+  }
+  const url = `http://127.0.0.1:${(app.getHttpServer().address() as { port: number }).port}`;
+  const prefix = shape.globalPrefix === undefined ? '' : `/${shape.globalPrefix}`;
+  const path = prefix + DEFAULT_WEBHOOK_PATH;
+  return {
+    app,
+    url,
+    path,
+    databaseUrl,
+    logger,
+    clock,
+    async deliver(body, { token, headers = {}, path: otherPath = path } = {}) {
+      const all = {
+        'content-type': 'application/webhook+json',
+        authorization: mintToken(body, clock.time, token),
+        ...headers,
+      };
+      const sent = Object.entries(all).filter((header): header is [string, string] => header[1] !== null);
+      const response = await fetch(url + otherPath, { method: 'POST', headers: sent, body });
+      return { status: response.status, headers: response.headers, text: await response.text() };
+    },
+    receipts: () =>
+      logger
+        .of('LivekitWebhook')
+        .filter((line): line is ReceiptLine => typeof line === 'object' && line !== null && 'outcome' in line),
+    rows: (sql, parameters) => sqlQuery(databaseUrl, sql, parameters),
+    async close() {
+      await app.close();
+      await database?.drop();
+    },
+  };
+}
+
+/** A token for the host's own global guard. */
+export const HOST_TOKEN = 'host-token';
+
+/** Marks what a host's guard lets past. */
+export const Public = (): ClassDecorator => SetMetadata('isPublic', true) as ClassDecorator;
+
+/** A host's global guard as people write it: a token, or `@Public()`. */
+@Injectable()
+export class HostAuthGuard implements CanActivate {
+  private readonly reflector = new Reflector();
+
+  canActivate(context: ExecutionContext): boolean {
+    const isPublic = this.reflector.getAllAndOverride('isPublic', [context.getHandler(), context.getClass()]);
+    const { headers } = context.switchToHttp().getRequest<IncomingMessage>();
+    if (isPublic || headers['x-host-token'] === HOST_TOKEN) return true;
+    throw new UnauthorizedException('the host knows you not');
+  }
+}
+
+/** A host's global filter that answers every error 200, in an envelope. */
+@Catch()
+export class EnvelopeFilter implements ExceptionFilter {
+  constructor(private readonly adapterHost: () => HttpAdapterHost) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const { httpAdapter } = this.adapterHost();
+    const { message } = error as Error;
+    httpAdapter.reply(host.switchToHttp().getResponse(), { ok: false, message }, 200);
+  }
+}
+
+/** A host's global interceptor that puts every answer into an envelope. */
+export class EnvelopeInterceptor implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle().pipe(map((data: unknown) => ({ ok: true, data })));
+  }
+}
+
+/** A host with everything global that might come between LiveKit and us. */
+export const EVERYTHING: HostShape = {
+  globalPrefix: 'api',
+  uriVersioning: true,
+  guard: new HostAuthGuard(),
+  filter: new EnvelopeFilter(() => currentAdapterHost),
+  interceptor: new EnvelopeInterceptor(),
+  validationPipe: true,
+  rawBody: true,
+  ownParser: true,
+  webhooks: { decorators: [Public()] },
+};
+
+// A filter that is made before its application finds its adapter here.
+let currentAdapterHost: HttpAdapterHost;
+
+class EchoDto {
+  @IsOptional()
+  @IsInt()
+  n?: number;
+}
+
+/** Routes of the host's own. */
+@Controller('host')
+class HostController {
+  @Get()
+  hello(): object {
+    return { hello: 'from the host' };
+  }
+
+  @Post('echo')
+  @HttpCode(200)
+  echo(@Body() body: EchoDto, @Req() request: RawBodyRequest<IncomingMessage>): object {
+    return { body, rawBody: request.rawBody?.toString() ?? null };
+  }
+}
+
+function webhookModules({ webhooks, webhookModule }: HostShape, url: string): DynamicModule[] {
+  if (webhooks === null) return [];
+  if (webhookModule !== undefined) return [webhookModule(url)];
+  const key = webhooks?.projects === undefined && webhooks?.keys === undefined ? TEST_KEY : {};
+  return [LivekitWebhookModule.forRoot({ ...key, database: { url }, ...webhooks })];
+}
+
+function expressAdapter({ ownParser = false }: HostShape): ExpressAdapter {
+  const server = express();
+  if (ownParser) server.use(express.json({ type: () => true }));
+  return new ExpressAdapter(server);
+}
+
+function fastifyAdapter({ ownParser = false }: HostShape): FastifyAdapter {
+  const adapter = new FastifyAdapter();
+  if (ownParser) {
+    adapter.getInstance().addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+      try {
+        done(null, JSON.parse(body.toString()));
+      } catch (error) {
+        done(error as Error);
+      }
+    });
+  }
+  return adapter;
+}
+
+function dress(app: Host['app'], shape: HostShape): void {
+  currentAdapterHost = app.get(HttpAdapterHost);
+  if (shape.globalPrefix !== undefined) app.setGlobalPrefix(shape.globalPrefix);
+  if (shape.uriVersioning) app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
+  if (shape.guard) app.useGlobalGuards(shape.guard);
+  if (shape.filter) app.useGlobalFilters(shape.filter);
+  if (shape.interceptor) app.useGlobalInterceptors(shape.interceptor);
+  if (shape.validationPipe) {
+    app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
+  }
+  if (shape.cors) app.enableCors();
+}
