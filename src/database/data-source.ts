@@ -48,7 +48,7 @@ export function dataSourceOptions({
       connectTimeoutMS: 2_000,
       installExtensions: false,
       // A server that hangs must not hang us with it: a statement is given up, and its webhook told to come again.
-      extra: { query_timeout: 10_000, statement_timeout: 10_000, keepAlive: true },
+      extra: { query_timeout: 5_000, keepAlive: true },
       poolErrorHandler: () => undefined, // an idle connection that dies is replaced by the next query's
     };
   }

@@ -66,7 +66,7 @@ export class EventStore {
 
   /** Runs `work` in one transaction: all of its writes are on the disk when the promise resolves, or none is. */
   transaction<T>(work: (manager: EntityManager) => Promise<T>, lane: WriteLane = 'other'): Promise<T> {
-    if (this.dialect === 'postgres') return this.writer.transaction(work);
+    if (this.dialect === 'postgres') return this.onServer((manager) => manager.transaction(work));
     return this.writes.run(async () => {
       try {
         return await this.writer.transaction(work);
@@ -79,10 +79,9 @@ export class EventStore {
 
   /** Runs queries that only read, over what is committed. */
   read<T>(query: (manager: EntityManager) => Promise<T>): Promise<T> {
+    if (this.dialect === 'postgres') return this.onServer(query);
     // In memory there is one connection: a reader waits its turn, or it would see an open transaction's writes.
-    if (this.dialect === 'sqlite' && this.reader === this.writer) {
-      return this.writes.run(() => query(this.writer.manager));
-    }
+    if (this.reader === this.writer) return this.writes.run(() => query(this.writer.manager));
     return query(this.reader.manager);
   }
 
@@ -101,6 +100,21 @@ export class EventStore {
     this.release();
   }
 
+  private async onServer<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    const runner = this.writer.createQueryRunner();
+    const connection: PostgresConnection = await runner.connect();
+    try {
+      return await work(runner.manager);
+    } catch (error) {
+      // A connection that no longer answers would go back to the pool, and be given out again.
+      if (error instanceof Error && error.message === 'Query read timeout')
+        void connection.end().catch(() => undefined);
+      throw error;
+    } finally {
+      await runner.release();
+    }
+  }
+
   /**
    * After a failure SQLite may have rolled back by itself (a full disk), or not at all (a failed COMMIT), and TypeORM
    * can't tell: end what is open, and tell TypeORM's one shared runner that nothing is.
@@ -111,6 +125,10 @@ export class EventStore {
     await runner.query('ROLLBACK').catch(() => undefined);
     Object.assign(runner, { isTransactionActive: false, transactionDepth: 0 });
   }
+}
+
+interface PostgresConnection {
+  end(): Promise<void>;
 }
 
 async function requireDurableWrites(dataSource: DataSource): Promise<void> {

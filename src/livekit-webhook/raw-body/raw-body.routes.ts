@@ -81,7 +81,13 @@ export class RawBodyRoutes {
     }
     for (const url of this.urls) {
       app.all(url, (request, _response, next) => {
-        this.reader.read(request, url).then((alive) => alive && next(), next);
+        this.reader.read(request, url).then((alive) => {
+          if (!alive) return;
+          // The body is dealt with, read or refused: the host's parsers are to find none.
+          delete request.headers['content-length'];
+          delete request.headers['transfer-encoding'];
+          next();
+        }, next);
       });
       // Registered last, and wanted first: the host's parsers are already in the list.
       stack.unshift(stack.pop() as ExpressLayer);
