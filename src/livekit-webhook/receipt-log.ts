@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { type TimedWebhookReceipt, type WebhookOutcome, WebhookReceipts } from './webhook-receipts.js';
 
@@ -40,7 +41,7 @@ export function receiptLine({
   reason,
   detail,
   milliseconds,
-}: TimedWebhookReceipt): Record<string, string | number> {
+}: TimedWebhookReceipt): LogFields {
   const { event, project, scheme } = delivery;
   const line: Record<string, string | number | null | undefined> = {
     outcome,
@@ -54,7 +55,16 @@ export function receiptLine({
     detail,
     milliseconds: Math.round(milliseconds * 10) / 10,
   };
-  return Object.fromEntries(
-    Object.entries(line).filter((field): field is [string, string | number] => field[1] != null),
-  );
+  return new LogFields(Object.fromEntries(Object.entries(line).filter(([, value]) => value != null)));
+}
+
+/** Fields for a structured logger; one that prints objects for people (Nest's own) gets them on one line. */
+class LogFields {
+  constructor(fields: Record<string, unknown>) {
+    Object.assign(this, fields);
+  }
+
+  [inspect.custom](): string {
+    return inspect({ ...this }, { breakLength: Infinity, compact: true });
+  }
 }

@@ -53,8 +53,9 @@ export class WebhookExceptionFilter implements ExceptionFilter {
     if (error instanceof SignatureRefusedError) {
       return { outcome: 'unauthorized', reason: error.failure.reason, ...explain(error.failure) };
     }
-    if (error instanceof RequestRefusedError)
-      return { outcome: error.problem, ...PROBLEM_DETAILS[error.problem] };
+    // What ails the request itself comes first, whoever in the host refused it before we could.
+    const problem = error instanceof RequestRefusedError ? error.problem : delivery.problem;
+    if (problem !== undefined) return { outcome: problem, ...PROBLEM_DETAILS[problem] };
     if (error instanceof AppendQueueFullError) return { outcome: 'queue_full' };
     if (error instanceof StoreUnavailableError) {
       return {

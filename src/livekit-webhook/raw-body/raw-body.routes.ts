@@ -1,7 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { WebhookAnswers } from '../webhook-answers.js';
 import { isWebhookRoute } from '../webhook-route.js';
+import { deliveryOf, type WebhookDelivery } from './delivery.js';
 import { RawBodyReader } from './raw-body.reader.js';
 
 /** The parts of Express 5 that are used here. */
@@ -26,9 +29,6 @@ interface FastifyRequest {
 }
 
 interface FastifyReply {
-  code(status: number): FastifyReply;
-  header(name: string, value: string): FastifyReply;
-  send(body: unknown): FastifyReply;
   hijack(): FastifyReply;
 }
 
@@ -41,8 +41,8 @@ interface FastifyInstance {
   ): void;
 }
 
-/** A content type of our own, for which Fastify has only our parser, which does nothing. */
-const PRIVATE_CONTENT_TYPE = 'application/x-livekit-delivery';
+/** A content type that nobody can send, for which Fastify has only our parser, which does nothing. */
+const PRIVATE_CONTENT_TYPE = `application/x-livekit-delivery-${randomUUID()}`;
 
 /**
  * Puts the raw body reader in front of the webhook routes and of nothing else. The host's parsers, content types and
@@ -56,6 +56,7 @@ export class RawBodyRoutes {
   constructor(
     private readonly adapterHost: HttpAdapterHost,
     private readonly reader: RawBodyReader,
+    private readonly answers: WebhookAnswers,
   ) {}
 
   /** To be called before Nest registers its routes: Fastify tells of each one as it comes. */
@@ -112,9 +113,11 @@ export class RawBodyRoutes {
   }
 
   // Methods that Fastify has no routes for never reach the controller.
-  private refuseStrangeMethods(request: FastifyRequest, reply: FastifyReply): unknown {
-    const path = request.raw.url?.split('?')[0] ?? '';
+  private async refuseStrangeMethods({ raw }: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const path = raw.url?.split('?')[0] ?? '';
     if (!this.urls.has(path)) return undefined;
-    return reply.code(405).header('Allow', 'POST').send({ status: 'method_not_allowed' });
+    await this.reader.read(raw, path);
+    this.answers.send(reply, deliveryOf(raw) as WebhookDelivery, { outcome: 'method_not_allowed' });
+    return reply;
   }
 }
