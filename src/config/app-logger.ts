@@ -17,46 +17,86 @@ export class AppLogger extends ConsoleLogger {
     super({
       logLevels: LEVELS.slice(LEVELS.indexOf(level)),
       json: format === 'json',
-      colors: format === 'pretty' && process.stdout.isTTY,
+      // Where it is no terminal, `isTTY` is undefined, which Nest would take for "decide yourself": colours.
+      colors: format === 'pretty' && process.stdout.isTTY === true,
     });
   }
 
-  protected override printAsJson(
-    message: unknown,
-    {
-      context,
-      logLevel,
-      errorStack,
-      writeStreamType = 'stdout',
-    }: Parameters<ConsoleLogger['printAsJson']>[1],
+  // Overridden where all levels meet: what errors and further arguments say belongs to the message's line.
+  protected override printMessages(
+    messages: unknown[],
+    context = '',
+    level: LogLevel = 'log',
+    stream: 'stdout' | 'stderr' = 'stdout',
+    stack?: unknown,
+    params?: Record<string, unknown>,
   ): void {
-    const line = {
-      level: logLevel,
-      time: new Date().toISOString(),
-      context: context || undefined,
-      ...fieldsOf(message),
-      ...(errorStack !== undefined && { stack: String(errorStack) }),
-    };
-    process[writeStreamType].write(`${JSON.stringify(line, plain)}\n`);
+    const [message, ...more] = messages.map((each) => this.resolveMessage(each));
+    const json = this.options.json === true;
+    const line = new Map<string, unknown>();
+    const time = new Date().toISOString();
+    if (json) add(line, { level, time, ...(context && { context }) });
+    if (json || typeof message !== 'string') add(line, fieldsOf(message, 'message'));
+    for (const extra of [...more, params]) add(line, fieldsOf(extra, 'detail'));
+    if (stack !== line.get('stack')) add(line, { stack });
+    const start = `${time} ${this.colorize(level.toUpperCase().padEnd(7), level)} ${this.formatContext(text(context))}`;
+    const said = typeof message === 'string' ? [text(message)] : [];
+    process[stream].write(json ? `${jsonLine(line)}\n` : `${start}${[...said, ...pairs(line)].join(' ')}\n`);
   }
 
-  protected override stringifyMessage(message: unknown, logLevel: LogLevel): string {
-    if (typeof message === 'string') return super.stringifyMessage(message, logLevel);
-    const fields = Object.entries(fieldsOf(message)).map(([name, value]) => `${name}=${readable(value)}`);
-    return super.stringifyMessage(fields.join(' '), logLevel);
+  // It stands in its message's line already.
+  protected override printStackTrace(): void {}
+}
+
+function fieldsOf(value: unknown, name: string): Record<string, unknown> {
+  if (value instanceof Error) {
+    return { [name === 'message' ? name : 'error']: value.message, stack: value.stack };
+  }
+  const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isRecord && Object.keys(value).length > 0 && !ArrayBuffer.isView(value)
+    ? { ...value }
+    : { [name]: value };
+}
+
+// A name that is taken already gets a `_`: nothing is lost, and no message speaks for the line's own fields.
+function add(line: Map<string, unknown>, fields: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(fields)) {
+    let free = name;
+    while (line.has(free)) free += '_';
+    if (value !== undefined) line.set(free, value);
   }
 }
 
-function fieldsOf(message: unknown): Record<string, unknown> {
-  if (message instanceof Error) return { message: message.message, stack: message.stack };
-  if (typeof message === 'object' && message !== null && !Array.isArray(message)) return { ...message };
-  return { message };
-}
+const jsonLine = (line: Map<string, unknown>): string =>
+  `{${[...line].map(([name, value]) => `${jsonOf(name)}:${jsonOf(value)}`).join(',')}}`;
+
+const pairs = (line: Map<string, unknown>): string[] =>
+  [...line].map(([name, value]) => `${readable(name)}=${readable(value)}`);
 
 // What came from outside is quoted where it could be taken for a field or a line of its own.
-function readable(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value, plain);
-  return /^[^\s"=\p{C}]+$/u.test(text) ? text : JSON.stringify(text);
-}
+const readable = (value: unknown): string =>
+  typeof value === 'string' && /^[^\s"=\p{C}]+$/u.test(value) ? value : jsonOf(value);
 
-const plain = (_name: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
+const text = (value: string): string => (/[\p{C}\p{Zl}\p{Zp}]/u.test(value) ? jsonOf(value) : value);
+
+function jsonOf(value: unknown): string {
+  const parents: unknown[] = [];
+  function plain(this: unknown, _name: string, item: unknown): unknown {
+    if (typeof item === 'bigint') return String(item);
+    if (item instanceof Error) return item.stack ?? item.message;
+    if (typeof item !== 'object' || item === null) return item;
+    while (parents.length > 0 && parents.at(-1) !== this) parents.pop();
+    if (parents.includes(item)) return '[circular]';
+    parents.push(item);
+    return item;
+  }
+  try {
+    // Controls, line ends and direction marks that JSON lets stand, and a terminal would obey.
+    return (JSON.stringify(value, plain) ?? `"[${typeof value}]"`).replace(
+      /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+  } catch {
+    return '"[unprintable]"';
+  }
+}

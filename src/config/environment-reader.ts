@@ -1,4 +1,5 @@
-import { type Parser, WrongValue } from './parsers.js';
+import type { Parser } from './parsers.js';
+import { WrongValue } from './units.js';
 
 /** The environment can't be used; the message names every wrong variable, what is wrong, and the cure. */
 export class EnvironmentError extends Error {
@@ -20,6 +21,11 @@ export class EnvironmentReader {
     return this.env[name] || undefined;
   }
 
+  /** Whether a variable is there at all, be it empty. */
+  isSet(name: string): boolean {
+    return this.env[name] !== undefined;
+  }
+
   /** The names that are set and begin so. */
   names(prefix: string): string[] {
     return Object.keys(this.env).filter((name) => name.startsWith(prefix) && this.raw(name) !== undefined);
@@ -32,7 +38,8 @@ export class EnvironmentReader {
 
   /** A variable that may be unset. */
   optional<T>(name: string, parser: Parser<T>): T | undefined {
-    return this.parse(name, parser, (value) => ` is \`${value}\`, and`);
+    // What stands before an @ may be somebody's credentials.
+    return this.parse(name, parser, (value) => ` is ${JSON.stringify(value.replace(/^.*@/s, '…@'))}, and`);
   }
 
   /** The same for one whose value is told to nobody. */

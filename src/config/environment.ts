@@ -1,11 +1,12 @@
 import type { LogLevel } from '@nestjs/common';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import type { EventStoreOptions } from '../database/event-store.js';
 import { LIVEKIT_EVENT_NAMES, type LivekitEventName } from '../livekit-webhook/livekit-events.js';
 import type { LivekitKey, SignatureScheme } from '../livekit-webhook/livekit-webhook.options.js';
 import type { AppLoggerOptions } from './app-logger.js';
 import { EnvironmentReader } from './environment-reader.js';
 import { duration, integer, listOf, matching, oneOf, size, url } from './parsers.js';
+import { wrong } from './units.js';
 
 /** What the standalone application is told by its environment. */
 export interface Environment {
@@ -33,7 +34,7 @@ export interface Environment {
 
 const token = matching(/^[\x21-\x7e]{16,}$/, 'at least 16 printable characters without spaces');
 const plainPath = matching(
-  /^(?!\/(?:health|metrics|voice\/sessions)(?:\/|$))(?:\/[\w.~-]+)+$/,
+  /^(?!\/(?:health|metrics|voice\/sessions)(?:\/|$))(?:\/[\w.~-]+)+$/i,
   'a plain path such as /voice/livekit/webhooks, and not one of /health, /metrics, /voice/sessions',
 );
 const databaseUrl = matching(
@@ -59,12 +60,13 @@ const WITHOUT_EFFECT = {
  * Reads and checks the application's environment; an empty variable is an unset one.
  *
  * @param isReadable whether a file can be read.
+ * @param isTerminal whether somebody reads the log as it is written.
  * @throws EnvironmentError that names every wrong variable, what is wrong with its value, and the cure.
  */
 export function readEnvironment(
   env: Readonly<Record<string, string | undefined>>,
-  isTerminal: boolean = process.stdout.isTTY,
   isReadable: (file: string) => boolean = canRead,
+  isTerminal: boolean = process.stdout.isTTY,
 ): Environment {
   const reader = new EnvironmentReader(env);
   const events = reader.optional('LIVEKIT_WEBHOOK_EVENTS', listOf('*', ...LIVEKIT_EVENT_NAMES));
@@ -105,16 +107,19 @@ export function readEnvironment(
 }
 
 function signingKeys(reader: EnvironmentReader): LivekitKey[] {
-  const apiKey = reader.optional(
+  // Not told when it is wrong: a whole `key:secret` may have been put there.
+  const apiKey = reader.secret(
     'LIVEKIT_API_KEY',
     matching(/^[^\s:,]+$/, 'an API key, without spaces, `:` and `,`'),
   );
-  const apiSecret = reader.secret('LIVEKIT_API_SECRET', matching(/\S/, 'a secret, not only spaces'));
+  const apiSecret = reader.secret('LIVEKIT_API_SECRET', (text) => (text.trim() === '' ? undefined : text));
   const listed = reader.secret('LIVEKIT_API_KEYS', keyList) ?? [];
-  if (apiSecret === undefined && (apiKey !== undefined || listed.length === 0)) {
+  const isListed = reader.raw('LIVEKIT_API_KEYS') !== undefined;
+  if (apiSecret === undefined && (apiKey !== undefined || !isListed)) {
     reader.problem(
       'LIVEKIT_API_SECRET',
-      'is not set or empty: give the secret of the API key that LiveKit signs its webhooks with' +
+      `is ${reader.isSet('LIVEKIT_API_SECRET') ? '' : 'not set or '}empty: ` +
+        'give the secret of the API key that LiveKit signs its webhooks with' +
         (apiKey === undefined ? ', or several pairs in LIVEKIT_API_KEYS' : ''),
     );
   }
@@ -139,18 +144,17 @@ function tlsFiles(
   reader: EnvironmentReader,
   isReadable: (file: string) => boolean,
 ): { certFile: string; keyFile: string } | undefined {
-  const certFile = reader.optional('TLS_CERT_FILE', String);
-  const keyFile = reader.optional('TLS_KEY_FILE', String);
-  for (const [name, file] of Object.entries({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile })) {
-    if (file !== undefined && !isReadable(file))
-      reader.problem(name, `names a file that can't be read: ${file}`);
+  const file = (text: string): string => (isReadable(text) ? text : wrong('the path of a readable file'));
+  const certFile = reader.optional('TLS_CERT_FILE', file);
+  // Not told when it is wrong: the key itself may have been put there.
+  const keyFile = reader.secret('TLS_KEY_FILE', file);
+  const names = ['TLS_CERT_FILE', 'TLS_KEY_FILE'] as const;
+  const [missing, ...others] = names.filter((name) => reader.raw(name) === undefined);
+  if (missing !== undefined && others.length === 0) {
+    const given = names.find((name) => name !== missing);
+    reader.problem(missing, `is not set, and ${given} is: give both or neither`);
   }
-  if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile };
-  if (certFile !== undefined)
-    reader.problem('TLS_KEY_FILE', 'is not set, and TLS_CERT_FILE is: give both or neither');
-  if (keyFile !== undefined)
-    reader.problem('TLS_CERT_FILE', 'is not set, and TLS_KEY_FILE is: give both or neither');
-  return undefined;
+  return certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined;
 }
 
 // To start as if these were heeded would let somebody believe in what is not there.
@@ -190,7 +194,7 @@ const nestLevel = (level: ReturnType<typeof logLevel>): LogLevel => (level === '
 function canRead(file: string): boolean {
   try {
     accessSync(file, constants.R_OK);
-    return true;
+    return !statSync(file).isDirectory();
   } catch {
     return false;
   }

@@ -1,34 +1,20 @@
-/** Reads a variable's text. @throws WrongValue that says what is wrong and what would be right. */
+import { parseDuration, parseSize, wrong } from './units.js';
+
+/** Reads a variable's text. @throws WrongValue that says what would be right. */
 export type Parser<T> = (text: string) => T;
-
-/** A value that can't be used; the message says what would be right. */
-export class WrongValue extends Error {
-  override readonly name = 'WrongValue';
-}
-
-const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-const SIZE_UNITS: Record<string, number> = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 };
 
 /** A duration such as `500ms`, `10s`, `15m`, `2h` or `30d`, in milliseconds. */
 export const duration =
   (least: string, most: string): Parser<number> =>
   (text) =>
-    between(
-      quantity(text, DURATION_UNITS),
-      quantity(least, DURATION_UNITS),
-      quantity(most, DURATION_UNITS),
-    ) ?? wrong(`a duration from ${least} to ${most}, such as 500ms, 10s, 15m, 2h or 30d`);
+    between(parseDuration(text), parseDuration(least), parseDuration(most)) ??
+    wrong(`a duration from ${least} to ${most}`);
 
 /** A size such as `512kb` or `1mb`, or a number of bytes; in bytes. */
 export const size =
   (least: string, most: string): Parser<number> =>
   (text) =>
-    between(
-      quantity(/^\d+$/.test(text) ? `${text}b` : text.toLowerCase(), SIZE_UNITS),
-      quantity(least, SIZE_UNITS),
-      quantity(most, SIZE_UNITS),
-    ) ?? wrong(`a size from ${least} to ${most}, such as 512kb or 1mb`);
+    between(parseSize(text), parseSize(least), parseSize(most)) ?? wrong(`a size from ${least} to ${most}`);
 
 /** A whole number. */
 export const integer =
@@ -43,16 +29,19 @@ export const oneOf =
   (text) =>
     words.find((word) => word === text) ?? wrong(`one of ${words.join(', ')}`);
 
-/** Several of some words, divided by commas. */
+/** Several of some words, divided by commas; an unknown one is told the nearest known. */
 export const listOf =
   <T extends string>(...words: readonly T[]): Parser<T[]> =>
-  (text) =>
-    text.split(',').map((part) => {
-      const word = words.find((known) => known === part.trim());
-      return (
-        word ?? wrong(`a list of ${words.join(', ')}, divided by commas (\`${part.trim()}\` is none of them)`)
-      );
-    });
+  (text) => {
+    const parts = text.split(',').flatMap((part) => part.trim() || []);
+    const known = words.filter((word) => parts.includes(word));
+    const unknown = parts.filter((part) => !(words as readonly string[]).includes(part));
+    if (known.length > 0 && unknown.length === 0) return known;
+    const cures = unknown.map(
+      (part) => `; ${JSON.stringify(part)} is none: did you mean ${nearest(part, words)}?`,
+    );
+    return wrong(`a list of ${words.join(', ')}, divided by commas${cures.join('')}`);
+  };
 
 /** A URL of one of some schemes. */
 export const url =
@@ -68,14 +57,25 @@ export const matching =
   (text) =>
     pattern.test(text) ? text : wrong(description);
 
-function quantity(text: string, units: Readonly<Record<string, number>>): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)([a-z]+)$/.exec(text) ?? [];
-  return Number(amount) * (units[unit ?? ''] ?? Number.NaN);
-}
-
 const between = (value: number, least: number, most: number): number | undefined =>
   value >= least && value <= most ? value : undefined;
 
-function wrong(expected: string): never {
-  throw new WrongValue(`must be ${expected}`);
+function nearest(text: string, words: readonly string[]): string {
+  const distance = (word: string): number => editDistance(text.toLowerCase(), word);
+  const [first = ''] = words.filter((word) => word !== '*').sort((a, b) => distance(a) - distance(b));
+  return first;
+}
+
+// Levenshtein's, a row of the table at a time.
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (const [index, letter] of [...a].entries()) {
+    const next = [index + 1];
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = (row[column - 1] ?? 0) + (letter === b[column - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
 }

@@ -1,0 +1,335 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EnvironmentError } from '../../../src/config/environment-reader.js';
+import { type Environment, readEnvironment } from '../../../src/config/environment.js';
+import { DEFAULT_EVENTS } from '../../../src/livekit-webhook/livekit-events.js';
+
+type Variables = Record<string, string>;
+
+const PAIR = { LIVEKIT_API_KEY: 'APIkey', LIVEKIT_API_SECRET: 'a-secret' };
+const TOKEN = 'sixteen-or-more!';
+
+/** Reads it with a good key pair and readable files. */
+const read = (env: Variables, isTerminal = false): Environment =>
+  readEnvironment({ ...PAIR, ...env }, () => true, isTerminal);
+
+const problemsOf = (env: Variables, isReadable = (): boolean => true): readonly string[] => {
+  try {
+    readEnvironment(env, isReadable, false);
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error.problems;
+    throw error;
+  }
+  return [];
+};
+
+const keysOf = (env: Variables): unknown => readEnvironment(env, () => true, false).webhook.keys;
+
+describe('with nothing but a key pair', () => {
+  test('everything has the default of the contract', () => {
+    expect(read({})).toEqual({
+      webhook: {
+        keys: [{ apiKey: 'APIkey', apiSecret: 'a-secret' }],
+        path: '/voice/livekit/webhooks',
+        signatures: ['livekit', 'hmac'],
+        bodyLimit: 1_048_576,
+        clockTolerance: 10_000,
+      },
+      database: { url: 'file:./data/voice.sqlite', migrations: 'run' },
+      sessions: {},
+      metrics: {},
+      http: { port: 8080, host: '0.0.0.0', adapter: 'express' },
+      log: { format: 'json', level: 'log' },
+      warnings: [],
+    });
+  });
+
+  test('the events are left to the module, whose default is that of the contract', () => {
+    expect(read({}).webhook).not.toHaveProperty('events');
+    expect(DEFAULT_EVENTS).toEqual(['room_finished', 'participant_joined', 'participant_left']);
+  });
+
+  test('the log is pretty on a terminal', () => {
+    expect(read({}, true).log.format).toBe('pretty');
+    expect(read({ LOG_FORMAT: 'json' }, true).log.format).toBe('json');
+  });
+
+  test('an empty variable is an unset one', () => {
+    const names = ['LIVEKIT_API_KEYS', 'LIVEKIT_WEBHOOK_PATH', 'LIVEKIT_WEBHOOK_EVENTS', 'LIVEKIT_URL'];
+    names.push('DATABASE_URL', 'ROLE', 'OUTLET_EVENTS', 'ADMIN_TOKEN', 'PORT', 'TLS_KEY_FILE', 'LOG_LEVEL');
+    expect(read(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(read({}));
+  });
+});
+
+describe('what is set', () => {
+  test('is read', () => {
+    const environment = read({
+      LIVEKIT_WEBHOOK_PATH: '/hooks/livekit',
+      LIVEKIT_WEBHOOK_EVENTS: ' room_finished, egress_ended,',
+      LIVEKIT_WEBHOOK_SIGNATURES: 'livekit,livekit',
+      LIVEKIT_WEBHOOK_BODY_LIMIT: '2048',
+      LIVEKIT_WEBHOOK_CLOCK_TOLERANCE: '5m',
+      DATABASE_URL: 'postgres://me:pass@db/voice',
+      DATABASE_MIGRATIONS: 'check',
+      DELIVERY_ENGINE: 'database',
+      ROLE: 'all',
+      ADMIN_TOKEN: TOKEN,
+      METRICS_TOKEN: `${TOKEN}${TOKEN}`,
+      PORT: '0',
+      HOST: '::1',
+      HTTP_ADAPTER: 'fastify',
+      TLS_CERT_FILE: 'cert.pem',
+      TLS_KEY_FILE: 'key.pem',
+      LOG_FORMAT: 'pretty',
+      LOG_LEVEL: 'info',
+    });
+    expect(environment).toEqual({
+      webhook: {
+        keys: [{ apiKey: 'APIkey', apiSecret: 'a-secret' }],
+        path: '/hooks/livekit',
+        events: ['room_finished', 'egress_ended'],
+        signatures: ['livekit'],
+        bodyLimit: 2048,
+        clockTolerance: 300_000,
+      },
+      database: { url: 'postgres://me:pass@db/voice', migrations: 'check' },
+      sessions: { adminToken: TOKEN },
+      metrics: { token: `${TOKEN}${TOKEN}` },
+      http: {
+        port: 0,
+        host: '::1',
+        adapter: 'fastify',
+        tls: { certFile: 'cert.pem', keyFile: 'key.pem' },
+      },
+      log: { format: 'pretty', level: 'log' },
+      warnings: [],
+    });
+  });
+
+  test.each(['verbose', 'debug', 'log', 'warn', 'error', 'fatal'])(
+    'LOG_LEVEL=%s is as Nest has it',
+    (level) => {
+      expect(read({ LOG_LEVEL: level }).log.level).toBe(level);
+    },
+  );
+
+  test('`*` hears all events', () => {
+    expect(read({ LIVEKIT_WEBHOOK_EVENTS: '*' }).webhook.events).toEqual(['*']);
+  });
+});
+
+describe('keys', () => {
+  test('a secret alone has no key', () => {
+    expect(keysOf({ LIVEKIT_API_SECRET: 'a-secret' })).toEqual([{ apiSecret: 'a-secret' }]);
+  });
+
+  test('listed ones follow the pair; one key may stand twice; what is the same stands once', () => {
+    expect(keysOf({ ...PAIR, LIVEKIT_API_KEYS: 'APIkey:a-secret,APIkey:new,APItwo:with:colons' })).toEqual([
+      { apiKey: 'APIkey', apiSecret: 'a-secret' },
+      { apiKey: 'APIkey', apiSecret: 'new' },
+      { apiKey: 'APItwo', apiSecret: 'with:colons' },
+    ]);
+  });
+
+  test('listed ones are enough, beside an empty secret too', () => {
+    expect(keysOf({ LIVEKIT_API_SECRET: '', LIVEKIT_API_KEYS: 'APIkey:new' })).toEqual([
+      { apiKey: 'APIkey', apiSecret: 'new' },
+    ]);
+  });
+
+  test.each([
+    ['no key at all', {}, /^LIVEKIT_API_SECRET is not set or empty: give/],
+    ['an empty secret', { LIVEKIT_API_SECRET: '' }, /^LIVEKIT_API_SECRET is empty: give/],
+    ['a secret of spaces', { LIVEKIT_API_SECRET: ' \t' }, /^LIVEKIT_API_SECRET is empty: give/],
+    ['a key without its secret', { LIVEKIT_API_KEY: 'APIkey' }, /^LIVEKIT_API_SECRET is not set/],
+    [
+      'a key without its secret, beside listed ones',
+      { LIVEKIT_API_KEY: 'APIkey', LIVEKIT_API_KEYS: 'a:b' },
+      /^LIVEKIT_API_SECRET is not set/,
+    ],
+    ['a pair without a colon', { LIVEKIT_API_KEYS: 'marker' }, /^LIVEKIT_API_KEYS must be pairs/],
+    ['a pair without a key', { LIVEKIT_API_KEYS: ':marker' }, /^LIVEKIT_API_KEYS must be pairs/],
+    ['a pair without a secret', { LIVEKIT_API_KEYS: 'marker: ' }, /^LIVEKIT_API_KEYS must be pairs/],
+    ['a comma too many', { LIVEKIT_API_KEYS: 'a:marker,' }, /^LIVEKIT_API_KEYS must be pairs/],
+  ])('%s is refused, once', (_case, env, problem) => {
+    const problems = problemsOf(env as Variables);
+    expect(problems).toEqual([expect.stringMatching(problem)]);
+    expect(problems.join()).not.toMatch(/marker/);
+  });
+});
+
+describe('a wrong value is refused with its name and the cure', () => {
+  test.each([
+    ['LIVEKIT_API_KEY', 'two words', /without spaces/],
+    ['LIVEKIT_WEBHOOK_PATH', 'voice', /a plain path such as \/voice\/livekit\/webhooks/],
+    ['LIVEKIT_WEBHOOK_PATH', '/', /a plain path/],
+    ['LIVEKIT_WEBHOOK_PATH', '/a?b=c', /a plain path/],
+    ['LIVEKIT_WEBHOOK_PATH', '/a b', /a plain path/],
+    ['LIVEKIT_WEBHOOK_PATH', '/a/:b', /a plain path/],
+    ['LIVEKIT_WEBHOOK_PATH', '/a/*', /a plain path/],
+    ['LIVEKIT_WEBHOOK_PATH', '/a{/b}', /a plain path/],
+    ['LIVEKIT_WEBHOOK_PATH', '/(a)', /a plain path/],
+    ['LIVEKIT_WEBHOOK_PATH', '/health', /not one of \/health/],
+    ['LIVEKIT_WEBHOOK_PATH', '/Health', /not one of \/health/],
+    ['LIVEKIT_WEBHOOK_PATH', '/metrics', /not one of .*\/metrics/],
+    ['LIVEKIT_WEBHOOK_PATH', '/voice/sessions/x', /not one of .*\/voice\/sessions/],
+    ['LIVEKIT_WEBHOOK_EVENTS', 'participant_join', /did you mean participant_joined\?/],
+    ['LIVEKIT_WEBHOOK_EVENTS', 'Egress-Ended,*', /did you mean egress_ended\?/],
+    ['LIVEKIT_WEBHOOK_EVENTS', ',', /a list of/],
+    ['LIVEKIT_WEBHOOK_SIGNATURES', 'jwt', /a list of livekit, hmac/],
+    ['LIVEKIT_WEBHOOK_SIGNATURES', ',', /a list of livekit, hmac/],
+    ['LIVEKIT_WEBHOOK_BODY_LIMIT', '1023b', /from 1kb to 64mb/],
+    ['LIVEKIT_WEBHOOK_BODY_LIMIT', '65mb', /from 1kb to 64mb/],
+    ['LIVEKIT_WEBHOOK_BODY_LIMIT', 'big', /such as 512kb or 1mb/],
+    ['LIVEKIT_WEBHOOK_CLOCK_TOLERANCE', '6m', /from 0s to 5m/],
+    ['LIVEKIT_WEBHOOK_CLOCK_TOLERANCE', '10', /such as 500ms, 10s/],
+    ['LIVEKIT_URL', 'livekit.example.com', /https:\/\/ or http:\/\/ or wss:\/\/ or ws:\/\//],
+    ['LIVEKIT_URL', 'ftp://livekit.example.com', /begins with https:\/\//],
+    ['RECONCILE_INTERVAL', '15', /such as 500ms/],
+    ['SESSION_SETTLE', 'soon', /such as 500ms/],
+    ['SESSION_EXPECT_TIMEOUT', '-10m', /such as 500ms/],
+    ['RETENTION_BODIES', '1 month', /such as 500ms/],
+    ['RETENTION_DELIVERIES', 'Infinity', /such as 500ms/],
+    ['RETENTION_EVENTS', '1y', /such as 500ms/],
+    ['RETENTION_SESSIONS', 'none', /such as 500ms/],
+    ['DATABASE_URL', 'mysql://db/voice', /file:.*:memory: or postgres:\/\//],
+    ['DATABASE_URL', 'file:', /file:\.\/data/],
+    ['DATABASE_MIGRATIONS', 'yes', /one of run, check, none/],
+    ['DELIVERY_ENGINE', 'kafka', /one of database, bullmq, jetstream/],
+    ['DELIVERY_ENGINE', 'bullmq', /bullmq.*not available in this version: unset it/],
+    ['DELIVERY_ENGINE', 'jetstream', /jetstream.*not available in this version: unset it/],
+    ['ROLE', 'leader', /one of all, edge, worker/],
+    ['ROLE', 'edge', /edge.*not available in this version: unset it/],
+    ['ROLE', 'worker', /worker.*not available in this version: unset it/],
+    ['OUTLET_JETSTREAM_URL', 'nats://nats', /not available in this version: unset it/],
+    ['OUTLET_REDIS_URL', 'redis://redis', /not available in this version: unset it/],
+    ['OUTLET_WEBHOOK_URL', 'https://example.com', /not available in this version: unset it/],
+    ['OUTLET_WEBHOOK_SECRET', 'a-secret', /not available in this version: unset it/],
+    ['OUTLET_EVENTS', 'session.*', /not available in this version: unset it/],
+    ['ADMIN_TOKEN', 'fifteen-letters', /at least 16 printable characters without spaces/],
+    ['ADMIN_TOKEN', 'sixteen or more letters', /without spaces/],
+    ['METRICS_TOKEN', 'sechzehn-fünfzehn', /printable/],
+    ['PORT', '65536', /a whole number from 0 to 65535/],
+    ['PORT', '80.5', /a whole number/],
+    ['PORT', '-1', /a whole number/],
+    ['HOST', 'two hosts', /an address or a host name/],
+    ['HTTP_ADAPTER', 'koa', /one of express, fastify/],
+    ['LOG_FORMAT', 'xml', /one of pretty, json/],
+    ['LOG_LEVEL', 'loud', /one of verbose, debug, log, info, warn, error, fatal/],
+  ])('%s=%s', (name, value, cure) => {
+    const problems = problemsOf({ ...PAIR, [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(new RegExp(`^${name} `));
+    expect(problems[0]).toMatch(cure);
+  });
+
+  test('every unknown event is told the nearest known one', () => {
+    const [problem] = problemsOf({ ...PAIR, LIVEKIT_WEBHOOK_EVENTS: 'room_start,room_finished,ingress_end' });
+    expect(problem).toMatch(/"room_start" is none: did you mean room_started\?/);
+    expect(problem).toMatch(/"ingress_end" is none: did you mean ingress_ended\?/);
+    expect(problem).not.toMatch(/"room_finished" is none/);
+  });
+
+  test('a control character in a value stays on its line', () => {
+    expect(problemsOf({ ...PAIR, HOST: 'a\nPORT is fine' })[0]).toMatch(/^HOST is "a\\nPORT is fine", and/);
+  });
+});
+
+describe('TLS', () => {
+  const files = { TLS_CERT_FILE: 'cert.pem', TLS_KEY_FILE: 'key.pem' };
+
+  test.each([
+    ['TLS_KEY_FILE', { TLS_CERT_FILE: 'cert.pem' }],
+    ['TLS_CERT_FILE', { TLS_KEY_FILE: 'key.pem' }],
+  ])('%s is wanted beside the other', (missing, given) => {
+    const problems = problemsOf({ ...PAIR, ...(given as Variables) });
+    expect(problems).toEqual([
+      expect.stringMatching(`^${missing} is not set, and .*: give both or neither$`),
+    ]);
+  });
+
+  test('files that cannot be read are refused, each by its name', () => {
+    const problems = problemsOf({ ...PAIR, ...files }, () => false);
+    expect(problems).toEqual([
+      expect.stringMatching(/^TLS_CERT_FILE is "cert.pem", and must be the path of a readable file$/),
+      expect.stringMatching(/^TLS_KEY_FILE must be the path of a readable file$/),
+    ]);
+  });
+
+  test('unless told otherwise, it is looked whether they can be read', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'environment-'));
+    try {
+      const file = join(folder, 'file.pem');
+      writeFileSync(file, '');
+      const tls = (path: string) => readEnvironment({ ...PAIR, TLS_CERT_FILE: path, TLS_KEY_FILE: path });
+      expect(tls(file).http.tls).toEqual({ certFile: file, keyFile: file });
+      expect(() => tls(join(folder, 'none.pem'))).toThrow(/TLS_CERT_FILE.*readable/);
+      expect(() => tls(folder)).toThrow(/TLS_CERT_FILE.*readable/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('the message', () => {
+  test('tells several problems at once, a line each', () => {
+    expect(() =>
+      readEnvironment({ PORT: 'http', ROLE: 'edge', ADMIN_TOKEN: 'short' }, () => true, false),
+    ).toThrow(/^The environment can't be used:(\n {2}- [A-Z_]+ .+){4}$/);
+    const names = problemsOf({ PORT: 'http', ROLE: 'edge', ADMIN_TOKEN: 'short' }).map((line) =>
+      line.slice(0, line.indexOf(' ')),
+    );
+    expect(names.sort()).toEqual(['ADMIN_TOKEN', 'LIVEKIT_API_SECRET', 'PORT', 'ROLE']);
+  });
+
+  test('tells nothing secret, wherever it stands', () => {
+    const problems = problemsOf(
+      {
+        LIVEKIT_API_KEY: 'APIkey:marker-a',
+        LIVEKIT_API_SECRET: 'marker-b',
+        LIVEKIT_API_KEYS: 'APIkey:marker-c,marker-d',
+        LIVEKIT_URL: 'wss//me:marker-e@livekit',
+        DATABASE_URL: 'mysql://root:marker-f@db/voice',
+        REDIS_URL: 'redis://:marker-g@redis',
+        NATS_URL: 'nats://marker-h@nats',
+        OUTLET_WEBHOOK_SECRET: 'marker-i',
+        OUTLET_REDIS_URL: 'redis://:marker-j@redis',
+        ADMIN_TOKEN: 'marker k',
+        METRICS_TOKEN: 'marker-l',
+        TLS_CERT_FILE: 'cert.pem',
+        TLS_KEY_FILE: '-----BEGIN PRIVATE KEY-----\nmarker-m',
+      },
+      () => false,
+    );
+    expect(problems).toHaveLength(10);
+    expect(problems.join('\n')).not.toMatch(/marker/);
+  });
+});
+
+describe('a warning is given', () => {
+  test('for every variable that has no effect yet', () => {
+    const set = {
+      LIVEKIT_URL: 'wss://livekit.example.com',
+      RECONCILE_INTERVAL: '15s',
+      SESSION_SETTLE: '30s',
+      SESSION_EXPECT_TIMEOUT: '10m',
+      RETENTION_BODIES: '30d',
+      RETENTION_DELIVERIES: '30d',
+      RETENTION_EVENTS: '400d',
+      RETENTION_SESSIONS: '400d',
+    };
+    expect(read(set).warnings).toEqual(
+      Object.keys(set).map((name) => expect.stringMatching(`^${name} .*no effect in this version`)),
+    );
+  });
+
+  test('when the issuer is not checked', () => {
+    const { warnings } = readEnvironment({ LIVEKIT_API_SECRET: 'a-secret' }, () => true, false);
+    expect(warnings).toEqual([expect.stringMatching(/LIVEKIT_API_KEY is not set.*issuer/)]);
+  });
+
+  test('when nothing survives a restart', () => {
+    expect(read({ DATABASE_URL: ':memory:' }).warnings).toEqual([expect.stringMatching(/nothing survives/)]);
+  });
+});
