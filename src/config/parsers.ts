@@ -29,7 +29,7 @@ export const oneOf =
   (text) =>
     words.find((word) => word === text) ?? wrong(`one of ${words.join(', ')}`);
 
-/** Several of some words, divided by commas; an unknown one is told the nearest known. */
+/** Several of some words, divided by commas. */
 export const listOf =
   <T extends string>(...words: readonly T[]): Parser<T[]> =>
   (text) => {
@@ -37,10 +37,8 @@ export const listOf =
     const known = words.filter((word) => parts.includes(word));
     const unknown = parts.filter((part) => !(words as readonly string[]).includes(part));
     if (known.length > 0 && unknown.length === 0) return known;
-    const cures = unknown.map(
-      (part) => `; ${JSON.stringify(part)} is none: did you mean ${nearest(part, words)}?`,
-    );
-    return wrong(`a list of ${words.join(', ')}, divided by commas${cures.join('')}`);
+    const told = unknown.map((part) => `; ${JSON.stringify(part)} is none of them`);
+    return wrong(`a list of ${words.join(', ')}, divided by commas${told.join('')}`);
   };
 
 /** A URL of one of some schemes. */
@@ -59,23 +57,3 @@ export const matching =
 
 const between = (value: number, least: number, most: number): number | undefined =>
   value >= least && value <= most ? value : undefined;
-
-function nearest(text: string, words: readonly string[]): string {
-  const distance = (word: string): number => editDistance(text.toLowerCase(), word);
-  const [first = ''] = words.filter((word) => word !== '*').sort((a, b) => distance(a) - distance(b));
-  return first;
-}
-
-// Levenshtein's, a row of the table at a time.
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (const [index, letter] of [...a].entries()) {
-    const next = [index + 1];
-    for (let column = 1; column <= b.length; column++) {
-      const replaced = (row[column - 1] ?? 0) + (letter === b[column - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
-}
