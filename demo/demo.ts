@@ -58,17 +58,18 @@ async function play(application: RunningApplication): Promise<void> {
       answers.set(answer, (answers.get(answer) ?? 0) + 1);
     }
     const told = [...answers].map(([answer, times]) => `${times} × ${answer}`).join(', ');
-    console.log(`  ${scenario.padEnd(20)}${told.padEnd(38)}${what}`);
+    console.log(playedLine(scenario, told, what));
   }
 }
+
+const playedLine = (scenario: string, answers: string, what: string): string =>
+  `  ${scenario.padEnd(20)}${answers.padEnd(38)}${what}`;
 
 async function forge(application: RunningApplication): Promise<void> {
   const [delivery] = recorded('two-party-call') as [Delivery];
   const forged = delivery.body.replace('call-1001', 'call-6666');
   const { status, body } = await post(application, forged, 'not-the-secret');
-  console.log(
-    `  ${'a forged room_started'.padEnd(20)}${`1 × ${status} ${body.status}`.padEnd(37)}signed with another secret`,
-  );
+  console.log(playedLine('a forged event', `1 × ${status} ${body.status}`, 'signed with another secret'));
 }
 
 // The answer comes when an event is stored; the session follows a moment later.

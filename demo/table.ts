@@ -2,7 +2,7 @@
 export interface Session {
   sessionId: string;
   state: string;
-  firstJoinedAt: string | null;
+  startedAt: string | null;
   durationSeconds: number | null;
   peakParticipants: number;
   participants: {
@@ -35,7 +35,7 @@ function sessionRows(session: Session): string[][] {
   const head = [
     session.sessionId,
     session.state,
-    clock(session.firstJoinedAt),
+    clock(session.startedAt),
     session.durationSeconds?.toFixed(1) ?? '–',
     String(session.peakParticipants),
   ];
