@@ -1,5 +1,5 @@
-// Runs the tests. `--services`: those that touch the database, on PostgreSQL (DATABASE_URL, or a local
-// server). `--long`: the long rounds of fault and property tests, on SQLite and, where one answers, PostgreSQL.
+// Runs the tests. `--services`: those that touch the database, on PostgreSQL (TEST_POSTGRES_URL, or a local server).
+// `--long`: the long rounds of fault and property tests, on SQLite and on PostgreSQL.
 // Everything else is passed to Jest: `npm test -- test/unit`, `npm run test:services -- -t duplicate`.
 import { spawnSync } from 'node:child_process';
 
