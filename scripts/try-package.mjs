@@ -30,7 +30,10 @@ try {
   for (const host of HOSTS) {
     const folder = join(workshop, host.name);
     cpSync(resolve('test/package', host.name), folder, { recursive: true });
-    npm(['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts', join(workshop, tarball)], folder);
+    npm(
+      ['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts', join(workshop, tarball)],
+      folder,
+    );
     npm(['run', '--silent', 'build'], folder);
     await tryHost(folder, host);
     console.log(`${host.name}: booted, received a recorded call, told its session`);
