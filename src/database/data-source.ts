@@ -12,6 +12,12 @@ const SQLITE_BUSY_TIMEOUT = 50;
 
 interface SqliteConnection {
   pragma(statement: string): unknown;
+  prepare(sql: string): unknown;
+}
+
+interface PostgresConnection {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  query(sql: string): Promise<unknown>;
 }
 
 /** What sets one of our DataSources apart from another. */
@@ -48,7 +54,7 @@ export function dataSourceOptions({
       connectTimeoutMS: 2_000,
       installExtensions: false,
       // A server that hangs must not hang us with it: a statement is given up, and its webhook told to come again.
-      extra: { query_timeout: 5_000, keepAlive: true },
+      extra: { query_timeout: 5_000, keepAlive: true, verify: readyConnection },
       poolErrorHandler: () => undefined, // an idle connection that dies is replaced by the next query's
     };
   }
@@ -63,7 +69,9 @@ export function dataSourceOptions({
       if (!location.inMemory) connection.pragma('journal_mode = WAL');
       // FULL: a commit is on the disk before we answer, whatever happens to the power.
       connection.pragma('synchronous = FULL');
-      if (readOnly) connection.pragma('query_only = ON'); // libsql ignores `readonly`
+      if (readOnly)
+        connection.pragma('query_only = ON'); // libsql ignores `readonly`
+      else lockAtBegin(connection);
     },
   };
 }
@@ -71,3 +79,21 @@ export function dataSourceOptions({
 /** A DataSource over our tables, not yet connected. */
 export const createDataSource = (settings: DataSourceSettings): DataSource =>
   new DataSource(dataSourceOptions(settings));
+
+/**
+ * TypeORM's transactions take the write lock at their first write. There a busy file leaves that statement in progress,
+ * and libsql resets it no sooner than it is run again: until then no other transaction can commit
+ * (`tursodatabase/libsql-js#237`). Taken at once, the lock is asked for by one statement, which every retry resets.
+ */
+function lockAtBegin(connection: SqliteConnection): void {
+  const prepare = connection.prepare.bind(connection);
+  connection.prepare = (sql) => prepare(sql === 'BEGIN TRANSACTION' ? 'BEGIN IMMEDIATE' : sql);
+}
+
+/** Makes a new connection to PostgreSQL ready for its first use; the pool calls it before anybody else has it. */
+function readyConnection(connection: PostgresConnection, done: (error?: Error) => void): void {
+  // The server may end it between the pool's hands and TypeORM's, and an error that nobody hears ends the process.
+  connection.on('error', () => undefined);
+  // Where the network parts us in the middle of a transaction, its locks must not outlive LiveKit's last attempt.
+  connection.query('SET idle_in_transaction_session_timeout = 10000').then(() => done(), done);
+}

@@ -15,6 +15,18 @@ export class DatabaseInUseError extends Error {
   }
 }
 
+/** The SQLite file, or its write-ahead log, is no longer where it was opened: what is written to it would vanish. */
+export class DatabaseFileGoneError extends Error {
+  override readonly name = 'DatabaseFileGoneError';
+
+  constructor(path: string) {
+    super(
+      `the SQLite file ${path} or its -wal was deleted, moved or replaced while it was open. ` +
+        'Put it back, or restart on what is there now',
+    );
+  }
+}
+
 /** The database's schema is behind this version, and migrations are only checked, not run. */
 export class PendingMigrationsError extends Error {
   override readonly name = 'PendingMigrationsError';

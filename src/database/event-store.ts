@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
@@ -5,8 +6,9 @@ import { createDataSource } from './data-source.js';
 import { type DatabaseLocation, parseDatabaseUrl } from './database-url.js';
 import { DatabaseConfigurationError } from './errors.js';
 import { migrate, type MigrationsMode } from './migrate.js';
+import { OpenedFile } from './opened-file.js';
 import { claimForThisProcess } from './single-process.js';
-import type { Dialect } from './sql.js';
+import { type Dialect, valuesList } from './sql.js';
 import { type WriteLane, WriteLock } from './write-lock.js';
 
 /** Where the events are stored, and who looks after the schema. */
@@ -28,6 +30,7 @@ export class EventStore {
     private readonly location: DatabaseLocation,
     private readonly writer: DataSource,
     private readonly reader: DataSource,
+    private readonly file: OpenedFile | undefined,
     private readonly release: () => void,
   ) {}
 
@@ -51,7 +54,8 @@ export class EventStore {
       await migrate(writer, migrations);
       // Readers of SQLite get a connection of their own: they see what is committed, and wait for no writer.
       const reader = embedded ? await createDataSource({ url, readOnly: true }).initialize() : writer;
-      return new EventStore(location, writer, reader, release);
+      const file = embedded ? new OpenedFile(location.path) : undefined;
+      return new EventStore(location, writer, reader, file, release);
     } catch (error) {
       for (const dataSource of opened) await dataSource.destroy();
       release();
@@ -68,6 +72,7 @@ export class EventStore {
   transaction<T>(work: (manager: EntityManager) => Promise<T>, lane: WriteLane = 'other'): Promise<T> {
     if (this.dialect === 'postgres') return this.onServer((manager) => manager.transaction(work));
     return this.writes.run(async () => {
+      this.file?.requireInPlace();
       try {
         return await this.writer.transaction(work);
       } catch (error) {
@@ -87,17 +92,40 @@ export class EventStore {
 
   /** Resolves when the store can commit a write now, and rejects with the reason when it can't. */
   async ping(): Promise<void> {
-    // A row rewritten with what it holds: a read alone would not notice a full disk or a read-only file.
-    await this.transaction((manager) =>
-      manager.query('UPDATE livekit_migrations SET name = name WHERE "timestamp" = 1'),
-    );
+    // A row that comes and goes. A read would not notice a full disk or a read-only file, nor would a row rewritten
+    // with what it holds: SQLite leaves its page alone. It has a new key so that replicas don't wait for one another.
+    const key = ['ping', randomUUID()];
+    const row = valuesList(this.dialect, [[...key, 'ping', Buffer.alloc(0), 0, 0, 0]]);
+    const found = valuesList(this.dialect, [key]);
+    await this.transaction(async (manager) => {
+      await manager.query(
+        `INSERT INTO livekit_quarantine (source, sha256, reason, raw, first_at, last_at, times) VALUES ${row.text}`,
+        row.parameters,
+      );
+      await manager.query(
+        `DELETE FROM livekit_quarantine WHERE (source, sha256) IN (VALUES ${found.text})`,
+        found.parameters,
+      );
+    });
   }
 
   /** Closes the connections, and lets go of the file. */
   async close(): Promise<void> {
     if (this.reader !== this.writer) await this.reader.destroy();
+    await this.emptyLog();
     await this.writer.destroy();
     this.release();
+  }
+
+  // libsql leaves that to the next opening, and whoever copies the file meanwhile would miss what is in its log.
+  private async emptyLog(): Promise<void> {
+    if (this.file === undefined) return;
+    try {
+      this.file.requireInPlace();
+      await this.writer.query('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // then the log stays, and the next opening reads it
+    }
   }
 
   private async onServer<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
