@@ -2,7 +2,6 @@ import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from
 import { EventStore } from '../database/event-store.js';
 import { appendBatch } from './append-batch.js';
 import { APPEND_QUEUE_LIMITS, AppendQueue, type AppendQueueLimits } from './append-queue.js';
-import { StoreUnavailableError } from './errors.js';
 import type { AppendOutcome, LoggedEvent, NewEvent, QuarantinedBody } from './events.js';
 import { quarantine } from './quarantine.js';
 
@@ -21,16 +20,16 @@ export class EventLog implements OnApplicationShutdown {
   private readonly logger = new Logger('EventLog');
   private readonly listeners = new Set<CommitListener>();
   private readonly queue: AppendQueue<NewEvent, AppendOutcome>;
+  private readonly quarantineQueue: AppendQueue<QuarantinedBody, void>;
 
   constructor(
     private readonly store: EventStore,
     @Optional() @Inject(EVENT_LOG_LIMITS) limits: AppendQueueLimits = APPEND_QUEUE_LIMITS,
   ) {
-    this.queue = new AppendQueue(
-      {
-        commit: (batch) => this.commit(batch),
-        isBusy: (error) => (error as { code?: string }).code === 'SQLITE_BUSY',
-      },
+    const isBusy = (error: unknown) => (error as { code?: string }).code === 'SQLITE_BUSY';
+    this.queue = new AppendQueue({ commit: (batch) => this.commit(batch), isBusy }, limits);
+    this.quarantineQueue = new AppendQueue(
+      { commit: (batch) => this.commitQuarantine(batch), isBusy },
       limits,
     );
   }
@@ -50,17 +49,12 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   /**
-   * Keeps bytes that were signed rightly and yet can't be an event, for somebody to look at.
+   * Keeps bytes that were signed rightly and yet can't be an event, for somebody to look at; resolves once they are committed.
    *
-   * @throws StoreUnavailableError when they can't be kept.
+   * @throws AppendQueueFullError, StoreUnavailableError when they can't be kept.
    */
-  async quarantine(body: QuarantinedBody): Promise<void> {
-    const { dialect } = this.store;
-    try {
-      await this.store.transaction((manager) => quarantine(dialect, manager, body), 'append');
-    } catch (cause) {
-      throw new StoreUnavailableError('failed', { cause });
-    }
+  quarantine(body: QuarantinedBody): Promise<void> {
+    return this.quarantineQueue.add(body, body.raw.length);
   }
 
   /** Calls `listener` with every batch that this process commits; returns what ends that. */
@@ -70,7 +64,7 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.queue.close();
+    await Promise.all([this.queue.close(), this.quarantineQueue.close()]);
     await this.store.close();
   }
 
@@ -82,6 +76,14 @@ export class EventLog implements OnApplicationShutdown {
     );
     if (accepted.length > 0) this.announce(accepted);
     return outcomes;
+  }
+
+  private async commitQuarantine(batch: QuarantinedBody[]): Promise<void[]> {
+    const { dialect } = this.store;
+    return this.store.transaction(async (manager) => {
+      for (const body of batch) await quarantine(dialect, manager, body);
+      return batch.map(() => undefined);
+    }, 'append');
   }
 
   private announce(events: readonly LoggedEvent[]): void {

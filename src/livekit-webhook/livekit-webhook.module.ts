@@ -11,6 +11,7 @@ import {
   LivekitWebhookModuleClass,
   WEBHOOK_PATHS,
 } from './livekit-webhook.module-definition.js';
+import type { LivekitWebhookModuleOptions } from './livekit-webhook.options.js';
 import { RawBodyReader } from './raw-body/raw-body.reader.js';
 import { RawBodyRoutes } from './raw-body/raw-body.routes.js';
 import { ReceiptLog } from './receipt-log.js';
@@ -29,8 +30,11 @@ import { WebhookReceipts } from './webhook-receipts.js';
   providers: [
     {
       provide: WEBHOOK_SETTINGS,
-      inject: [LIVEKIT_WEBHOOK_OPTIONS, WEBHOOK_PATHS],
-      useFactory: resolveSettings,
+      inject: [LIVEKIT_WEBHOOK_OPTIONS, WEBHOOK_PATHS, ModulesContainer],
+      useFactory: (options: LivekitWebhookModuleOptions, paths: string[], modules: ModulesContainer) => {
+        requireOneImport(modules); // before a store is opened, which the other import might hold
+        return resolveSettings(options, paths);
+      },
     },
     {
       provide: EVENT_STORE_OPTIONS,
@@ -52,10 +56,7 @@ import { WebhookReceipts } from './webhook-receipts.js';
   exports: [EventLog, EventStore, WebhookReceipts, CLOCK],
 })
 export class LivekitWebhookModule extends LivekitWebhookModuleClass implements NestModule, OnModuleInit {
-  constructor(
-    private readonly rawBody: RawBodyRoutes,
-    private readonly modules: ModulesContainer,
-  ) {
+  constructor(private readonly rawBody: RawBodyRoutes) {
     super();
   }
 
@@ -64,13 +65,15 @@ export class LivekitWebhookModule extends LivekitWebhookModuleClass implements N
   }
 
   onModuleInit(): void {
-    const imports = [...this.modules.values()].filter(({ metatype }) => metatype === LivekitWebhookModule);
-    if (imports.length > 1) {
-      throw new LivekitWebhookOptionsError(
-        'forRoot',
-        'was given twice: import the module once, and name several LiveKit projects in `projects`',
-      );
-    }
     this.rawBody.afterRoutes();
   }
+}
+
+function requireOneImport(modules: ModulesContainer): void {
+  const imports = [...modules.values()].filter(({ metatype }) => metatype === LivekitWebhookModule);
+  if (imports.length === 1) return;
+  throw new LivekitWebhookOptionsError(
+    'forRoot',
+    'was given twice: import the module once, and name several LiveKit projects in `projects`',
+  );
 }

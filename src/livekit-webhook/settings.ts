@@ -24,6 +24,9 @@ export interface WebhookSettings {
   database: EventStoreOptions;
 }
 
+/** Timers of Node's that are asked to wait longer do not wait at all, milliseconds. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
 /** Where the settings are injected from. */
 export const WEBHOOK_SETTINGS = Symbol.for('nestjs-livekit-webhooks:settings');
 
@@ -42,7 +45,7 @@ export function resolveSettings(
     subscribed: subscribedEvents(options.events),
     signatures: signatureSchemes(options.signatures),
     bodyLimit: positive('bodyLimit', options.bodyLimit ?? 1024 * 1024),
-    bodyTimeout: positive('bodyTimeout', options.bodyTimeout ?? 10_000),
+    bodyTimeout: positive('bodyTimeout', options.bodyTimeout ?? 10_000, 1, LONGEST_TIMEOUT),
     clockTolerance: positive('clockTolerance', options.clockTolerance ?? 10_000, 0),
     database: options.database ?? { url: 'file:./data/voice.sqlite' },
   };
@@ -193,7 +196,8 @@ function signatureSchemes(
   return new Set(schemes);
 }
 
-function positive(option: string, value: number, least = 1): number {
-  if (Number.isFinite(value) && value >= least) return value;
-  throw new LivekitWebhookOptionsError(option, `must be a number of at least ${least}`);
+function positive(option: string, value: number, least = 1, most = Number.MAX_VALUE): number {
+  if (Number.isFinite(value) && value >= least && value <= most) return value;
+  const limit = most === Number.MAX_VALUE ? '' : ` and at most ${most}`;
+  throw new LivekitWebhookOptionsError(option, `must be a number of at least ${least}${limit}`);
 }

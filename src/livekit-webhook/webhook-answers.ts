@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { WebhookDelivery } from './raw-body/delivery.js';
 import { type AnsweredOutcome, type WebhookReceipt, WebhookReceipts } from './webhook-receipts.js';
@@ -40,11 +40,18 @@ const ANSWERS: Record<AnsweredOutcome, Answer> = {
 
 /** Answers deliveries by the contract's table, on either adapter, and records what was answered. */
 @Injectable()
-export class WebhookAnswers {
+export class WebhookAnswers implements OnModuleDestroy {
+  private stopping = false;
+
   constructor(
     private readonly adapterHost: HttpAdapterHost,
     private readonly receipts: WebhookReceipts,
   ) {}
+
+  // LiveKit keeps its connections: one that is left open now would keep the server from closing.
+  onModuleDestroy(): void {
+    this.stopping = true;
+  }
 
   /** Answers, unless somebody has: a host's interceptor may fail after us. */
   send(
@@ -54,8 +61,9 @@ export class WebhookAnswers {
   ): void {
     const adapter = this.adapterHost.httpAdapter;
     if (adapter.isHeadersSent(response)) return;
-    const { status, body, headers = {} } = ANSWERS[outcome];
-    for (const [name, value] of Object.entries(headers)) adapter.setHeader(response, name, value);
+    const { status, body, headers } = ANSWERS[outcome];
+    const all = { ...headers, ...(this.stopping && { Connection: 'close' }) };
+    for (const [name, value] of Object.entries(all)) adapter.setHeader(response, name, value);
     adapter.reply(response, { status: body }, status);
     this.receipts.record({ delivery, outcome, status, ...why });
   }

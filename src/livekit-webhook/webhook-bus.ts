@@ -7,8 +7,9 @@ import { WEBHOOK_SETTINGS, type WebhookSettings } from './settings.js';
 
 /** The parts of EventEmitter2 that are used here. */
 interface Emitter {
-  emit(name: string, event: unknown): boolean;
-  hasListeners(name?: string): boolean;
+  emitAsync(name: string, event: unknown): Promise<unknown>;
+  hasListeners(name: string): boolean;
+  listenersAny(): unknown[];
 }
 
 /**
@@ -18,7 +19,6 @@ interface Emitter {
 @Injectable()
 export class WebhookBus implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger('LivekitWebhook');
-  private emitter: Emitter | undefined;
   private forget: () => void = () => undefined;
 
   constructor(
@@ -28,11 +28,11 @@ export class WebhookBus implements OnModuleInit, OnModuleDestroy {
   ) {}
 
   async onModuleInit(): Promise<void> {
-    this.emitter = await this.hostEmitter();
-    if (this.emitter === undefined) return;
+    const emitter = await this.hostEmitter();
+    if (emitter === undefined) return;
     // After the answers: they are written in the turn of the event loop in which the commit is announced.
     this.forget = this.log.onCommitted((events) =>
-      setImmediate(() => events.forEach((event) => this.emit(event))),
+      setImmediate(() => events.forEach((event) => void this.emit(emitter, event))),
     );
   }
 
@@ -40,13 +40,14 @@ export class WebhookBus implements OnModuleInit, OnModuleDestroy {
     this.forget();
   }
 
-  private emit(event: LoggedEvent): void {
+  private async emit(emitter: Emitter, event: LoggedEvent): Promise<void> {
     const { subscribed } = this.settings;
     const name = `livekit.${event.name}`;
     if (subscribed !== '*' && !subscribed.has(event.name)) return;
-    if (!this.emitter?.hasListeners(name)) return; // nothing is decoded that nobody hears
     try {
-      this.emitter.emit(name, decodeEvent(event));
+      // Nothing is decoded that nobody hears; an emitter with wildcards leaves `onAny` out of `hasListeners`.
+      if (!emitter.hasListeners(name) && emitter.listenersAny().length === 0) return;
+      await emitter.emitAsync(name, decodeEvent(event)); // awaited, so that a rejection ends here and not the process
     } catch (error) {
       this.logger.error(
         `a listener of ${name} failed on event ${event.eventId}`,

@@ -45,7 +45,7 @@ export class WebhookIntake {
   /**
    * Keeps the bytes of a delivery that was signed rightly and is no event.
    *
-   * @throws StoreUnavailableError when they can't be kept.
+   * @throws AppendQueueFullError, StoreUnavailableError when they can't be kept.
    */
   async quarantine({ body, digest, project, receivedAt }: WebhookDelivery): Promise<void> {
     await this.log.quarantine({

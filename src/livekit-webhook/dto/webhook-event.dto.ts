@@ -1,6 +1,7 @@
 import {
   IsInt,
   IsNotEmpty,
+  IsObject,
   IsOptional,
   IsString,
   Max,
@@ -69,10 +70,12 @@ export class WebhookEventDto {
   createdAt?: number;
 
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   room?: WebhookRoomDto;
 
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   participant?: WebhookParticipantDto;
 
@@ -86,7 +89,7 @@ export class WebhookEventDto {
     // Taken field by field: a body is not to choose what else is set, `__proto__` least of all.
     const dto = Object.assign(new WebhookEventDto(), {
       event: json['event'],
-      id: json['id'] === '' ? undefined : json['id'],
+      id: json['id'] === '' ? undefined : (json['id'] ?? undefined),
       createdAt: int64(json['createdAt']),
       room: nested(WebhookRoomDto, json['room'] ?? roomOfInfo(json), ['sid', 'name']),
       participant: nested(WebhookParticipantDto, json['participant'], ['sid', 'identity']),

@@ -18,16 +18,17 @@ export async function readBody(
   request: IncomingMessage & { rawBody?: unknown },
   { bodyLimit, bodyTimeout }: BodyLimits,
 ): Promise<BodyReading> {
-  if (request.method !== 'POST') return { problem: 'method_not_allowed' };
-  if (!isIdentity(request.headers['content-encoding'])) return { problem: 'unsupported_encoding' };
+  const refuse = (problem: RequestProblem) => {
+    endTricklers(request, bodyTimeout);
+    return { problem };
+  };
+  if (request.method !== 'POST') return refuse('method_not_allowed');
+  if (!isIdentity(request.headers['content-encoding'])) return refuse('unsupported_encoding');
   if (request.readableEnded) {
     // Somebody in front of the framework has read it already; some of them (serverless platforms) keep the bytes.
     return Buffer.isBuffer(request.rawBody) ? { body: request.rawBody } : { problem: 'unread' };
   }
-  if (Number(request.headers['content-length'] ?? 0) > bodyLimit) {
-    endTricklers(request, bodyTimeout);
-    return { problem: 'too_large' };
-  }
+  if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return refuse('too_large');
   return new Promise<BodyReading>((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -40,8 +41,7 @@ export async function readBody(
     const onData = (chunk: Buffer) => {
       size += chunk.length;
       if (size <= bodyLimit) return void chunks.push(chunk);
-      endTricklers(request, bodyTimeout);
-      finish({ problem: 'too_large' });
+      finish(refuse('too_large'));
     };
     const onEnd = () => finish({ body: Buffer.concat(chunks, size) });
     const onClose = () => finish('cut_off');
@@ -55,6 +55,7 @@ const isIdentity = (encoding: string | undefined): boolean =>
 
 // Node discards the rest of a refused body for as long as it keeps coming.
 function endTricklers(request: IncomingMessage, patience: number): void {
+  if (request.readableEnded) return;
   request.resume();
   const timer = setTimeout(() => request.destroy(), patience).unref();
   request.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
