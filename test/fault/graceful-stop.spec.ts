@@ -1,0 +1,73 @@
+import { existsSync, statSync } from 'node:fs';
+import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
+import { type FreshDatabase, freshDatabase, onPostgres } from '../support/database.js';
+import { seededRandom } from '../support/random.js';
+import { until } from '../support/until.js';
+import { auditSessions, auditStore } from './audit.js';
+import { callEvents } from './calls.js';
+import { Load, Sender } from './sender.js';
+
+const onSqlite = onPostgres ? describe.skip : describe;
+
+let database: FreshDatabase;
+let application: ApplicationProcess;
+let sender: Sender;
+
+beforeAll(buildApplication, 120_000);
+
+beforeEach(async () => {
+  database = await freshDatabase();
+  sender = new Sender(() => application.url);
+});
+
+afterEach(async () => {
+  sender.close();
+  await killApplications();
+  await database.drop();
+});
+
+test('told to stop under load, it answers honestly to the end, and keeps what it answered 200', async () => {
+  application = await ApplicationProcess.start(database.url);
+  const load = new Load(sender, callEvents(seededRandom(1)), 32);
+  try {
+    await until('acknowledgements', () => sender.acknowledged.length >= 300);
+    const before = sender.answers.length;
+    expect(await application.stop()).toEqual({ code: 0, signal: null });
+    expect(sender.answers.length).toBeGreaterThan(before);
+  } finally {
+    await load.stop();
+  }
+  const told = new Set(sender.answers.map(({ status, word }) => `${status} ${word}`));
+  expect([...told].filter((answer) => !['200 accepted', '503 unavailable'].includes(answer))).toEqual([]);
+  expect(await auditStore(database.url, sender)).toEqual({ lost: [], doubled: [], foreign: [] });
+
+  application = await ApplicationProcess.start(database.url);
+  await sender.sendAll(sender.unacknowledged, 8);
+  expect(sender.unacknowledged).toEqual([]);
+  await auditSessions(application, database.url);
+});
+
+onSqlite('on an SQLite file', () => {
+  test('a second process refuses to start, and tells the cure', async () => {
+    application = await ApplicationProcess.start(database.url);
+    const second = ApplicationProcess.launch(database.url);
+    expect(await second.exited).toEqual({ code: 1, signal: null });
+    expect(second.log).toMatch(/in use by another process.*PostgreSQL/);
+    expect((await application.get('/health/ready')).status).toBe(200);
+  });
+
+  test('the lock of a process that was killed hinders nobody', async () => {
+    application = await ApplicationProcess.start(database.url);
+    await application.kill();
+    expect(existsSync(`${database.url.slice('file:'.length)}.lock`)).toBe(true);
+    application = await ApplicationProcess.start(database.url);
+    expect((await application.get('/health/ready')).status).toBe(200);
+  });
+
+  test('a file whose process has stopped is whole by itself', async () => {
+    application = await ApplicationProcess.start(database.url);
+    await sender.sendAll(Array.from({ length: 50 }, callEvents(seededRandom(2))), 8);
+    await application.stop();
+    expect(statSync(`${database.url.slice('file:'.length)}-wal`).size).toBe(0);
+  });
+});
