@@ -11,7 +11,6 @@ import {
   Get,
   HttpCode,
   Injectable,
-  Module,
   type NestInterceptor,
   Post,
   type Provider,
@@ -58,7 +57,7 @@ export interface HostShape {
   /** Routes have a version in their path, `v1` unless they say otherwise. */
   uriVersioning?: boolean;
   guard?: CanActivate;
-  filter?: ExceptionFilter;
+  filter?: (adapterHost: HttpAdapterHost) => ExceptionFilter;
   interceptor?: NestInterceptor;
   validationPipe?: boolean;
   rawBody?: boolean;
@@ -73,6 +72,7 @@ export interface HostShape {
   imports?: (DynamicModule | Type)[];
   providers?: Provider[];
   controllers?: Type[];
+  /** A database that outlives the host; without it the host has one of its own. */
   databaseUrl?: string;
 }
 
@@ -102,6 +102,8 @@ export interface Host {
   receipts(): ReceiptLine[];
   /** Asks its store from outside. */
   rows<Row = Record<string, unknown>>(sql: string, parameters?: unknown[]): Promise<Row[]>;
+  /** Stops it, and leaves its database to be looked at. */
+  stop(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -113,7 +115,8 @@ interface Delivering {
 
 /** Boots a host on a database of its own. */
 export async function bootHost(adapter: AdapterName, shape: HostShape = {}): Promise<Host> {
-  const database = shape.databaseUrl === undefined ? await freshDatabase() : undefined;
+  const needsDatabase = shape.databaseUrl === undefined && shape.webhooks !== null;
+  const database = needsDatabase ? await freshDatabase() : undefined;
   const databaseUrl = shape.databaseUrl ?? database?.url ?? '';
   const clock = { time: NOW, now: () => clock.time };
   const logger = new RecordingLogger();
@@ -144,6 +147,8 @@ export async function bootHost(adapter: AdapterName, shape: HostShape = {}): Pro
   const url = `http://127.0.0.1:${(app.getHttpServer().address() as { port: number }).port}`;
   const prefix = shape.globalPrefix === undefined ? '' : `/${shape.globalPrefix}`;
   const path = prefix + DEFAULT_WEBHOOK_PATH;
+  let stopped: Promise<void> | undefined;
+  const stop = () => (stopped ??= app.close());
   return {
     app,
     url,
@@ -164,10 +169,13 @@ export async function bootHost(adapter: AdapterName, shape: HostShape = {}): Pro
     receipts: () =>
       logger
         .of('LivekitWebhook')
-        .filter((line): line is ReceiptLine => typeof line === 'object' && line !== null && 'outcome' in line),
+        .filter(
+          (line): line is ReceiptLine => typeof line === 'object' && line !== null && 'outcome' in line,
+        ),
     rows: (sql, parameters) => sqlQuery(databaseUrl, sql, parameters),
+    stop,
     async close() {
-      await app.close();
+      await stop();
       await database?.drop();
     },
   };
@@ -195,12 +203,11 @@ export class HostAuthGuard implements CanActivate {
 /** A host's global filter that answers every error 200, in an envelope. */
 @Catch()
 export class EnvelopeFilter implements ExceptionFilter {
-  constructor(private readonly adapterHost: () => HttpAdapterHost) {}
+  constructor(private readonly adapterHost: HttpAdapterHost) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const { httpAdapter } = this.adapterHost();
     const { message } = error as Error;
-    httpAdapter.reply(host.switchToHttp().getResponse(), { ok: false, message }, 200);
+    this.adapterHost.httpAdapter.reply(host.switchToHttp().getResponse(), { ok: false, message }, 200);
   }
 }
 
@@ -216,16 +223,13 @@ export const EVERYTHING: HostShape = {
   globalPrefix: 'api',
   uriVersioning: true,
   guard: new HostAuthGuard(),
-  filter: new EnvelopeFilter(() => currentAdapterHost),
+  filter: (adapterHost) => new EnvelopeFilter(adapterHost),
   interceptor: new EnvelopeInterceptor(),
   validationPipe: true,
   rawBody: true,
   ownParser: true,
   webhooks: { decorators: [Public()] },
 };
-
-// A filter that is made before its application finds its adapter here.
-let currentAdapterHost: HttpAdapterHost;
 
 class EchoDto {
   @IsOptional()
@@ -247,6 +251,12 @@ class HostController {
     return { body, rawBody: request.rawBody?.toString() ?? null };
   }
 }
+
+// What the pipe needs of class-transformer, which is no dependency of ours.
+const transformerPackage = {
+  plainToInstance: <T>(type: Type<T>, plain: unknown): T => Object.assign(new type() as object, plain) as T,
+  classToPlain: (object: unknown): Record<string, unknown> => ({ ...(object as object) }),
+};
 
 function webhookModules({ webhooks, webhookModule }: HostShape, url: string): DynamicModule[] {
   if (webhooks === null) return [];
@@ -276,14 +286,20 @@ function fastifyAdapter({ ownParser = false }: HostShape): FastifyAdapter {
 }
 
 function dress(app: Host['app'], shape: HostShape): void {
-  currentAdapterHost = app.get(HttpAdapterHost);
   if (shape.globalPrefix !== undefined) app.setGlobalPrefix(shape.globalPrefix);
   if (shape.uriVersioning) app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
   if (shape.guard) app.useGlobalGuards(shape.guard);
-  if (shape.filter) app.useGlobalFilters(shape.filter);
+  if (shape.filter) app.useGlobalFilters(shape.filter(app.get(HttpAdapterHost)));
   if (shape.interceptor) app.useGlobalInterceptors(shape.interceptor);
   if (shape.validationPipe) {
-    app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
+    app.useGlobalPipes(
+      new ValidationPipe({
+        whitelist: true,
+        forbidNonWhitelisted: true,
+        transform: true,
+        transformerPackage,
+      }),
+    );
   }
   if (shape.cors) app.enableCors();
 }

@@ -29,6 +29,7 @@ export class RawConnection {
     private readonly host: string,
   ) {
     const news = () => this.onNews();
+    socket.setNoDelay(true);
     socket.on('error', () => undefined); // whoever waits learns it from the close that follows
     socket.on('data', (chunk) => {
       this.received = Buffer.concat([this.received, chunk]);
@@ -66,7 +67,9 @@ export class RawConnection {
 
   /** Writes a piece of a chunked body. */
   chunk(bytes: Buffer | string): this {
-    return this.write(`${Buffer.byteLength(bytes).toString(16)}\r\n`).write(bytes).write('\r\n');
+    return this.write(`${Buffer.byteLength(bytes).toString(16)}\r\n`)
+      .write(bytes)
+      .write('\r\n');
   }
 
   /** Ends a chunked body. */
@@ -78,17 +81,16 @@ export class RawConnection {
   async answer({ bodyless = false } = {}): Promise<RawAnswer> {
     const interim: number[] = [];
     for (;;) {
-      const parsed = parseAnswer(this.received, this.over, bodyless);
-      if (parsed !== undefined) {
-        this.received = this.received.subarray(parsed.length);
-        if (parsed.status >= 200) return { ...parsed.answer, interim };
-        interim.push(parsed.status);
-      } else if (this.over) {
-        throw new Error(`the connection was closed without an answer (${this.received.length} bytes)`);
-      } else {
-        await this.news();
-      }
+      const answer = await this.message(bodyless);
+      if (answer.status >= 200) return { ...answer, interim };
+      interim.push(answer.status);
     }
+  }
+
+  /** Resolves once the server has said `100 Continue`: from then on it waits for the body. */
+  async continued(): Promise<void> {
+    const { status } = await this.message(false);
+    if (status !== 100) throw new Error(`expected 100 Continue, got ${status}`);
   }
 
   /** Resolves once the server has closed the connection. */
@@ -99,6 +101,20 @@ export class RawConnection {
   /** Breaks the connection off. */
   cut(): void {
     this.socket.resetAndDestroy();
+  }
+
+  private async message(bodyless: boolean): Promise<Omit<RawAnswer, 'interim'>> {
+    for (;;) {
+      const parsed = parseAnswer(this.received, this.over, bodyless);
+      if (parsed !== undefined) {
+        this.received = this.received.subarray(parsed.length);
+        return parsed.answer;
+      }
+      if (this.over) {
+        throw new Error(`the connection was closed without an answer (${this.received.length} bytes)`);
+      }
+      await this.news();
+    }
   }
 
   private news(): Promise<void> {
@@ -120,7 +136,6 @@ export async function rawRequest(url: string, { body, ...request }: RawRequest):
 }
 
 interface ParsedAnswer {
-  status: number;
   answer: Omit<RawAnswer, 'interim'>;
   /** Bytes it took. */
   length: number;
@@ -142,7 +157,7 @@ function parseAnswer(bytes: Buffer, over: boolean, bodyless: boolean): ParsedAns
     bodyless || status < 200 || status === 204 || status === 304
       ? { text: '', length: 0 }
       : parseBody(bytes.subarray(start), headers, over);
-  return body && { status, answer: { status, headers, text: body.text }, length: start + body.length };
+  return body && { answer: { status, headers, text: body.text }, length: start + body.length };
 }
 
 function parseBody(
@@ -157,7 +172,7 @@ function parseBody(
 
 function parseChunks(bytes: Buffer): { text: string; length: number } | undefined {
   const chunks: Buffer[] = [];
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const lineEnd = bytes.indexOf('\r\n', at);
     if (lineEnd < 0) return undefined;
     const size = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16);

@@ -1,0 +1,153 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { mergeMap, type Observable, throwError } from 'rxjs';
+import { type FreshDatabase, freshDatabase } from '../../support/database.js';
+import {
+  ADAPTERS,
+  bootHost,
+  EnvelopeFilter,
+  EnvelopeInterceptor,
+  type Host,
+  HostAuthGuard,
+  type HostShape,
+  Public,
+} from '../../support/host.js';
+import { newId, webhook } from '../../support/webhook.js';
+
+class ThrowsBefore implements NestInterceptor {
+  intercept(): Observable<unknown> {
+    return throwError(() => new Error('the host failed before'));
+  }
+}
+
+class ThrowsAfter implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle().pipe(mergeMap(() => throwError(() => new Error('the host failed after'))));
+  }
+}
+
+@Injectable()
+class RefusesQuietly {
+  canActivate(): boolean {
+    return false;
+  }
+}
+
+const UNAVAILABLE = [503, '{"status":"unavailable"}'];
+const ACCEPTED = [200, '{"status":"accepted"}'];
+
+describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
+  let database: FreshDatabase;
+  let host: Host;
+
+  const boot = async (shape: HostShape) => {
+    host = await bootHost(adapter, { databaseUrl: database.url, ...shape });
+  };
+  const deliver = async (body: string, how?: Parameters<Host['deliver']>[1]) => {
+    const { status, text } = await host.deliver(body, how);
+    return [status, text];
+  };
+
+  beforeAll(async () => {
+    database = await freshDatabase();
+  });
+
+  afterEach(() => host.close());
+  afterAll(() => database.drop());
+
+  test.each<[string, HostShape, string]>([
+    ['throws', { guard: new HostAuthGuard() }, 'HostAuthGuard'],
+    ['says no', { guard: new RefusesQuietly() }, 'RefusesQuietly'],
+    ['is an APP_GUARD', { providers: [{ provide: APP_GUARD, useClass: RefusesQuietly }] }, 'RefusesQuietly'],
+  ])(
+    'a guard that %s can lose no event: 503, and the log names it and the cure',
+    async (_how, shape, name) => {
+      await boot(shape);
+      const answer = await host.deliver(webhook());
+      expect([answer.status, answer.text]).toEqual(UNAVAILABLE);
+      expect(answer.headers.get('retry-after')).toBe('7');
+      const line = host.receipts().at(-1);
+      expect(line).toMatchObject({ outcome: 'host_refused', status: 503 });
+      expect(line?.['detail']).toContain(name);
+      expect(line?.['detail']).toContain('decorators: [Public(), SkipThrottle()]');
+    },
+  );
+
+  test('a guard lets LiveKit past by the decorators it goes by, and ours still guards', async () => {
+    await boot({ guard: new HostAuthGuard(), webhooks: { decorators: [Public()] } });
+    expect(await deliver(webhook())).toEqual(ACCEPTED);
+    expect(await deliver(webhook(), { token: { secret: 'forged' } })).toEqual([
+      401,
+      '{"status":"unauthorized"}',
+    ]);
+  });
+
+  test('an interceptor that fails before us: 503, and nothing is stored', async () => {
+    await boot({ interceptor: new ThrowsBefore() });
+    const id = newId();
+    expect(await deliver(webhook({ id }))).toEqual(UNAVAILABLE);
+    expect(await host.rows('SELECT * FROM livekit_events WHERE event_id = ?', [id])).toEqual([]);
+    expect(host.receipts()).toMatchObject([{ outcome: 'failed', status: 503 }]);
+  });
+
+  test('an interceptor that fails after us changes nothing: the answer has been given', async () => {
+    await boot({ interceptor: new ThrowsAfter() });
+    const body = webhook();
+    expect(await deliver(body)).toEqual(ACCEPTED);
+    expect(await deliver(body)).toEqual([200, '{"status":"duplicate"}']);
+    expect(host.receipts()).toMatchObject([{ outcome: 'accepted' }, { outcome: 'duplicate' }]);
+  });
+
+  test.each<[string, HostShape]>([
+    ['app.useGlobalInterceptors', { interceptor: new EnvelopeInterceptor() }],
+    ['APP_INTERCEPTOR', { providers: [{ provide: APP_INTERCEPTOR, useClass: EnvelopeInterceptor }] }],
+  ])('an interceptor that maps every answer (%s) does not map ours', async (_how, shape) => {
+    await boot(shape);
+    expect(await deliver(webhook())).toEqual(ACCEPTED);
+  });
+
+  test.each<[string, HostShape]>([
+    ['app.useGlobalFilters', { filter: (adapterHost) => new EnvelopeFilter(adapterHost) }],
+    ['APP_FILTER', { providers: [{ provide: APP_FILTER, useClass: EnvelopeFilter }] }],
+  ])('a filter that answers every error 200 (%s) does not answer ours', async (_how, shape) => {
+    await boot(shape);
+    expect(await deliver('no event')).toEqual([400, '{"status":"invalid"}']);
+    expect(await deliver(webhook(), { headers: { authorization: null } })).toEqual([
+      401,
+      '{"status":"unauthorized"}',
+    ]);
+    await host.rows('ALTER TABLE livekit_events RENAME TO livekit_events_away');
+    const answer = await deliver(webhook());
+    await host.rows('ALTER TABLE livekit_events_away RENAME TO livekit_events');
+    expect(answer).toEqual(UNAVAILABLE);
+  });
+
+  test('neither does a filter answer what a guard refuses', async () => {
+    await boot({ guard: new HostAuthGuard(), filter: (adapterHost) => new EnvelopeFilter(adapterHost) });
+    expect(await deliver(webhook())).toEqual(UNAVAILABLE);
+  });
+
+  test('a pipe that forbids unknown fields finds none to forbid', async () => {
+    await boot({ validationPipe: true });
+    expect(await deliver(webhook({ somethingNew: { of: 'LiveKit' } }))).toEqual(ACCEPTED);
+  });
+
+  test('a parser of the host in front of ours takes no byte of a delivery, nor does rawBody', async () => {
+    await boot({ ownParser: true, rawBody: true });
+    for (const contentType of ['application/webhook+json', 'application/json']) {
+      const headers = { 'content-type': contentType };
+      expect(await deliver(webhook(), { headers })).toEqual(ACCEPTED);
+      expect(await deliver('{"broken":', { headers })).toEqual([400, '{"status":"invalid"}']);
+      expect(await deliver(webhook({ metadata: 'x'.repeat(900_000) }), { headers })).toEqual(ACCEPTED);
+    }
+  });
+
+  test('a prefix is followed, and versions are ignored', async () => {
+    await boot({ globalPrefix: 'api/v7', uriVersioning: true });
+    expect(await deliver(webhook())).toEqual(ACCEPTED);
+    expect(await deliver(webhook(), { path: '/voice/livekit/webhooks' })).toEqual([404, expect.anything()]);
+    expect(host.logger.of('LivekitWebhook')).toContain(
+      'LiveKit webhooks are received at POST /api/v7/voice/livekit/webhooks',
+    );
+  });
+});

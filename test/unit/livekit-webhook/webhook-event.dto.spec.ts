@@ -1,0 +1,97 @@
+import { occurredAtOf, WebhookEventDto } from '../../../src/livekit-webhook/dto/webhook-event.dto.js';
+import { InvalidWebhookError } from '../../../src/livekit-webhook/errors.js';
+import { deliveries, scenarios } from '../../support/captures.js';
+
+const EVENT = {
+  event: 'room_started',
+  id: 'EV_1',
+  createdAt: '1795423728',
+  room: { sid: 'RM_1', name: 'call-1' },
+};
+
+describe('what a webhook event looks like', () => {
+  test.each(scenarios())('like every one of %s', (scenario) => {
+    for (const { body } of deliveries(scenario)) {
+      const json = JSON.parse(body);
+      const dto = WebhookEventDto.from(json);
+      expect(dto).toMatchObject({ event: json.event, id: json.id, createdAt: Number(json.createdAt) });
+      expect(dto.room?.sid).toBe(json.room?.sid ?? json.egressInfo?.roomId);
+    }
+  });
+
+  test('has a name, and need have nothing else', () => {
+    expect(WebhookEventDto.from({ event: 'room_started' })).toEqual({ event: 'room_started' });
+  });
+
+  test('takes no id, an empty one and null for none', () => {
+    for (const id of [undefined, '', null]) expect(WebhookEventDto.from({ ...EVENT, id }).id).toBeUndefined();
+  });
+
+  test('tells its time in milliseconds, from text or number', () => {
+    expect(WebhookEventDto.from(EVENT).occurredAt).toBe(1_795_423_728_000);
+    expect(WebhookEventDto.from({ ...EVENT, createdAt: 1 }).occurredAt).toBe(1_000);
+    expect(WebhookEventDto.from({ ...EVENT, createdAt: null }).occurredAt).toBeUndefined();
+  });
+
+  test('has its room in its info, where older servers put it for egress and ingress', () => {
+    const egressInfo = { roomId: 'RM_2', roomName: 'call-2' };
+    const ingressInfo = { roomName: 'call-3' };
+    const of = (more: object) => WebhookEventDto.from({ event: 'egress_ended', ...more }).room;
+    expect(of({ egressInfo })).toEqual({ sid: 'RM_2', name: 'call-2' });
+    expect(of({ ingressInfo })).toEqual({ sid: undefined, name: 'call-3' });
+    expect(of({ egressInfo, room: { sid: 'RM_1' } })).toMatchObject({ sid: 'RM_1' });
+    expect(of({ egressInfo: 'text' })).toBeUndefined();
+  });
+
+  test('leaves out what the edge does not look at, above all what a body would like to set', () => {
+    const json = JSON.parse(
+      '{"event":"x","__proto__":{"id":"EV_evil"},"occurredAt":1,"room":{"__proto__":{"sid":"RM_evil"}}}',
+    );
+    const dto = WebhookEventDto.from(json);
+    expect(Object.getPrototypeOf(dto)).toBe(WebhookEventDto.prototype);
+    expect([dto.id, dto.occurredAt, dto.room?.sid]).toEqual([undefined, undefined, undefined]);
+  });
+
+  test.each<[string, unknown, string]>([
+    ['nothing', undefined, 'the body is not a JSON object'],
+    ['null', null, 'the body is not a JSON object'],
+    ['a list', [EVENT], 'the body is not a JSON object'],
+    ['a text', 'room_started', 'the body is not a JSON object'],
+    ['no name', { ...EVENT, event: undefined }, '`event`'],
+    ['an empty name', { ...EVENT, event: '' }, '`event`'],
+    ['a name too long', { ...EVENT, event: 'x'.repeat(256) }, '`event`'],
+    ['an id that is a number', { ...EVENT, id: 0 }, '`id`'],
+    ['an id too long', { ...EVENT, id: 'x'.repeat(256) }, '`id`'],
+    ['a time with a fraction', { ...EVENT, createdAt: 1.5 }, '`createdAt`'],
+    ['a time before 1970', { ...EVENT, createdAt: '-1' }, '`createdAt`'],
+    ['a time in words', { ...EVENT, createdAt: 'now' }, '`createdAt`'],
+    ['a time too far ahead', { ...EVENT, createdAt: '253402300800' }, '`createdAt`'],
+    ['a room that is a text', { ...EVENT, room: 'call-1' }, '`room`'],
+    ['a room that is a list', { ...EVENT, room: [] }, '`room`'],
+    ['a sid that is a number', { ...EVENT, room: { sid: 1 } }, '`room`'],
+    ['a sid too long', { ...EVENT, room: { sid: 'x'.repeat(256) } }, '`room`'],
+    ['a room name too long', { ...EVENT, room: { name: 'x'.repeat(513) } }, '`room`'],
+    ['a participant that is true', { ...EVENT, participant: true }, '`participant`'],
+    ['an identity that is an object', { ...EVENT, participant: { identity: {} } }, '`participant`'],
+  ])('does not have %s; the error names the place and no content', (_what, json, place) => {
+    expect(() => WebhookEventDto.from(json)).toThrow(InvalidWebhookError);
+    expect(() => WebhookEventDto.from(json)).toThrow(place);
+    expect(() => WebhookEventDto.from(json)).not.toThrow(/xxx|call-1/);
+  });
+});
+
+describe('when JSON that may be no event says it was sent', () => {
+  test.each([
+    [{ createdAt: '1795423728' }, 1_795_423_728_000],
+    [{ createdAt: 5 }, 5_000],
+    [{ createdAt: 'now' }, undefined],
+    [{ createdAt: null }, undefined],
+    [{ createdAt: {} }, undefined],
+    [{}, undefined],
+    [[], undefined],
+    ['text', undefined],
+    [undefined, undefined],
+  ])('%j: %j', (json, time) => {
+    expect(occurredAtOf(json)).toBe(time);
+  });
+});
