@@ -1,6 +1,11 @@
 export { EventStore, type EventStoreOptions } from './database/event-store.js';
 export type { MigrationsMode } from './database/migrate.js';
-export { DatabaseConfigurationError, DatabaseInUseError, PendingMigrationsError } from './database/errors.js';
+export {
+  DatabaseConfigurationError,
+  DatabaseFileGoneError,
+  DatabaseInUseError,
+  PendingMigrationsError,
+} from './database/errors.js';
 export { AppendQueueFullError, StoreUnavailableError } from './event-log/errors.js';
 export { CLOCK, type Clock } from './livekit-webhook/clock.js';
 export { LivekitWebhookOptionsError } from './livekit-webhook/errors.js';

@@ -10,6 +10,7 @@ import { WEBHOOK_SETTINGS, type WebhookSettings } from './settings.js';
 import { verifyHmac } from './signatures/hmac.verifier.js';
 import { verifyLivekitToken } from './signatures/livekit-token.verifier.js';
 import type { SignedRequest, Verdict } from './signatures/signature.js';
+import { WebhookAnswers } from './webhook-answers.js';
 
 /** Lets through what somebody signed who knows a secret of ours, and notes on the delivery whose project it is. */
 @Injectable()
@@ -17,11 +18,13 @@ export class LivekitSignatureGuard implements CanActivate {
   constructor(
     @Inject(WEBHOOK_SETTINGS) private readonly settings: WebhookSettings,
     @Inject(CLOCK) private readonly clock: Clock,
+    private readonly answers: WebhookAnswers,
   ) {}
 
   /** @throws RequestRefusedError, SignatureRefusedError */
   canActivate(context: ExecutionContext): boolean {
-    const request = context.switchToHttp().getRequest<IncomingMessage>();
+    const http = context.switchToHttp();
+    const request = http.getRequest<IncomingMessage>();
     const delivery = deliveryOf(request);
     if (delivery === undefined) throw new RequestRefusedError('unread');
     delivery.guarded = true;
@@ -31,6 +34,7 @@ export class LivekitSignatureGuard implements CanActivate {
     const verdict = this.verify(scheme, signature, delivery);
     if (!('key' in verdict)) throw new SignatureRefusedError(verdict);
     delivery.project = verdict.key.project;
+    this.answers.answerInTime(http.getResponse(), delivery);
     return true;
   }
 

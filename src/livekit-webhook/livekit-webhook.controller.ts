@@ -19,12 +19,12 @@ import { WebhookIntake } from './webhook-intake.js';
 import { WebhookRoute } from './webhook-route.js';
 
 /**
- * Makes the controller that receives LiveKit's webhooks: bytes in, verified by the guard, validated, appended,
+ * Makes the controller that receives LiveKit's webhooks on a path: bytes in, verified by the guard, validated, appended,
  * answered. It takes and gives nothing but the raw request and response, so that a host's global pipes and
  * interceptors find nothing to change.
  */
-export function createLivekitWebhookController(paths: string[], decorators: ClassDecorator[] = []): Type {
-  @Controller({ path: paths, version: VERSION_NEUTRAL })
+export function createLivekitWebhookController(path: string, decorators: ClassDecorator[] = []): Type {
+  @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(LivekitSignatureGuard)
   @UseFilters(WebhookExceptionFilter)
   @applyDecorators(...decorators)
@@ -35,7 +35,7 @@ export function createLivekitWebhookController(paths: string[], decorators: Clas
     ) {}
 
     @All()
-    @WebhookRoute()
+    @WebhookRoute(path)
     async receive(@Req() request: IncomingMessage, @Res() response: unknown): Promise<void> {
       const delivery = deliveryOf(request) as WebhookDelivery; // the guard saw to it
       const event = WebhookEventDto.from(jsonOf(delivery));

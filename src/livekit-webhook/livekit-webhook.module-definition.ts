@@ -3,7 +3,7 @@ import type { LivekitWebhookModuleExtras, LivekitWebhookModuleOptions } from './
 import { createLivekitWebhookController } from './livekit-webhook.controller.js';
 import { mountedPaths } from './settings.js';
 
-/** Where the paths of the controller are injected from. */
+/** Where the paths that webhooks are received on are injected from. */
 export const WEBHOOK_PATHS = Symbol.for('nestjs-livekit-webhooks:paths');
 
 const builder = new ConfigurableModuleBuilder<LivekitWebhookModuleOptions>({
@@ -16,7 +16,7 @@ const builder = new ConfigurableModuleBuilder<LivekitWebhookModuleOptions>({
     return {
       ...definition,
       global: true,
-      controllers: [createLivekitWebhookController(paths, extras.decorators)],
+      controllers: paths.map((path) => createLivekitWebhookController(path, extras.decorators)),
       providers: [...(definition.providers ?? []), { provide: WEBHOOK_PATHS, useValue: paths }],
     };
   });

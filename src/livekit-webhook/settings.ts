@@ -39,9 +39,8 @@ export function resolveSettings(
   options: LivekitWebhookModuleOptions,
   paths: readonly string[],
 ): WebhookSettings {
-  const [commonPath = DEFAULT_WEBHOOK_PATH] = paths;
   return {
-    keysByPath: keysByPath(projectsOf(options), commonPath, paths),
+    keysByPath: keysByPath(projectsOf(options), paths),
     subscribed: subscribedEvents(options.events),
     signatures: signatureSchemes(options.signatures),
     bodyLimit: positive('bodyLimit', options.bodyLimit ?? 1024 * 1024),
@@ -51,13 +50,14 @@ export function resolveSettings(
   };
 }
 
-/** Every path the controller is mounted on, the common one first. */
+/** Every path that webhooks are received on: the common ones, and the projects' own. */
 export function mountedPaths(
   extras: LivekitWebhookModuleExtras & Pick<LivekitWebhookModuleOptions, 'projects'>,
 ): string[] {
-  const common = extras.path ?? DEFAULT_WEBHOOK_PATH;
-  const own = (extras.projects ?? []).flatMap(({ path }) => (path === undefined ? [] : [path]));
-  const paths = [...(Array.isArray(common) ? common : [common]), ...own].map(normalizePath);
+  const { projects = [], path: common } = extras;
+  const own = projects.flatMap(({ path }) => path ?? []);
+  const needsCommon = projects.length === 0 || own.length < projects.length;
+  const paths = [common ?? (needsCommon ? DEFAULT_WEBHOOK_PATH : []), own].flat(2).map(normalizePath);
   for (const path of paths) {
     if (!/^\/[^\s?#:*(){}[\]!+]+$/.test(path)) {
       throw new LivekitWebhookOptionsError(
@@ -113,23 +113,27 @@ function projectsOf(options: LivekitWebhookModuleOptions): LivekitProject[] {
   return projects;
 }
 
+// A project with a path of its own has that one; the others share all paths that are nobody's own.
 function keysByPath(
   projects: readonly LivekitProject[],
-  commonPath: string,
-  paths: readonly string[],
-): Map<string, SigningKey[]> {
-  const byPath = new Map<string, SigningKey[]>(paths.map((path) => [path, []]));
+  mounted: readonly string[],
+): ReadonlyMap<string, readonly SigningKey[]> {
+  const own = new Set(projects.flatMap(({ path }) => (path === undefined ? [] : normalizePath(path))));
+  const common = mounted.filter((path) => !own.has(path));
+  const byPath = new Map<string, SigningKey[]>(mounted.map((path) => [path, []]));
   for (const project of projects) {
     const option = project.name === 'default' ? '' : `projects \`${project.name}\`: `;
-    const path = project.path === undefined ? commonPath : normalizePath(project.path);
-    const keys = byPath.get(path);
-    if (keys === undefined) {
-      throw new LivekitWebhookOptionsError(
-        `${option}path`,
-        `is \`${path}\`, where nothing is mounted: give every path beside \`useFactory\` too, \`path: ['${commonPath}', '${path}']\``,
-      );
+    const keys = [project, ...(project.keys ?? [])].map((key) => signingKey(project.name, key, option));
+    for (const path of project.path === undefined ? common : [normalizePath(project.path)]) {
+      const others = byPath.get(path);
+      if (others === undefined) {
+        throw new LivekitWebhookOptionsError(
+          `${option}path`,
+          `is \`${path}\`, where nothing is mounted: give every path beside \`useFactory\` too, \`path: ['${mounted[0]}', '${path}']\``,
+        );
+      }
+      others.push(...keys);
     }
-    keys.push(...[project, ...(project.keys ?? [])].map((key) => signingKey(project.name, key, option)));
   }
   for (const [path, keys] of byPath) {
     if (keys.length === 0) {
@@ -139,6 +143,12 @@ function keysByPath(
       );
     }
     refuseAmbiguousKeys(path, keys);
+  }
+  if (common.length === 0 && projects.some(({ path }) => path === undefined)) {
+    throw new LivekitWebhookOptionsError(
+      'path',
+      'leaves no path to the projects that have none of their own: name one more',
+    );
   }
   return byPath;
 }

@@ -38,6 +38,9 @@ const ANSWERS: Record<AnsweredOutcome, Answer> = {
   failed: STORE_DOWN,
 };
 
+/** LiveKit waits for ever, and its room's queue behind it; whatever we wait for is given up well before this, milliseconds. */
+const LONGEST_WAIT = 5_000;
+
 /** Answers deliveries by the contract's table, on either adapter, and records what was answered. */
 @Injectable()
 export class WebhookAnswers implements OnModuleDestroy {
@@ -53,12 +56,23 @@ export class WebhookAnswers implements OnModuleDestroy {
     this.stopping = true;
   }
 
+  /** Sees to an answer in time: Nest sends none where a host's interceptor keeps the request from its controller. */
+  answerInTime(response: unknown, delivery: WebhookDelivery): void {
+    const detail =
+      'a global interceptor of the host kept the request from its controller: have it pass webhooks on (`next.handle()`)';
+    delivery.overdue = setTimeout(
+      () => this.send(response, delivery, { outcome: 'host_refused', detail }),
+      LONGEST_WAIT,
+    );
+  }
+
   /** Answers, unless somebody has: a host's interceptor may fail after us. */
   send(
     response: unknown,
     delivery: WebhookDelivery,
     { outcome, ...why }: Pick<WebhookReceipt, 'reason' | 'detail'> & { outcome: AnsweredOutcome },
   ): void {
+    clearTimeout(delivery.overdue);
     const adapter = this.adapterHost.httpAdapter;
     if (adapter.isHeadersSent(response)) return;
     const { status, body, headers } = ANSWERS[outcome];

@@ -1,9 +1,10 @@
 import { SetMetadata } from '@nestjs/common';
 
-const WEBHOOK_ROUTE = Symbol.for('nestjs-livekit-webhooks:route');
+const WEBHOOK_PATH = Symbol.for('nestjs-livekit-webhooks:path');
 
-/** Marks a controller's method as a webhook route; Nest copies the mark onto what it registers with the adapter. */
-export const WebhookRoute = (): MethodDecorator => SetMetadata(WEBHOOK_ROUTE, true);
+/** Marks a controller's method as the webhook route of a path; Nest copies the mark onto what it registers with the adapter. */
+export const WebhookRoute = (path: string): MethodDecorator => SetMetadata(WEBHOOK_PATH, path);
 
-/** Whether what an adapter has registered is a webhook route. */
-export const isWebhookRoute = (handler: object): boolean => Reflect.hasMetadata(WEBHOOK_ROUTE, handler);
+/** The path of a webhook route that an adapter has registered, as the options name it; undefined for other routes. */
+export const webhookPathOf = (handler: object): string | undefined =>
+  Reflect.getMetadata(WEBHOOK_PATH, handler) as string | undefined;

@@ -252,12 +252,6 @@ class HostController {
   }
 }
 
-// What the pipe needs of class-transformer, which is no dependency of ours.
-const transformerPackage = {
-  plainToInstance: <T>(type: Type<T>, plain: unknown): T => Object.assign(new type() as object, plain) as T,
-  classToPlain: (object: unknown): Record<string, unknown> => ({ ...(object as object) }),
-};
-
 function webhookModules({ webhooks, webhookModule }: HostShape, url: string): DynamicModule[] {
   if (webhooks === null) return [];
   if (webhookModule !== undefined) return [webhookModule(url)];
@@ -297,7 +291,6 @@ function dress(app: Host['app'], shape: HostShape): void {
         whitelist: true,
         forbidNonWhitelisted: true,
         transform: true,
-        transformerPackage,
       }),
     );
   }

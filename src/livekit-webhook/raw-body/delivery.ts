@@ -15,6 +15,8 @@ export interface WebhookDelivery {
   problem?: RequestProblem;
   /** Whether it got as far as our guard: what refuses it before that is the host's. */
   guarded: boolean;
+  /** Answers it when nobody else does. */
+  overdue?: NodeJS.Timeout;
   /** The project whose key signed it. */
   project?: string;
   /** How it was signed. */

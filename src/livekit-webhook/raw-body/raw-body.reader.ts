@@ -18,13 +18,13 @@ export class RawBodyReader {
   /**
    * Reads the body and binds the delivery to the request.
    *
-   * @param url the route's path with the host's prefix.
+   * @param path the route's path, as the options name it.
    * @returns whether there is still somebody to answer.
    */
-  async read(request: IncomingMessage, url: string): Promise<boolean> {
+  async read(request: IncomingMessage, path: string): Promise<boolean> {
     if (deliveryOf(request) !== undefined) return true;
     const delivery = attachDelivery(request, {
-      path: this.pathOf(url),
+      path,
       receivedAt: this.clock.now(),
       startedAt: performance.now(),
       guarded: false,
@@ -36,11 +36,5 @@ export class RawBodyReader {
     }
     Object.assign(delivery, reading);
     return true;
-  }
-
-  // The host's prefix stands in front of our path, and nothing behind it.
-  private pathOf(url: string): string {
-    const paths = [...this.settings.keysByPath.keys()].filter((path) => url.endsWith(path));
-    return paths.sort((a, b) => b.length - a.length)[0] ?? url;
   }
 }

@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { WebhookAnswers } from '../webhook-answers.js';
-import { isWebhookRoute } from '../webhook-route.js';
+import { webhookPathOf } from '../webhook-route.js';
 import { deliveryOf, type WebhookDelivery } from './delivery.js';
 import { RawBodyReader } from './raw-body.reader.js';
 
@@ -51,7 +51,8 @@ const PRIVATE_CONTENT_TYPE = `application/x-livekit-delivery-${randomUUID()}`;
 @Injectable()
 export class RawBodyRoutes {
   private readonly logger = new Logger('LivekitWebhook');
-  private readonly urls = new Set<string>();
+  /** The options' path of each URL, which has the host's prefix in front. */
+  private readonly paths = new Map<string, string>();
 
   constructor(
     private readonly adapterHost: HttpAdapterHost,
@@ -67,7 +68,7 @@ export class RawBodyRoutes {
   /** To be called once Nest has registered its routes: Express has them in a list. */
   afterRoutes(): void {
     if (this.adapterType() === 'express') this.installOnExpress(this.adapterHost.httpAdapter.getInstance());
-    for (const url of this.urls) this.logger.log(`LiveKit webhooks are received at POST ${url}`);
+    for (const url of this.paths.keys()) this.logger.log(`LiveKit webhooks are received at POST ${url}`);
   }
 
   private adapterType(): string | undefined {
@@ -77,12 +78,11 @@ export class RawBodyRoutes {
   private installOnExpress(app: ExpressApplication): void {
     const { stack } = app.router;
     for (const { route } of stack) {
-      if (route !== undefined && route.stack.some(({ handle }) => isWebhookRoute(handle)))
-        this.urls.add(route.path);
+      for (const { handle } of route?.stack ?? []) this.note(route?.path ?? '', handle);
     }
-    for (const url of this.urls) {
+    for (const [url, path] of this.paths) {
       app.all(url, (request, _response, next) => {
-        this.reader.read(request, url).then((alive) => {
+        this.reader.read(request, path).then((alive) => {
           if (!alive) return;
           // The body is dealt with, read or refused: the host's parsers are to find none.
           delete request.headers['content-length'];
@@ -96,14 +96,12 @@ export class RawBodyRoutes {
   }
 
   private installOnFastify(fastify: FastifyInstance): void {
-    fastify.addHook('onRoute', ({ url, handler }) => {
-      if (isWebhookRoute(handler)) this.urls.add(url);
-    });
+    fastify.addHook('onRoute', ({ url, handler }) => this.note(url, handler));
     fastify.addHook('onRequest', async (request, reply) => {
-      const { url } = request.routeOptions;
       if (request.is404) return this.refuseStrangeMethods(request, reply);
-      if (url === undefined || !this.urls.has(url)) return undefined;
-      const alive = await this.reader.read(request.raw, url);
+      const path = this.paths.get(request.routeOptions.url ?? '');
+      if (path === undefined) return undefined;
+      const alive = await this.reader.read(request.raw, path);
       if (!alive) return reply.hijack();
       // The body is read: what Fastify would do with its content type must not happen.
       request.headers['content-type'] = PRIVATE_CONTENT_TYPE;
@@ -112,10 +110,15 @@ export class RawBodyRoutes {
     fastify.addContentTypeParser(PRIVATE_CONTENT_TYPE, (_request, _payload, done) => done(null));
   }
 
+  private note(url: string, handler: object): void {
+    const path = webhookPathOf(handler);
+    if (path !== undefined) this.paths.set(url, path);
+  }
+
   // Methods that Fastify has no routes for never reach the controller.
   private async refuseStrangeMethods({ raw }: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const path = raw.url?.split('?')[0] ?? '';
-    if (!this.urls.has(path)) return undefined;
+    const path = this.paths.get(raw.url?.split('?')[0] ?? '');
+    if (path === undefined) return undefined;
     await this.reader.read(raw, path);
     this.answers.send(reply, deliveryOf(raw) as WebhookDelivery, { outcome: 'method_not_allowed' });
     return reply;

@@ -1,6 +1,6 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
-import { mergeMap, type Observable, throwError } from 'rxjs';
+import { mergeMap, type Observable, of, throwError } from 'rxjs';
 import { type FreshDatabase, freshDatabase } from '../../support/database.js';
 import {
   ADAPTERS,
@@ -89,6 +89,16 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
     expect(await host.rows('SELECT * FROM livekit_events WHERE event_id = ?', [id])).toEqual([]);
     expect(host.receipts()).toMatchObject([{ outcome: 'failed', status: 503 }]);
   });
+
+  test('an interceptor that answers in our place: 503, and not a sender that waits for ever', async () => {
+    await boot({ interceptor: { intercept: () => of({ cached: true }) } });
+    const { status } = await host.deliver(webhook());
+    expect(status).toBe(503);
+    expect(host.receipts().at(-1)).toMatchObject({
+      outcome: 'host_refused',
+      detail: expect.stringContaining('interceptor'),
+    });
+  }, 20_000);
 
   test('an interceptor that fails after us changes nothing: the answer has been given', async () => {
     await boot({ interceptor: new ThrowsAfter() });

@@ -72,6 +72,18 @@ describe.each(ADAPTERS)('whose event it is on %s', (adapter) => {
       expect(await sources(id)).toEqual(['island']);
     });
 
+    test('a path that looks like another one behind the prefix is itself', async () => {
+      await host.close();
+      const own = { ...ISLAND, path: '/eu/hooks' };
+      host = await bootHost(adapter, {
+        globalPrefix: 'eu',
+        webhooks: { path: '/hooks', projects: [NORTH, own] },
+      });
+      expect(await deliver(webhook(), NORTH, '/eu/hooks')).toEqual([200, 'accepted']);
+      expect(await deliver(webhook(), own, '/eu/hooks')).toEqual([401, 'unauthorized']);
+      expect(await deliver(webhook(), own, '/eu/eu/hooks')).toEqual([200, 'accepted']);
+    });
+
     test('an HMAC tries the secrets of its path', async () => {
       const id = newId();
       const body = webhook({ id });

@@ -123,11 +123,6 @@ describe('the settings', () => {
       /`a` and `b` share a secret on `\/voice\/livekit\/webhooks` .*: give one of them a `path` of its own/,
     ],
     [
-      'path',
-      { projects: [{ name: 'a', ...KEY, path: '/a' }] },
-      /which belongs to no project: give one that `path`/,
-    ],
-    [
       'events',
       wrong({ events: ['room_begun'] }),
       /names `room_begun`, which LiveKit does not send: use room_started/,
@@ -158,6 +153,28 @@ describe('the settings', () => {
     expect(keysOf({ projects })).toHaveLength(2);
   });
 
+  test("give a project without a path of its own every path that is nobody's own", () => {
+    const projects = [
+      { name: 'a', ...KEY },
+      { name: 'b', ...KEY, path: '/b' },
+    ];
+    const { keysByPath } = settings({ projects }, ['/x', '/y', '/b']);
+    const owners = [...keysByPath].map(([path, keys]) => [path, keys.map(({ project }) => project)]);
+    expect(owners).toEqual([
+      ['/x', ['a']],
+      ['/y', ['a']],
+      ['/b', ['b']],
+    ]);
+  });
+
+  test('refuse a path that belongs to no project, and a project that is left without one', () => {
+    const own = [{ name: 'b', ...KEY, path: '/b' }];
+    expect(() => settings({ projects: own }, ['/x', '/b'])).toThrow(/`\/x`, which belongs to no project/);
+    expect(() => settings({ projects: [...own, { name: 'a', apiSecret: 's' }] }, ['/b'])).toThrow(
+      /leaves no path to the projects/,
+    );
+  });
+
   test('allow clocks no difference at all', () => {
     expect(settings({ ...KEY, clockTolerance: 0 }).clockTolerance).toBe(0);
   });
@@ -169,6 +186,7 @@ describe('the paths that are mounted', () => {
     [{ path: 'hooks' }, ['/hooks']],
     [{ path: '//a//b/' }, ['/a/b']],
     [{ path: ['/a', '/b', 'a/'] }, ['/a', '/b']],
+    [{ projects: [{ name: 'x', ...KEY, path: '/x' }] }, ['/x']],
     [
       {
         projects: [
