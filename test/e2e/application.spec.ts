@@ -95,7 +95,9 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
     await post(joined?.body ?? '');
     await post(joined?.body ?? '');
     await post(joined?.body ?? '', 'another secret that nobody knows');
-    await until('the session', async () => /livekit_sessions_active 1/.test((await get('/metrics')).text));
+    await until('the agent to be in the session', async () =>
+      (await get('/metrics')).text.includes('livekit_participants_active{kind="agent"} 1'),
+    );
     const { type, text } = await get('/metrics');
     expect(type).toMatch(/^text\/plain/);
     for (const line of [
@@ -106,7 +108,7 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
       'livekit_webhook_signature_failures_total{reason="signature"} 1',
       'livekit_webhook_receive_seconds_count{outcome="accepted"} 1',
       'livekit_webhook_lag_seconds_count{event="participant_joined"} 2',
-      'livekit_participants_active{kind="agent"} 1',
+      'livekit_sessions_active 1',
     ]) {
       expect(text).toContain(line);
     }
