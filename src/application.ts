@@ -3,7 +3,9 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
+import { createSecureContext } from 'node:tls';
 import { AppModule } from './app.module.js';
+import { EnvironmentError } from './config/environment-reader.js';
 import type { Environment } from './config/environment.js';
 
 /** LiveKit keeps idle connections for 90 s (Go's default transport): closing ours sooner would cut off its next delivery. */
@@ -12,13 +14,12 @@ const KEEP_ALIVE = 95_000;
 /** No request may take longer than this, whatever it waits for, milliseconds (Fastify has no limit of its own). */
 const REQUEST_TIMEOUT = 30_000;
 
-/** Builds the application, not yet listening. */
+/** Builds the application, not yet listening. @throws EnvironmentError, or what Nest has logged that it can't start with. */
 export async function createApplication(
   environment: Environment,
   logger: LoggerService,
 ): Promise<INestApplication> {
-  const { tls } = environment.http;
-  const https = tls && { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) };
+  const https = httpsOptions(environment);
   const app = await NestFactory.create(
     AppModule.forRoot(environment),
     await httpAdapter(environment, https),
@@ -36,8 +37,31 @@ export async function createApplication(
   return app;
 }
 
-async function httpAdapter({ http }: Environment, https: { cert: Buffer; key: Buffer } | undefined) {
+interface HttpsOptions {
+  cert: Buffer;
+  key: Buffer;
+}
+
+function httpsOptions({ http: { tls } }: Environment): HttpsOptions | undefined {
+  if (tls === undefined) return undefined;
+  const options = { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) };
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EnvironmentError([
+      `TLS_CERT_FILE and TLS_KEY_FILE are no pair that TLS can use (${why}): give a certificate and its key, both in PEM`,
+    ]);
+  }
+  return options;
+}
+
+async function httpAdapter({ http }: Environment, https: HttpsOptions | undefined) {
   if (http.adapter === 'express') return new ExpressAdapter();
-  const { FastifyAdapter } = await import('@nestjs/platform-fastify');
+  const { FastifyAdapter } = await import('@nestjs/platform-fastify').catch(() => {
+    throw new EnvironmentError([
+      'HTTP_ADAPTER is fastify, and @nestjs/platform-fastify is not installed: npm install @nestjs/platform-fastify',
+    ]);
+  });
   return new FastifyAdapter(https ? { https } : {});
 }

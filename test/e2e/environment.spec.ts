@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 
 /** Starts the built application and gives how it ended. */
 function start(env: Record<string, string>): { status: number | null; stderr: string } {
@@ -20,6 +22,33 @@ describe('the application does not start', () => {
     expect(status).toBe(1);
     expect(stderr).toMatch(/LIVEKIT_API_SECRET is not set or empty: give the secret/);
     expect(stderr).not.toMatch(/ at .*\.js/);
+  });
+
+  test('with a certificate that is none, and says which variables', () => {
+    const { status, stderr } = start({
+      LIVEKIT_API_SECRET: 'a-secret',
+      DATABASE_URL: ':memory:',
+      TLS_CERT_FILE: 'package.json',
+      TLS_KEY_FILE: 'test/support/tls/key.pem',
+    });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/TLS_CERT_FILE and TLS_KEY_FILE are no pair/);
+  });
+
+  test('on a port that is taken, and says so', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const { status, stderr } = start({
+      LIVEKIT_API_SECRET: 'a-secret',
+      DATABASE_URL: ':memory:',
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      LOG_FORMAT: 'json',
+    });
+    taken.close();
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/EADDRINUSE/);
   });
 
   test('with several wrong values, and names them all at once', () => {
