@@ -5,6 +5,7 @@ import { SessionEntity } from '../database/entities/session.entity.js';
 import { EventStore } from '../database/event-store.js';
 import { FactStore } from './fact-store.js';
 import { countedKind, type CountedKind, foldRoom } from './facts/fold.js';
+import { plain } from './facts/protojson.js';
 import type { Session, SessionState } from './session.js';
 import { toSession } from './to-session.js';
 
@@ -82,13 +83,13 @@ function filtered(manager: EntityManager, filter: SessionsFilter): SelectQueryBu
     .addOrderBy('s.pk', 'DESC');
   if (filter.state !== undefined) query.andWhere('s.state = :state', { state: filter.state });
   if (filter.sessionId !== undefined)
-    query.andWhere('s.sessionId = :sessionId', { sessionId: filter.sessionId });
+    query.andWhere('s.sessionId = :sessionId', { sessionId: plain(filter.sessionId) });
   if (filter.identity !== undefined) {
-    query.andWhere(inRoomsWith(query, 'c.identity = :identity'), { identity: filter.identity });
+    query.andWhere(inRoomsWith(query, 'c.identity = :identity'), { identity: plain(filter.identity) });
   }
   if (filter.number !== undefined) {
     const either = 'c.phone_number = :number OR c.trunk_phone_number = :number';
-    query.andWhere(inRoomsWith(query, either), { number: filter.number });
+    query.andWhere(inRoomsWith(query, either), { number: plain(filter.number) });
   }
   if (filter.cursor !== undefined) {
     const { beganAt, pk } = positionOf(filter.cursor);

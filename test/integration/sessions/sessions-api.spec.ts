@@ -136,6 +136,11 @@ describe('GET /voice/sessions', () => {
     expect(await ids('?identity=nobody')).toEqual([]);
   });
 
+  test('finds nothing, and does not fail, for texts that no database holds', async () => {
+    for (const name of ['sessionId', 'identity', 'number']) expect(await ids(`?${name}=%00`)).toEqual([]);
+    expect((await get('/voice/sessions/%00')).status).toBe(404);
+  });
+
   test('goes through all of them page by page', async () => {
     const all = await ids('');
     const paged: (string | null)[] = [];
