@@ -1,0 +1,2 @@
+/** Where the captures lie. */
+export const FOLDER: string;
