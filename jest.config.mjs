@@ -1,13 +1,19 @@
+// These call through a LiveKit server, which sends its webhooks to one port: `npm run test:livekit`.
+const livekit = process.env.TEST_LIVEKIT === '1';
+
 /**
  * One configuration for every kind of test. The database-touching ones run on SQLite in `npm test` and on
  * PostgreSQL in `npm run test:services`: the same files, told by `TEST_DATABASE`.
  */
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/test'],
+  roots: [livekit ? '<rootDir>/test/livekit' : '<rootDir>/test'],
+  testPathIgnorePatterns: livekit ? [] : ['<rootDir>/test/livekit/'],
   testMatch: ['**/*.spec.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  testTimeout: 30_000,
+  // Most of them wait for a disk or a server: one more than the cores that Jest would take.
+  maxWorkers: livekit ? 1 : '100%',
+  testTimeout: 60_000,
 };

@@ -1,4 +1,7 @@
 import { createDataSource } from './src/database/data-source.js';
 
 /** For the TypeORM CLI, on the database that `DATABASE_URL` names: `npm run typeorm migration:run`. */
-export default createDataSource({ url: process.env['DATABASE_URL'] || 'file:./data/voice.sqlite' });
+export default createDataSource({
+  url: process.env['DATABASE_URL'] || 'file:./data/voice.sqlite',
+  migrates: true,
+});
