@@ -1,0 +1,25 @@
+/** The values of a row, in the order of its table's columns, as SQLite gives them. */
+export type SourceRow = readonly (string | number | null | Uint8Array | ArrayBuffer)[];
+
+/** What is written in one transaction at most: so much is done again after an interruption. */
+const BATCH = { rows: 2_000, bytes: 4 * 1024 * 1024 };
+
+/** Rows in portions that the memory holds, however large their payloads are. */
+export function* inBatches(rows: Iterable<SourceRow>, most = BATCH): Generator<SourceRow[]> {
+  let batch: SourceRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    batch.push(row);
+    bytes += sizeOf(row);
+    if (batch.length < most.rows && bytes < most.bytes) continue;
+    yield batch;
+    [batch, bytes] = [[], 0];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+const sizeOf = (row: SourceRow): number =>
+  row.reduce<number>((bytes, value) => {
+    if (typeof value === 'string') return bytes + value.length;
+    return bytes + (value !== null && typeof value === 'object' ? value.byteLength : 8);
+  }, 0);

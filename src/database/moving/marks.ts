@@ -1,0 +1,51 @@
+import type { DataSource } from 'typeorm';
+import { HalfMovedStoreError, StoreMovedError } from './errors.js';
+
+/*
+ * Tables that stand in a store only when it takes part in a move. That they are there is what counts: a role that may not
+ * read them, or a schema of another version, makes no difference.
+ */
+
+/** In the target: how far each table has come. Under this name as long as something is missing. */
+export const MOVING_IN = 'livekit_moving_in';
+
+/** The same when all is there. */
+export const MOVED_IN = 'livekit_moved_in';
+
+/** In the source, from the first row that is copied: where to. */
+export const MOVED_OUT = 'livekit_moved_out';
+
+/** Tables that belong to one database, and stay there. */
+export const NOT_MOVED: ReadonlySet<string> = new Set([MOVING_IN, MOVED_IN, MOVED_OUT, 'livekit_migrations']);
+
+/** What stands in the source of a move. */
+export interface MoveMark {
+  /** The same in the target: tells one move from another. */
+  id: string;
+  /** Where to, without credentials. */
+  target: string;
+  finished: boolean;
+}
+
+/** @throws HalfMovedStoreError or StoreMovedError where an application must not write. */
+export async function refuseMovedStore(store: DataSource): Promise<void> {
+  if (store.options.type === 'postgres') {
+    const [row] = await store.query<{ moving: string | null }[]>(
+      `SELECT to_regclass('${MOVING_IN}')::text AS moving`,
+    );
+    if (row?.moving != null) throw new HalfMovedStoreError();
+    return;
+  }
+  const mark = await moveMarkOf((sql) => store.query(sql));
+  if (mark !== undefined) throw new StoreMovedError(mark.target, mark.finished);
+}
+
+/** The mark in an SQLite store, if it has one. */
+export async function moveMarkOf(query: (sql: string) => Promise<unknown[]>): Promise<MoveMark | undefined> {
+  const tables = await query(`SELECT name FROM sqlite_master WHERE name = '${MOVED_OUT}'`);
+  if (tables.length === 0) return undefined;
+  const [row] = (await query(`SELECT move_id, target, finished FROM ${MOVED_OUT}`)) as [
+    { move_id: string; target: string; finished: number }?,
+  ];
+  return row && { id: row.move_id, target: row.target, finished: row.finished === 1 };
+}
