@@ -1,5 +1,5 @@
 import Database from 'libsql';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { DataSource, type DataSourceOptions, type EntitySchema, type MigrationInterface } from 'typeorm';
 import { parseDatabaseUrl } from './database-url.js';
 import { entities } from './entities/index.js';
 import { migrations } from './migrations/index.js';
@@ -10,14 +10,23 @@ import { migrations } from './migrations/index.js';
  */
 const SQLITE_BUSY_TIMEOUT = 50;
 
+/** Connections in a pool unless told. */
+export const POOL_SIZE = 10;
+
 interface SqliteConnection {
   pragma(statement: string): unknown;
   prepare(sql: string): unknown;
 }
 
+/** A statement that takes longer is given up, milliseconds: a server that hangs must not hang us with it, and its webhook is told to come again. */
+const STATEMENT_TIMEOUT = 5_000;
+
+/** How long a migration waits for a table that somebody uses, milliseconds: whoever comes meanwhile waits behind it. */
+const MIGRATION_LOCK_TIMEOUT = 500;
+
 interface PostgresConnection {
   on(event: 'error', listener: (error: Error) => void): unknown;
-  query(sql: string): Promise<unknown>;
+  query(...statement: unknown[]): unknown;
 }
 
 /** What sets one of our DataSources apart from another. */
@@ -26,24 +35,34 @@ export interface DataSourceSettings {
   url: string;
   /** Connections that only read are refused writes (SQLite). */
   readOnly?: boolean;
-  /** Connections in the pool (PostgreSQL), 10 unless told. */
+  /** Connections in the pool (PostgreSQL), `POOL_SIZE` unless told. */
   poolSize?: number;
+  /** It is for migrations (PostgreSQL): their statements take as long as they take, but wait for no table for long. */
+  migrates?: boolean;
+  /** Entities of the host beside ours. */
+  entities?: readonly (EntitySchema | (new () => object))[];
+  /** Migrations of the host beside ours. */
+  entityMigrations?: readonly (new () => MigrationInterface)[];
 }
 
 /** The TypeORM options of a DataSource over our tables; `ormconfig.ts` uses the same for the TypeORM CLI. */
 export function dataSourceOptions({
   url,
   readOnly = false,
-  poolSize = 10,
+  poolSize = POOL_SIZE,
+  migrates = false,
+  entities: hostEntities = [],
+  entityMigrations = [],
 }: DataSourceSettings): DataSourceOptions {
   const location = parseDatabaseUrl(url);
   const common = {
-    entities,
-    migrations,
+    entities: [...entities, ...hostEntities],
+    migrations: [...migrations, ...entityMigrations],
     migrationsTableName: 'livekit_migrations',
-    migrationsTransactionMode: 'each',
-    logging: false,
-  } as const;
+    migrationsTransactionMode: 'each' as const,
+    logging: false as const,
+    logger: 'debug' as const, // what fails is thrown, and told by whoever it concerns
+  };
   if (location.dialect === 'postgres') {
     return {
       ...common,
@@ -53,8 +72,16 @@ export function dataSourceOptions({
       applicationName: 'nestjs-livekit-webhooks',
       connectTimeoutMS: 2_000,
       installExtensions: false,
-      // A server that hangs must not hang us with it: a statement is given up, and its webhook told to come again.
-      extra: { query_timeout: 5_000, keepAlive: true, verify: readyConnection },
+      extra: {
+        ...(!migrates && { query_timeout: STATEMENT_TIMEOUT }),
+        keepAlive: true,
+        verify: (connection: PostgresConnection, done: () => void) => {
+          // The server may end it between the pool's hands and TypeORM's, and an error that nobody hears ends the process.
+          connection.on('error', () => undefined);
+          settleAtBegin(connection, migrates);
+          done();
+        },
+      },
       poolErrorHandler: () => undefined, // an idle connection that dies is replaced by the next query's
     };
   }
@@ -69,6 +96,10 @@ export function dataSourceOptions({
       if (!location.inMemory) connection.pragma('journal_mode = WAL');
       // FULL: a commit is on the disk before we answer, whatever happens to the power.
       connection.pragma('synchronous = FULL');
+      // What is deleted is overwritten, or it could still be read in the file: it costs no throughput that can be measured.
+      connection.pragma('secure_delete = ON');
+      // What a batch of events of as many rooms touches, in the middle of a large file, fits into it (KiB; SQLite's own is 2 MB).
+      connection.pragma('cache_size = -32000');
       if (readOnly)
         connection.pragma('query_only = ON'); // libsql ignores `readonly`
       else lockAtBegin(connection);
@@ -90,10 +121,24 @@ function lockAtBegin(connection: SqliteConnection): void {
   connection.prepare = (sql) => prepare(sql === 'BEGIN TRANSACTION' ? 'BEGIN IMMEDIATE' : sql);
 }
 
-/** Makes a new connection to PostgreSQL ready for its first use; the pool calls it before anybody else has it. */
-function readyConnection(connection: PostgresConnection, done: (error?: Error) => void): void {
-  // The server may end it between the pool's hands and TypeORM's, and an error that nobody hears ends the process.
-  connection.on('error', () => undefined);
-  // Where the network parts us in the middle of a transaction, its locks must not outlive LiveKit's last attempt.
-  connection.query('SET idle_in_transaction_session_timeout = 10000').then(() => done(), done);
+/**
+ * Has every transaction begin with the settings that it needs: a session's own would be another's behind a pooler, which
+ * gives each transaction any connection that is free (PgBouncer in transaction mode). And a migration begins when nobody is
+ * in a transaction, and nobody else until it ends: it locks table after table, and under load whoever is in the middle of
+ * something would hold one and wait for another.
+ */
+function settleAtBegin(connection: PostgresConnection, migrates: boolean): void {
+  const query = connection.query.bind(connection);
+  const begin = migrates
+    ? `${BEGIN}; SET LOCAL lock_timeout = ${MIGRATION_LOCK_TIMEOUT}; SELECT pg_advisory_xact_lock(${GATE})`
+    : `${BEGIN}; SELECT pg_advisory_xact_lock_shared(${GATE})`;
+  connection.query = (sql, ...others) => query(sql === 'START TRANSACTION' ? begin : sql, ...others);
 }
+
+/** PostgreSQL's advisory lock of ours that whoever serves shares ("lkwh" in ASCII, and 6). */
+const GATE = '1819047784, 6';
+
+// Where the network parts us in the middle of a transaction, its locks must not outlive LiveKit's last attempt.
+// And whatever the database or the role have set: what is acknowledged is on the disk, and statements see what was committed before them.
+const BEGIN = `START TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 10000;
+  SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`;

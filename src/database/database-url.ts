@@ -18,3 +18,11 @@ export function parseDatabaseUrl(url: string): DatabaseLocation {
     'the database URL is not understood: use `file:./data/voice.sqlite`, `:memory:` or `postgres://user:password@host/database`',
   );
 }
+
+/** A database URL as it may be told: without user, password and parameters. */
+export function toldUrl(url: string): string {
+  if (!/^postgres(ql)?:/.test(url)) return url;
+  if (!URL.canParse(url)) return 'postgres://…';
+  const { host, pathname } = new URL(url);
+  return `postgres://${host}${pathname}`;
+}

@@ -33,8 +33,49 @@ export class PendingMigrationsError extends Error {
 
   constructor() {
     super(
-      'the database lacks migrations of this version. Run them (`migrations: "run"`, or `npm run typeorm migration:run`) ' +
+      'the database lacks migrations of this version. Run them (`migrations: "run"`, or `npx livekit-webhooks migrate`) ' +
         'before starting with `migrations: "check"`',
     );
   }
+}
+
+/** A transaction on SQLite took longer than appends may wait behind it, and was rolled back. */
+export class TransactionDeadlineError extends Error {
+  override readonly name = 'TransactionDeadlineError';
+
+  constructor(milliseconds: number) {
+    super(
+      `a transaction on SQLite was rolled back after ${milliseconds} ms, because webhooks wait behind it: await nothing in it ` +
+        'but its own `manager` (no HTTP call, no `EventLog.append`: `appendIn(manager, …)` is for that), write less at once, ' +
+        'or move to PostgreSQL, where nobody waits',
+    );
+  }
+}
+
+/** Something was asked of a transaction's manager after the transaction had ended. */
+export class TransactionOverError extends Error {
+  override readonly name = 'TransactionOverError';
+
+  constructor() {
+    super(
+      'this transaction has ended (committed, rolled back, or past its deadline): `await` everything inside of it, and do not keep its manager',
+    );
+  }
+}
+
+/** Somebody who was given a transaction's manager tried to end the transaction. */
+export class TransactionEndError extends Error {
+  override readonly name = 'TransactionEndError';
+
+  constructor() {
+    super(
+      'this transaction is committed when your function returns (of a handler: with its acknowledgement), and rolled back when it ' +
+        'throws: leave `commitTransaction`, `rollbackTransaction` and `release` of its query runner alone; `manager.transaction(…)` nests',
+    );
+  }
+}
+
+/** The DataSource that transactional handlers were to use can't be used for that; the message names the cure. */
+export class HandlerDataSourceError extends Error {
+  override readonly name = 'HandlerDataSourceError';
 }

@@ -1,19 +1,38 @@
 import { setTimeout } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
+import { createDataSource, type DataSourceSettings } from './data-source.js';
 import { PendingMigrationsError } from './errors.js';
 
 /** `run` them (under a lock), `check` that there are none left to run, or `none`: leave the schema alone. */
 export type MigrationsMode = 'run' | 'check' | 'none';
 
 /** PostgreSQL's advisory lock of ours for migrations ("lkwh" in ASCII, and 1). */
-const MIGRATION_LOCK = [0x6c6b7768, 1];
+const MIGRATION_LOCK = '1819047784, 1';
+
+/** Between two looks whether the lock is free, milliseconds. */
+const PAUSE = 100;
+
+/** How often the holder of the lock tells the server that it is there, milliseconds: it would be taken for gone after 10 s. */
+const HEARTBEAT = 2_000;
+
+/** How long a migration that waits for a table lets its users go on before it is begun anew, milliseconds. */
+const GIVE_WAY = 500;
+
+/** How long it is begun anew, milliseconds. */
+const PATIENCE = 60_000;
 
 /**
  * Brings the schema up to this version, or checks that it is.
  *
+ * @param dataSource of the store that is opened.
+ * @param settings what it was made with.
  * @throws PendingMigrationsError when it is only checked, and is behind.
  */
-export async function migrate(dataSource: DataSource, mode: MigrationsMode): Promise<void> {
+export async function migrate(
+  dataSource: DataSource,
+  settings: DataSourceSettings,
+  mode: MigrationsMode,
+): Promise<void> {
   if (mode === 'none') return;
   if (mode === 'check') {
     if (await dataSource.showMigrations()) throw new PendingMigrationsError();
@@ -21,18 +40,51 @@ export async function migrate(dataSource: DataSource, mode: MigrationsMode): Pro
   }
   // SQLite has one process, held to that by a lock of its own; on PostgreSQL many may start at once.
   if (dataSource.options.type !== 'postgres') return void (await dataSource.runMigrations());
+  await underLock(dataSource, async () => {
+    if (await dataSource.showMigrations()) await runDespiteUsers(settings);
+  });
+}
+
+/** Holds the lock in a transaction of its own: so it is free when its holder is gone, whichever way, and no pooler gives it to another. */
+async function underLock(dataSource: DataSource, work: () => Promise<void>): Promise<void> {
   const holder = dataSource.createQueryRunner();
   try {
-    while (!(await tryLock(holder))) await setTimeout(100);
-    await dataSource.runMigrations();
+    // Not as those begin who serve: migrations wait for them.
+    await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 10000');
+    // Asked again and again rather than waited for: a transaction that does nothing is taken for one whose process is gone.
+    while (!(await tryLock(holder))) await setTimeout(PAUSE);
+    const heartbeat = setInterval(() => void holder.query('SELECT 1').catch(() => undefined), HEARTBEAT);
+    try {
+      await work();
+    } finally {
+      clearInterval(heartbeat);
+    }
   } finally {
-    await holder.query('SELECT pg_advisory_unlock($1, $2)', MIGRATION_LOCK).catch(() => undefined);
+    await holder.query('ROLLBACK').catch(() => undefined); // it has written nothing
     await holder.release();
   }
 }
 
-// Asked again and again rather than waited for in one statement: the pool gives up on statements that take long.
 async function tryLock(holder: QueryRunner): Promise<boolean> {
-  const [row] = await holder.query('SELECT pg_try_advisory_lock($1, $2) AS locked', MIGRATION_LOCK);
+  const [row] = await holder.query(`SELECT pg_try_advisory_xact_lock(${MIGRATION_LOCK}) AS locked`);
   return (row as { locked: boolean }).locked;
+}
+
+/** While others serve: a migration that does not get a table soon is rolled back, and begun anew a little later. */
+async function runDespiteUsers(settings: DataSourceSettings): Promise<void> {
+  const migrator = await createDataSource({ ...settings, poolSize: 1, migrates: true }).initialize();
+  const deadline = performance.now() + PATIENCE;
+  try {
+    for (;;) {
+      try {
+        return void (await migrator.runMigrations());
+      } catch (error) {
+        const isLocked = (error as { code?: unknown } | null)?.code === '55P03';
+        if (!isLocked || performance.now() > deadline) throw error;
+        await setTimeout(GIVE_WAY);
+      }
+    }
+  } finally {
+    await migrator.destroy();
+  }
 }

@@ -1,15 +1,17 @@
 import Database from 'libsql';
-import { DatabaseInUseError } from './errors.js';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseConfigurationError, DatabaseInUseError } from './errors.js';
 
 /**
  * Claims an SQLite file for this process, until released or until the process dies, whichever way it does: the
  * claim is an exclusive transaction on a side file, and the operating system lets go of it with its holder.
  *
  * @returns what releases the claim.
- * @throws DatabaseInUseError when another process holds it.
+ * @throws DatabaseInUseError when another process holds it, DatabaseConfigurationError when its folder can't be written to.
  */
 export function claimForThisProcess(path: string): () => void {
-  const claim = new Database(`${path}.lock`, { timeout: 0 });
+  const claim = opened(path);
   try {
     claim.exec('BEGIN EXCLUSIVE');
   } catch (error) {
@@ -18,4 +20,18 @@ export function claimForThisProcess(path: string): () => void {
     throw error;
   }
   return () => claim.close();
+}
+
+function opened(path: string): Database.Database {
+  const folder = dirname(path);
+  try {
+    mkdirSync(folder, { recursive: true });
+    return new Database(`${path}.lock`, { timeout: 0 });
+  } catch (cause) {
+    throw new DatabaseConfigurationError(
+      `the SQLite file ${path} can't be opened: ${folder} must be a folder that this process may write to ` +
+        '(in a container, a volume that belongs to its user)',
+      { cause },
+    );
+  }
 }

@@ -6,6 +6,11 @@ export class WriteLock {
   private readonly waiting: Record<WriteLane, Array<() => void>> = { append: [], other: [] };
   private held = false;
 
+  /** Whether an append waits for its turn. */
+  get isAppendWaiting(): boolean {
+    return this.waiting.append.length > 0;
+  }
+
   /** Runs `write` when it is its turn, and gives its result. */
   async run<T>(write: () => Promise<T>, lane: WriteLane = 'other'): Promise<T> {
     if (this.held) await new Promise<void>((resolve) => this.waiting[lane].push(resolve));

@@ -3,8 +3,9 @@ import { int64OrNull, jsonOrNull, textOrNull } from './column-types.js';
 
 interface StoredDeparture {
   at: number;
-  reason: string;
+  reason: string | null;
   eventId: string;
+  inferred?: true;
 }
 
 interface StoredVersion<T> {
@@ -36,6 +37,12 @@ export class ConnectionEntity {
 
   @Column('boolean')
   connected!: boolean;
+
+  @Column({ ...int64OrNull, name: 'seen_at' })
+  seenAt!: number | null;
+
+  @Column({ ...int64OrNull, name: 'last_seen_at' })
+  lastSeenAt!: number | null;
 
   @Column({ ...int64OrNull, name: 'joined_at' })
   joinedAt!: number | null;

@@ -1,6 +1,8 @@
 import { ConnectionEntity } from './connection.entity.js';
+import { EgressEntity } from './egress.entity.js';
+import { ExpectationEntity } from './expectation.entity.js';
 import { RoomEntity } from './room.entity.js';
 import { SessionEntity } from './session.entity.js';
 
 /** Every entity of ours. */
-export const entities = [RoomEntity, ConnectionEntity, SessionEntity];
+export const entities = [RoomEntity, ConnectionEntity, EgressEntity, SessionEntity, ExpectationEntity];

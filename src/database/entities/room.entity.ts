@@ -1,8 +1,10 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { int64, int64OrNull, json, jsonOrNull, textOrNull } from './column-types.js';
 
 /** What is known of a room: a `RoomFact` of `sessions/facts`, as it is stored. */
 @Entity('livekit_rooms')
+@Index('livekit_rooms_name', ['roomName'])
+@Index('livekit_rooms_sid', ['roomSid'])
 export class RoomEntity {
   @PrimaryColumn('text')
   source!: string;
@@ -19,8 +21,11 @@ export class RoomEntity {
   @Column(json)
   starts!: number[];
 
+  @Column({ ...int64OrNull, name: 'listed_at' })
+  listedAt!: number | null;
+
   @Column(json)
-  finishes!: { at: number; endReason: string | null }[];
+  finishes!: { at: number; endReason: string | null; inferred?: 'gone' | 'empty' }[];
 
   @Column(jsonOrNull)
   description!: { at: number; eventId: string; room: object } | null;

@@ -1,15 +1,19 @@
 import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
-import { int64, int64OrNull, textOrNull } from './column-types.js';
+import { int64, int64OrNull, json, textOrNull } from './column-types.js';
 
 /**
- * The place of a session in listings, its id and its revision. What a session *is* is folded from its facts when it
- * is asked for: nothing here could disagree with them for longer than a transaction.
+ * The place of a session in listings, what the backend says of it, and how far it has come. What a session *is* is folded
+ * from its facts when it is asked for: nothing here could disagree with them for longer than a transaction.
  */
 @Entity('livekit_sessions')
 @Index('livekit_sessions_key', ['source', 'roomSid', 'segment'], { unique: true })
 @Index('livekit_sessions_newest', ['beganAt', 'pk'])
-@Index('livekit_sessions_id', ['sessionId', 'beganAt'])
-@Index('livekit_sessions_state', ['state', 'beganAt'])
+@Index('livekit_sessions_id', ['sessionId', 'beganAt', 'pk'])
+@Index('livekit_sessions_state', ['state', 'beganAt', 'pk'])
+@Index('livekit_sessions_project', ['source', 'beganAt', 'pk'])
+@Index('livekit_sessions_project_state', ['source', 'state', 'beganAt', 'pk'])
+@Index('livekit_sessions_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
+@Index('livekit_sessions_unmatched', ['beganAt', 'pk'], { where: 'unmatched IS NOT NULL' })
 export class SessionEntity {
   @PrimaryGeneratedColumn()
   pk!: number;
@@ -27,7 +31,7 @@ export class SessionEntity {
   sessionId!: string | null;
 
   @Column('text')
-  state!: 'active' | 'ended';
+  state!: 'active' | 'ended' | 'settled';
 
   /** The earliest time that is known of it, whatever that is: listings are ordered by it. */
   @Column({ ...int64, name: 'began_at' })
@@ -36,10 +40,38 @@ export class SessionEntity {
   @Column({ ...int64OrNull, name: 'ended_at' })
   endedAt!: number | null;
 
+  /** How it went. */
+  @Column(textOrNull)
+  disposition!: string | null;
+
+  /** Whose word that is. */
+  @Column({ ...textOrNull, name: 'disposition_source' })
+  dispositionSource!: 'host' | 'option' | 'rules' | null;
+
+  /** What the backend said of it when it expected it. */
+  @Column({ ...json, default: '{}' })
+  metadata!: Record<string, unknown>;
+
+  /** Why it belongs to nothing that the backend knows. */
+  @Column(textOrNull)
+  unmatched!: 'no_session_id' | 'session_id_failed' | 'not_expected' | null;
+
+  /** The earliest moment it may settle. */
+  @Column({ ...int64OrNull, name: 'settles_at' })
+  settlesAt!: number | null;
+
+  /** When somebody must look at it, though nothing is told of it: to settle it, or to close it. */
+  @Column({ ...int64OrNull, name: 'due_at' })
+  dueAt!: number | null;
+
   @Column('integer')
   revision!: number;
 
-  /** Tells whether a new fold of the facts says anything new: the SHA-256 of the last one. */
+  /** Tells whether it has changed: the SHA-256 of what was last told of it. */
   @Column('text')
   digest!: string;
+
+  /** The span that appended the event that last changed it. */
+  @Column(textOrNull)
+  traceparent!: string | null;
 }

@@ -1,0 +1,16 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** Which deliveries an engine is trusted with, and until when; and the name of the store, which an engine's queues have. */
+export class Engines0000000000005 implements MigrationInterface {
+  readonly name = 'Engines0000000000005';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE livekit_deliveries ADD COLUMN carried_until bigint');
+    await runner.query('CREATE TABLE livekit_store (one integer PRIMARY KEY, id text NOT NULL)');
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE livekit_store');
+    await runner.query('ALTER TABLE livekit_deliveries DROP COLUMN carried_until');
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * How often the connection is tried, milliseconds: nobody tells of one that was cut in silence, and a server that has become a
+ * standby refuses to be listened to.
+ */
+const HEARTBEAT = 15_000;
+
+/**
+ * Hears PostgreSQL's notifications on a connection of its own: one from a pool may be given to somebody else, and a
+ * pooler between (PgBouncer in transaction mode) passes no notifications on.
+ *
+ * @param onLost is called once when the connection is lost.
+ * @returns what closes it.
+ */
+export async function listenOnPostgres(
+  url: string,
+  channel: string,
+  onNotified: (payload: string) => void,
+  onLost: () => void,
+): Promise<() => Promise<void>> {
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 2_000,
+    query_timeout: 5_000,
+    keepAlive: true,
+    application_name: 'nestjs-livekit-webhooks (listening)',
+  });
+  let isLost = false;
+  let heartbeat: NodeJS.Timeout | undefined;
+  const end = () => {
+    isLost = true;
+    clearInterval(heartbeat);
+    return client.end().catch(() => undefined);
+  };
+  const listen = () => client.query(`LISTEN ${channel}`);
+  const lost = () => {
+    if (isLost) return;
+    end();
+    onLost();
+  };
+  client.on('error', lost);
+  client.on('end', lost);
+  client.on('notification', ({ payload }) => onNotified(payload ?? ''));
+  try {
+    await client.connect();
+    await listen();
+  } catch (error) {
+    await end(); // whoever asked is told by the error
+    throw error;
+  }
+  heartbeat = setInterval(() => void listen().catch(lost), HEARTBEAT);
+  heartbeat.unref();
+  return end;
+}
