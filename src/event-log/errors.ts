@@ -21,3 +21,8 @@ export class AppendQueueFullError extends Error {
     super('the queue in front of the event store is full');
   }
 }
+
+/** An event of the host's can't be appended like this; the message names the cure. */
+export class HostEventError extends Error {
+  override readonly name = 'HostEventError';
+}

@@ -1,29 +1,42 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
-import { appendBatch } from './append-batch.js';
-import { APPEND_QUEUE_LIMITS, AppendQueue, type AppendQueueLimits } from './append-queue.js';
-import type { AppendOutcome, LoggedEvent, NewEvent, QuarantinedBody } from './events.js';
-import { quarantine } from './quarantine.js';
+import { appendBatch } from './append/append-batch.js';
+import { APPEND_QUEUE_LIMITS, AppendQueue, type AppendQueueLimits } from './append/append-queue.js';
+import { type CommitListener, type EventDraft, HostEvents } from './append/host-events.js';
+import { quarantine } from './append/quarantine.js';
+import { HostEventError } from './errors.js';
+import {
+  APP_ID,
+  type AppendedEvents,
+  type AppendOutcome,
+  type NewEvent,
+  type QuarantinedBody,
+} from './events.js';
+import { Observers } from './observers.js';
+import { Notifications } from './running/notifications.js';
 
 /** Where the limits of the queue in front of the store are injected from; without them `APPEND_QUEUE_LIMITS` hold. */
 export const EVENT_LOG_LIMITS = Symbol.for('nestjs-livekit-webhooks:event-log-limits');
 
-/** Hears of events that have just been committed by this process, in the order of the log. */
-export type CommitListener = (events: readonly LoggedEvent[]) => void;
+/** What may be said of a host's event beside its name and data. */
+export type HostEventOptions = Pick<EventDraft, 'id' | 'project' | 'room' | 'occurredAt'>;
 
 /**
- * The log of everything that was verified: appended once, kept whatever its name, read in order by those who build
- * on it. An append is acknowledged by its commit.
+ * The log of everything that was verified, and of what hosts add to it: appended once, kept whatever its name, and
+ * handed to every handler that hears of it. An append is acknowledged by its commit.
  */
 @Injectable()
 export class EventLog implements OnApplicationShutdown {
   private readonly logger = new Logger('EventLog');
-  private readonly listeners = new Set<CommitListener>();
   private readonly queue: AppendQueue<NewEvent, AppendOutcome>;
   private readonly quarantineQueue: AppendQueue<QuarantinedBody, void>;
+  private readonly appends = new Observers<(appended: AppendedEvents) => void>(this.logger, 'appends');
 
   constructor(
     private readonly store: EventStore,
+    private readonly events: HostEvents,
+    private readonly notifications: Notifications,
     @Optional() @Inject(EVENT_LOG_LIMITS) limits: AppendQueueLimits = APPEND_QUEUE_LIMITS,
   ) {
     const isBusy = (error: unknown) => (error as { code?: string }).code === 'SQLITE_BUSY';
@@ -40,27 +53,82 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   /**
-   * Appends an event; resolves once it is committed and synced to disk.
+   * Appends an event of the host's, heard with `@OnAppEvent(name)`; resolves once it is committed and synced to disk.
    *
+   * @param data anything JSON can hold.
+   * @param options.id makes a repeat a duplicate.
+   * @throws HostEventError; AppendQueueFullError, StoreUnavailableError: then it may have been stored, and a repeat with the
+   * same `id` is a duplicate.
+   */
+  async append(name: string, data: unknown, options: HostEventOptions = {}): Promise<AppendOutcome> {
+    return this.receive(this.events.toEvent(hostDraft(name, data, options)));
+  }
+
+  /**
+   * Appends an event of the host's as part of a transaction of the host's (an outbox): it is there if the transaction is
+   * committed, and never was if it is rolled back.
+   *
+   * @param manager of a transaction of the host's DataSource on the same PostgreSQL database, of
+   * `EventStore.transaction(…)`, or of a transactional handler.
+   * @throws HostEventError
+   */
+  async appendIn(
+    manager: EntityManager,
+    name: string,
+    data: unknown,
+    options: HostEventOptions = {},
+  ): Promise<AppendOutcome> {
+    this.requireTransaction(manager);
+    const [outcome] = await this.events.append(manager, hostDraft(name, data, options));
+    await this.notifications.notifyIn(manager);
+    return outcome as AppendOutcome;
+  }
+
+  /**
+   * Appends an event as it was received; resolves once it is committed and synced to disk.
+   *
+   * @internal
    * @throws AppendQueueFullError, StoreUnavailableError: then it may have been stored, and a repeat is a duplicate.
    */
-  append(event: NewEvent): Promise<AppendOutcome> {
+  receive(event: NewEvent): Promise<AppendOutcome> {
     return this.queue.add(event, event.body.length);
   }
 
   /**
    * Keeps bytes that were signed rightly and yet can't be an event, for somebody to look at; resolves once they are committed.
    *
+   * @internal
    * @throws AppendQueueFullError, StoreUnavailableError when they can't be kept.
    */
   quarantine(body: QuarantinedBody): Promise<void> {
     return this.quarantineQueue.add(body, body.raw.length);
   }
 
+  /**
+   * How many bodies are in quarantine, which is capped.
+   *
+   * @internal
+   */
+  async quarantinedCount(): Promise<number> {
+    const [row] = await this.store.read((manager) =>
+      manager.query<{ count: number | string }[]>('SELECT count(*) AS count FROM livekit_quarantine'),
+    );
+    return Number(row?.count);
+  }
+
   /** Calls `listener` with every batch that this process commits; returns what ends that. */
   onCommitted(listener: CommitListener): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    return this.events.onCommitted(listener);
+  }
+
+  /**
+   * Calls `listener` with every batch that this process has given to the store, committed or not; returns what ends that.
+   * Events that are appended in somebody's transaction are not among them.
+   *
+   * @internal
+   */
+  onAppended(listener: (appended: AppendedEvents) => void): () => void {
+    return this.appends.add(listener);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -70,29 +138,54 @@ export class EventLog implements OnApplicationShutdown {
 
   private async commit(batch: NewEvent[]): Promise<AppendOutcome[]> {
     const { dialect } = this.store;
-    const { outcomes, accepted } = await this.store.transaction(
-      (manager) => appendBatch(dialect, manager, batch),
-      'append',
-    );
-    if (accepted.length > 0) this.announce(accepted);
+    const started = performance.now();
+    const tell = (outcomes: AppendOutcome[] | null) => {
+      const appended = { events: batch, outcomes, milliseconds: performance.now() - started };
+      this.appends.tell((listener) => listener(appended));
+    };
+    const append = this.store.write((manager) => appendBatch(dialect, manager, batch), 'append');
+    const { outcomes, accepted } = await append.catch((error: unknown) => {
+      tell(null);
+      throw error;
+    });
+    tell(outcomes);
+    if (accepted.length > 0) this.events.announce(accepted);
     return outcomes;
   }
 
   private async commitQuarantine(batch: QuarantinedBody[]): Promise<void[]> {
     const { dialect } = this.store;
-    return this.store.transaction(async (manager) => {
+    return this.store.write(async (manager) => {
       for (const body of batch) await quarantine(dialect, manager, body);
       return batch.map(() => undefined);
     }, 'append');
   }
 
-  private announce(events: readonly LoggedEvent[]): void {
-    for (const listener of this.listeners) {
-      try {
-        listener(events);
-      } catch (error) {
-        this.logger.error('a listener of committed events failed', error);
-      }
-    }
+  private requireTransaction(manager: EntityManager): void {
+    if (this.store.dialect === 'sqlite' ? this.store.owns(manager) : manager.queryRunner?.isTransactionActive)
+      return;
+    throw new HostEventError(
+      '`appendIn` was given a manager that is in no transaction it could be part of: ' +
+        (this.store.dialect === 'sqlite'
+          ? 'give the one that `EventStore.transaction(…)` or a transactional handler gets'
+          : 'give the one that `dataSource.transaction(…)` gets') +
+        ', or call `append`, which needs none',
+    );
   }
+}
+
+// Ids of the host's have a prefix: under one that LiveKit has given, a webhook would be taken for a repeat of this event.
+function hostDraft(name: string, data: unknown, { id, ...options }: HostEventOptions): EventDraft {
+  const key = id === undefined ? {} : { id: APP_ID + id };
+  return { kind: 'app', ...options, ...key, name: hostName(name), data };
+}
+
+function hostName(name: string): string {
+  if (/^(livekit|session|delivery)\./.test(name)) {
+    throw new HostEventError(
+      `the event name \`${name}\` is not yours to give: begin it with something else than \`${name.split('.', 1)[0]}.\``,
+    );
+  }
+  if (/^[\w.:/-]{1,200}$/.test(name)) return name;
+  throw new HostEventError('an event name is 1 to 200 letters, digits, `_`, `.`, `:`, `/` and `-`');
 }

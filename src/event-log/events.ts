@@ -1,5 +1,15 @@
-/** Where an event of the log comes from. */
-export type EventKind = 'livekit';
+/**
+ * Where an event of the log comes from: LiveKit's webhooks (`livekit`), sessions made of them (`session`), what LiveKit
+ * said when it was asked (`reconciled`), the host (`app`), and what became of deliveries (`delivery`).
+ */
+export type EventKind = 'livekit' | 'session' | 'reconciled' | 'app' | 'delivery';
+
+/** What the ids of the host's own events begin with in the log; the host does not see it. */
+export const APP_ID = 'app:';
+
+/** An event's id as its sender knows it. */
+export const ownId = ({ kind, eventId }: Pick<NewEvent, 'kind' | 'eventId'>): string =>
+  kind === 'app' ? eventId.slice(APP_ID.length) : eventId;
 
 /** An event as it is appended. */
 export interface NewEvent {
@@ -17,6 +27,8 @@ export interface NewEvent {
   /** Hex. */
   bodySha256: string;
   body: Buffer;
+  /** The span that appended it (W3C Trace Context); `null`: nobody traces. */
+  traceparent: string | null;
 }
 
 /** An event as it stands in the log. */
@@ -27,9 +39,19 @@ export interface LoggedEvent extends NewEvent {
 
 /**
  * What became of an appended event: `accepted`: committed; `duplicate`: its key was there with the same bytes;
- * `conflict`: its key was there with other bytes, and these went to quarantine.
+ * `conflict`: its key was there with other bytes, and these went to quarantine; `too_old`: it is not there, and lies at or
+ * below the dedup floor, where a repeat can no longer be told: it was not stored.
  */
-export type AppendOutcome = 'accepted' | 'duplicate' | 'conflict';
+export type AppendOutcome = 'accepted' | 'duplicate' | 'conflict' | 'too_old';
+
+/** A batch of events that the store was given to append. */
+export interface AppendedEvents {
+  events: readonly NewEvent[];
+  /** What became of each, in their order; `null`: the store failed, and they are appended again, or refused. */
+  outcomes: readonly AppendOutcome[] | null;
+  /** Until its commit, or its failure, with the wait for SQLite's one writer. */
+  milliseconds: number;
+}
 
 /** Bytes that were signed rightly and yet can't be an event. */
 export interface QuarantinedBody {
@@ -41,3 +63,50 @@ export interface QuarantinedBody {
   raw: Buffer;
   at: number;
 }
+
+/** The columns of an event, of `livekit_events e` and of its bytes in `livekit_bodies b`. */
+export const EVENT_COLUMNS =
+  'e.seq, e.source, e.event_id, e.kind, e.name, e.room_sid, e.room_name, e.occurred_at, e.received_at, e.body_sha256, e.traceparent';
+
+/** An event as either database gives it. */
+export interface EventRow {
+  seq: number | string;
+  source: string;
+  event_id: string;
+  kind: EventKind;
+  name: string;
+  room_sid: string | null;
+  room_name: string | null;
+  occurred_at: number | string;
+  received_at: number | string;
+  body_sha256: string;
+  traceparent: string | null;
+}
+
+/** Everything of an event but its bytes. */
+export type EventHeader = Omit<LoggedEvent, 'body'>;
+
+/** The header that a row holds. */
+export const eventHeader = (row: EventRow): EventHeader => ({
+  seq: Number(row.seq),
+  source: row.source,
+  eventId: row.event_id,
+  kind: row.kind,
+  name: row.name,
+  roomSid: row.room_sid,
+  roomName: row.room_name,
+  occurredAt: Number(row.occurred_at),
+  receivedAt: Number(row.received_at),
+  bodySha256: row.body_sha256,
+  traceparent: row.traceparent,
+});
+
+/**
+ * Text from outside as it is kept in columns: PostgreSQL refuses NUL and SQLite cuts there; neither keeps half of a
+ * surrogate pair as it came.
+ */
+export const plainText = (text: string): string => text.replaceAll('\0', '\u2400').toWellFormed();
+
+/** The same of what may be missing, or empty. */
+export const plainTextOrNull = (text: unknown): string | null =>
+  typeof text === 'string' && text !== '' ? plainText(text) : null;

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
-import { AppendQueueFullError, StoreUnavailableError } from './errors.js';
+import { AppendQueueFullError, StoreUnavailableError } from '../errors.js';
 
 /** How much may wait, and for how long. */
 export interface AppendQueueLimits {

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
-import { type Dialect, valuesList } from '../database/sql.js';
-import type { AppendOutcome, LoggedEvent, NewEvent } from './events.js';
+import { type Dialect, Parameters, valuesList } from '../../database/sql.js';
+import type { AppendOutcome, LoggedEvent, NewEvent } from '../events.js';
 import { quarantine } from './quarantine.js';
 
 /** What became of each event of a batch, in its order, and those that are new in the log. */
@@ -40,6 +40,8 @@ export async function appendBatch(
       accepted.push({ ...event, seq });
       known.set(key, event.bodySha256); // the same event again in this batch is a repeat of this one
       outcomes.push('accepted');
+    } else if (stored === undefined) {
+      outcomes.push('too_old');
     } else {
       outcomes.push(stored === event.bodySha256 ? 'duplicate' : 'conflict');
     }
@@ -66,8 +68,9 @@ async function insertEvents(
   manager: EntityManager,
   events: readonly NewEvent[],
 ): Promise<(StoredKey & { seq: number | string })[]> {
-  const { text, parameters } = valuesList(
-    dialect,
+  const p = new Parameters(dialect);
+  const told = p.rows(
+    COLUMNS.map((column) => (column.endsWith('_at') ? 'bigint' : 'text')),
     events.map((event) => [
       event.source,
       event.eventId,
@@ -78,14 +81,32 @@ async function insertEvents(
       event.occurredAt,
       event.receivedAt,
       event.bodySha256,
+      event.traceparent,
     ]),
   );
+  // At or below the dedup floor a repeat can't be told from a new event. Asked in the same statement, it costs nothing.
   return manager.query(
-    'INSERT INTO livekit_events (source, event_id, kind, name, room_sid, room_name, occurred_at, received_at, body_sha256) ' +
-      `VALUES ${text} ON CONFLICT (source, event_id) DO NOTHING RETURNING seq, source, event_id`,
-    parameters,
+    `WITH told (${COLUMNS.join()}) AS (${told})
+     INSERT INTO livekit_events (${COLUMNS.join()}) SELECT ${COLUMNS.join()} FROM told
+     WHERE kind <> 'livekit' OR NOT EXISTS
+       (SELECT 1 FROM livekit_floors f WHERE f.source = told.source AND f.occurred_at >= told.occurred_at)
+     ON CONFLICT (source, event_id) DO NOTHING RETURNING seq, source, event_id`,
+    p.values,
   );
 }
+
+const COLUMNS = [
+  'source',
+  'event_id',
+  'kind',
+  'name',
+  'room_sid',
+  'room_name',
+  'occurred_at',
+  'received_at',
+  'body_sha256',
+  'traceparent',
+];
 
 async function insertBodies(
   dialect: Dialect,

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
-import { type Dialect, valuesList } from '../database/sql.js';
-import type { QuarantinedBody } from './events.js';
+import { type Dialect, valuesList } from '../../database/sql.js';
+import type { QuarantinedBody } from '../events.js';
 
 /** How much the quarantine holds before its oldest bodies make room: rows, and bytes of their bodies. */
 export const QUARANTINE_CAP = { rows: 10_000, bytes: 256 * 1024 * 1024 };

@@ -1,0 +1,90 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { createHash, randomUUID } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
+import { EventStore } from '../../database/event-store.js';
+import { appendBatch } from './append-batch.js';
+import { activeTraceparent } from '../../tracing/trace-context.js';
+import { CLOCK, type Clock } from '../clock.js';
+import { Observers } from '../observers.js';
+import {
+  type AppendOutcome,
+  type EventKind,
+  type LoggedEvent,
+  type NewEvent,
+  plainText,
+  plainTextOrNull,
+} from '../events.js';
+
+/** An event that is made here, not received. */
+export interface EventDraft {
+  kind: EventKind;
+  name: string;
+  /** JSON. */
+  data: unknown;
+  /** The same id is the same event; a new one unless told. */
+  id?: string;
+  /** `default` unless told. */
+  project?: string;
+  /** The room it is about: what `ordering: 'room'` goes by. */
+  room?: { sid?: string | null; name?: string | null };
+  /** UTC milliseconds; now unless told. */
+  occurredAt?: number;
+  /** The span that it comes of; the active one unless told. */
+  traceparent?: string | null;
+}
+
+/** Hears of events that have just been committed by this process, in the order of the log. */
+export type CommitListener = (events: readonly LoggedEvent[]) => void;
+
+/** Appends events that are made here, as part of somebody's transaction. */
+@Injectable()
+export class HostEvents {
+  private readonly listeners = new Observers<CommitListener>(new Logger('EventLog'), 'committed events');
+
+  constructor(
+    private readonly store: EventStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** The event that a draft makes. */
+  toEvent({ kind, name, data, id, project = 'default', room = {}, ...more }: EventDraft): NewEvent {
+    const body = Buffer.from(JSON.stringify(data) ?? 'null');
+    const now = this.clock.now();
+    return {
+      source: plainText(project),
+      eventId: id === undefined ? `${kind}:${randomUUID()}` : plainText(id),
+      kind,
+      name,
+      roomSid: plainTextOrNull(room.sid),
+      roomName: plainTextOrNull(room.name),
+      occurredAt: more.occurredAt ?? now,
+      receivedAt: now,
+      bodySha256: createHash('sha256').update(body).digest('hex'),
+      body,
+      traceparent: more.traceparent ?? activeTraceparent(),
+    };
+  }
+
+  /** Appends events in a transaction; whoever listens hears of them after its commit. */
+  async append(manager: EntityManager, ...drafts: readonly EventDraft[]): Promise<AppendOutcome[]> {
+    if (drafts.length === 0) return [];
+    const { dialect } = this.store;
+    const { outcomes, accepted } = await appendBatch(
+      dialect,
+      manager,
+      drafts.map((draft) => this.toEvent(draft)),
+    );
+    if (accepted.length > 0) this.store.afterCommit(manager, () => this.announce(accepted));
+    return outcomes;
+  }
+
+  /** Calls `listener` with every batch that this process commits; returns what ends that. */
+  onCommitted(listener: CommitListener): () => void {
+    return this.listeners.add(listener);
+  }
+
+  /** Tells of events that were committed. */
+  announce(events: readonly LoggedEvent[]): void {
+    this.listeners.tell((listener) => listener(events));
+  }
+}

@@ -1,0 +1,170 @@
+import { Injectable } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
+import { EventStore } from '../database/event-store.js';
+import { bytes, type Parameters, rowsOf, skipLocked } from '../database/sql.js';
+import { StoreClock } from './clock.js';
+import { EVENT_COLUMNS, eventHeader, type EventRow, type LoggedEvent } from './events.js';
+import type { Handler } from './handlers/handler.js';
+
+/** A delivery that this process has taken to run. */
+export interface ClaimedDelivery {
+  id: number;
+  handler: Handler;
+  /** `null`: its bytes have been pruned or erased, and nobody can be handed it any more. */
+  event: LoggedEvent | null;
+  eventSeq: number;
+  orderKey: string | null;
+  /** From 1. */
+  attempt: number;
+  replay: number;
+  /** The span of the attempt before; `null`: there was none, or nobody traces. */
+  traceparent: string | null;
+  /**
+   * The fencing token: new with every claim. Whoever was held up beyond their lease comes back with an old one, and can
+   * settle nothing.
+   */
+  token: string;
+}
+
+/** How many deliveries of a handler to take. */
+export interface Demand {
+  handler: Handler;
+  limit: number;
+  /** Only these, or for an ordered handler those of their rooms. */
+  among?: readonly number[];
+}
+
+interface ClaimedRow {
+  id: number | string;
+  event_seq: number | string;
+  order_key: string | null;
+  attempt: number;
+  replay_no: number;
+  due_at: number | string;
+  traceparent: string | null;
+}
+
+/** Takes deliveries that are due, for as long as a lease lasts: no other process has them meanwhile. */
+@Injectable()
+export class Claims {
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: StoreClock,
+  ) {}
+
+  /** Claims what is due, in the caller's transaction, which holds the ordering lock if a demand is ordered. */
+  async take(manager: EntityManager, demands: readonly Demand[]): Promise<ClaimedDelivery[]> {
+    const token = randomUUID();
+    const claimed: ClaimedDelivery[] = [];
+    for (const demand of demands) claimed.push(...(await this.takeFor(manager, demand, token)));
+    return withEvents(manager, claimed, this.clock);
+  }
+
+  /** Lengthens the lease of deliveries that are still running. @returns the ids of those it did that to, and of those that are ours. */
+  async renew(
+    manager: EntityManager,
+    deliveries: readonly ClaimedDelivery[],
+    lease: number,
+  ): Promise<{ renewed: Set<number>; ours: Set<number> }> {
+    const renewed = new Set<number>();
+    const ours = new Set<number>();
+    for (const [token, some] of byToken(deliveries)) {
+      const held = (p: Parameters) =>
+        `SELECT id FROM livekit_deliveries
+         WHERE state = 'running' AND lease_token = ${p.add(token)} AND id IN ${p.list(some.map(({ id }) => id))}`;
+      const p = this.clock.parameters();
+      // What is locked is being settled, or given to another: whoever waited for that here, with others locked already, could
+      // be waited for there.
+      const rows = rowsOf<{ id: number | string }>(
+        await manager.query(
+          `WITH held AS MATERIALIZED (${held(p)} ${skipLocked(this.store.dialect)})
+           UPDATE livekit_deliveries SET lease_until = ${this.clock.now(p)} + ${lease}
+           WHERE id IN (SELECT id FROM held) RETURNING id`,
+          p.values,
+        ),
+      );
+      for (const { id } of rows) renewed.add(Number(id));
+      const q = this.clock.parameters();
+      for (const { id } of await manager.query<{ id: number | string }[]>(held(q), q.values))
+        ours.add(Number(id));
+    }
+    return { renewed, ours };
+  }
+
+  private async takeFor(
+    manager: EntityManager,
+    { handler, limit, among }: Demand,
+    token: string,
+  ): Promise<ClaimedDelivery[]> {
+    const p = this.clock.parameters();
+    const name = p.add(handler.name);
+    // In order of their due time: nobody in a room is due before those in front of them. And while one of a room runs
+    // anywhere, the others wait.
+    const waitsForRoom = handler.ordered
+      ? `AND NOT EXISTS (SELECT 1 FROM livekit_deliveries r
+           WHERE r.handler = d.handler AND r.order_key = d.order_key AND r.state = 'running')`
+      : '';
+    const isAmong = among === undefined ? '' : `AND ${amongSql(p.list(among), handler.ordered)}`;
+    const rows = rowsOf<ClaimedRow>(
+      await manager.query(
+        `WITH due AS MATERIALIZED (
+           SELECT d.id FROM livekit_deliveries d
+           WHERE d.handler = ${name} AND d.state = 'pending' AND d.due_at <= ${this.clock.now(p)} ${waitsForRoom} ${isAmong}
+             AND NOT EXISTS (SELECT 1 FROM livekit_handlers h WHERE h.name = ${name} AND h.paused)
+           ORDER BY d.due_at, d.event_seq LIMIT ${p.add(limit)} ${skipLocked(this.store.dialect)}
+         )
+         UPDATE livekit_deliveries SET state = 'running', attempt = attempt + 1, lease_token = ${p.add(token)},
+           lease_until = ${this.clock.now(p)} + ${handler.lease}, carried_until = NULL
+         WHERE id IN (SELECT id FROM due)
+         RETURNING id, event_seq, order_key, attempt, replay_no, due_at, traceparent`,
+        p.values,
+      ),
+    );
+    return rows
+      .sort((a, b) => Number(a.due_at) - Number(b.due_at) || Number(a.event_seq) - Number(b.event_seq))
+      .map((row) => ({
+        id: Number(row.id),
+        handler,
+        event: null,
+        eventSeq: Number(row.event_seq),
+        orderKey: row.order_key,
+        attempt: row.attempt,
+        replay: row.replay_no,
+        traceparent: row.traceparent,
+        token,
+      }));
+  }
+}
+
+const amongSql = (ids: string, ordered: boolean): string =>
+  ordered
+    ? `(d.id IN ${ids} OR d.order_key IN (SELECT order_key FROM livekit_deliveries WHERE id IN ${ids}))`
+    : `d.id IN ${ids}`;
+
+/** Groups deliveries by the claim they came of. */
+export function byToken(deliveries: readonly ClaimedDelivery[]): Map<string, ClaimedDelivery[]> {
+  const groups = new Map<string, ClaimedDelivery[]>();
+  for (const delivery of deliveries) {
+    const group = groups.get(delivery.token);
+    if (group === undefined) groups.set(delivery.token, [delivery]);
+    else group.push(delivery);
+  }
+  return groups;
+}
+
+async function withEvents(
+  manager: EntityManager,
+  claimed: readonly ClaimedDelivery[],
+  clock: StoreClock,
+): Promise<ClaimedDelivery[]> {
+  if (claimed.length === 0) return [];
+  const p = clock.parameters();
+  const rows = await manager.query<(EventRow & { raw: Buffer | ArrayBuffer })[]>(
+    `SELECT ${EVENT_COLUMNS}, b.raw FROM livekit_events e JOIN livekit_bodies b ON b.event_seq = e.seq
+     WHERE e.seq IN ${p.list([...new Set(claimed.map(({ eventSeq }) => eventSeq))])}`,
+    p.values,
+  );
+  const events = new Map(rows.map((row) => [Number(row.seq), { ...eventHeader(row), body: bytes(row.raw) }]));
+  return claimed.map((delivery) => ({ ...delivery, event: events.get(delivery.eventSeq) ?? null }));
+}

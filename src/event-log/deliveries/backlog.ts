@@ -1,0 +1,92 @@
+import { Injectable } from '@nestjs/common';
+import { EventStore } from '../../database/event-store.js';
+import { StoreClock } from '../clock.js';
+
+/** How many of a handler's deliveries are counted: to count more would hold up the process that SQLite answers in. */
+export const MOST_COUNTED = 10_000;
+
+/** How much a handler has before it. */
+export interface HandlerBacklog {
+  handler: string;
+  /** Deliveries that wait, those that are not due yet among them; `MOST_COUNTED` at most. */
+  pending: number;
+  /** Dead letters; `MOST_COUNTED` at most. */
+  dead: number;
+  /**
+   * For how long the one that has been due the longest has been due, milliseconds; 0 when nothing is due, or the handler
+   * is paused. Not the age of its event, which a retry may let grow for hours while nobody is late.
+   */
+  overdue: number;
+}
+
+interface BacklogRow {
+  name: string;
+  pending: number | string;
+  dead: number | string;
+  overdue: number | string | null;
+}
+
+/** Tells what is still to be delivered, by what the store says, in a time that does not grow with it. */
+@Injectable()
+export class Backlog {
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: StoreClock,
+  ) {}
+
+  /** The backlog of each handler that is not retired, by name. */
+  async ofHandlers(): Promise<HandlerBacklog[]> {
+    const p = this.clock.parameters();
+    // Counted in the order of the index, or PostgreSQL might look for them among all deliveries that ever were.
+    const waiting = "livekit_deliveries d WHERE d.handler = h.name AND d.state = 'pending'";
+    const dead = "livekit_deliveries d WHERE d.handler = h.name AND d.state = 'dead'";
+    const rows = await this.store.read((manager) =>
+      manager.query<BacklogRow[]>(
+        `SELECT h.name,
+           (SELECT count(*) FROM (SELECT 1 FROM ${waiting} ORDER BY d.due_at LIMIT ${MOST_COUNTED}) counted) AS pending,
+           (SELECT count(*) FROM (SELECT 1 FROM ${dead} ORDER BY d.order_key LIMIT ${MOST_COUNTED}) counted) AS dead,
+           CASE WHEN h.paused THEN 0 ELSE ${this.clock.now(p)} - (SELECT min(d.due_at) FROM ${waiting}) END AS overdue
+         FROM livekit_handlers h WHERE h.retired_at IS NULL ORDER BY h.name`,
+        p.values,
+      ),
+    );
+    return rows.map(({ name, pending, dead: letters, overdue }) => ({
+      handler: name,
+      pending: Number(pending),
+      dead: Number(letters),
+      overdue: Math.max(0, Number(overdue ?? 0)),
+    }));
+  }
+
+  /**
+   * For how long the oldest event that waits for a handler has been in the log, milliseconds, by handler; 0: none waits. Of
+   * `MOST_COUNTED` at most, those that are due first.
+   */
+  async ages(handlers: readonly string[]): Promise<Map<string, number>> {
+    const p = this.clock.parameters();
+    const now = this.clock.now(p);
+    const ages = handlers.map((handler) => {
+      const name = p.add(handler);
+      const first = `SELECT min(event_seq) FROM (SELECT event_seq FROM livekit_deliveries
+        WHERE handler = ${name} AND state = 'pending' ORDER BY due_at LIMIT ${MOST_COUNTED}) waiting`;
+      return `SELECT ${name} AS name, ${now} - received_at AS age FROM livekit_events WHERE seq = (${first})`;
+    });
+    const rows = await this.store.read((manager) =>
+      manager.query<{ name: string; age: number | string }[]>(ages.join(' UNION ALL '), p.values),
+    );
+    const known = new Map(rows.map(({ name, age }) => [name, Math.max(0, Number(age))]));
+    return new Map(handlers.map((handler) => [handler, known.get(handler) ?? 0]));
+  }
+
+  /** For how long the oldest event that has not been handed to any handler has been in the log, milliseconds; 0: all have been. */
+  async unrouted(): Promise<number> {
+    const p = this.clock.parameters();
+    const [row] = await this.store.read((manager) =>
+      manager.query<{ age: number | string }[]>(
+        `SELECT ${this.clock.now(p)} - received_at AS age FROM livekit_events WHERE NOT routed ORDER BY seq LIMIT 1`,
+        p.values,
+      ),
+    );
+    return Math.max(0, Number(row?.age ?? 0));
+  }
+}

@@ -1,0 +1,377 @@
+import { Injectable } from '@nestjs/common';
+import { isDate } from 'node:util/types';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { EntityManager } from 'typeorm';
+import { EventStore } from '../../database/event-store.js';
+import { rowsOf } from '../../database/sql.js';
+import { StoreClock } from '../clock.js';
+import { DeliveryRunner } from '../delivery-runner.js';
+import { Notifications } from '../running/notifications.js';
+import { OrderingLock } from '../running/ordering-lock.js';
+import { Timetable } from '../running/timetable.js';
+import {
+  type Delivery,
+  DELIVERY_STATES,
+  type DeliveryFilter,
+  type DeliveryPage,
+  type DeliveryQuery,
+  type FailedAttempt,
+  type HandlerLag,
+} from './delivery.js';
+import {
+  attemptOf,
+  type AttemptRow,
+  conditionOf,
+  deliveryOf,
+  type DeliveryRow,
+  SELECT_DELIVERIES,
+} from './delivery-rows.js';
+import { DeliveryStateError } from './errors.js';
+import { type EndedDelivery, Replays } from './replay.js';
+
+/** Deliveries that are replayed or dismissed in one transaction. */
+const BATCH = 200;
+
+/**
+ * Deliveries that one statement looks through, however few of them meet a filter: SQLite answers in this process, and
+ * webhooks wait meanwhile; PostgreSQL may look through all events for each when a room is asked for.
+ */
+const SPAN = { sqlite: 20_000, postgres: 1_000_000 };
+
+/** What deliveries may be replayed: those that are at their end. */
+const ENDED = "('done', 'dead', 'discarded', 'dismissed', 'replayed', 'retired')";
+
+/** Which events a handler is to be given after the fact. */
+export interface BackfillStart {
+  /** Those received since then; all that are stored, unless told. */
+  since?: Date;
+  /** Those from this place in the log on. */
+  fromSeq?: number;
+}
+
+/** What happened to events on their way to handlers, and what can be done about it. */
+@Injectable()
+export class Deliveries {
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: StoreClock,
+    private readonly lock: OrderingLock,
+    private readonly replays: Replays,
+    private readonly runner: DeliveryRunner,
+    private readonly notifications: Notifications,
+    private readonly timetable: Timetable,
+  ) {}
+
+  /** Deliveries, the newest first. @throws DeliveryStateError when the query is not understood. */
+  async list(query: DeliveryQuery = {}): Promise<DeliveryPage> {
+    const limit = limitOf(query);
+    const filter = checked(query);
+    const position = query.cursor === undefined ? Infinity : positionOf(query.cursor);
+    const span = SPAN[this.store.dialect];
+    const { first, last } = await this.ids();
+    const rows: DeliveryRow[] = [];
+    for (let end = Math.min(position, last + 1); end > first && rows.length <= limit; end -= span) {
+      const p = this.clock.parameters();
+      const within = `d.id < ${p.add(end)} AND d.id >= ${p.add(end - span)}`;
+      const some = await this.store.read((manager) =>
+        manager.query<DeliveryRow[]>(
+          `${SELECT_DELIVERIES} WHERE ${conditionOf(filter, p)} AND ${within} ORDER BY d.id DESC LIMIT ${limit + 1 - rows.length}`,
+          p.values,
+        ),
+      );
+      rows.push(...some);
+      await nextTurn();
+    }
+    const deliveries = rows.slice(0, limit).map(deliveryOf);
+    return {
+      deliveries,
+      nextCursor: rows.length > limit ? String(deliveries.at(-1)?.id) : null,
+    };
+  }
+
+  /** One delivery, with every attempt that failed; `null` when there is none of this id. */
+  async get(id: number): Promise<(Delivery & { attempts: FailedAttempt[] }) | null> {
+    if (!Number.isSafeInteger(id)) return null; // PostgreSQL would not even look
+    return this.store.read(async (manager) => {
+      const p = this.clock.parameters();
+      const [row] = await manager.query<DeliveryRow[]>(
+        `${SELECT_DELIVERIES} WHERE d.id = ${p.add(id)}`,
+        p.values,
+      );
+      if (row === undefined) return null;
+      const attempts = this.clock.parameters();
+      const failed = await manager.query<AttemptRow[]>(
+        `SELECT attempt, failed_at, error FROM livekit_attempts WHERE delivery_id = ${attempts.add(id)} ORDER BY attempt`,
+        attempts.values,
+      );
+      return { ...deliveryOf(row), attempts: failed.map(attemptOf) };
+    });
+  }
+
+  /**
+   * Runs a delivery's event again, by the same handler: a new delivery, whose `replay` is one more.
+   *
+   * @returns the new delivery's id.
+   * @throws DeliveryStateError when it has not come to its end, or its event's bytes have been pruned or erased.
+   */
+  async replay(id: number): Promise<number> {
+    const replayed = await this.changing(async (manager) => {
+      const ended = await this.endedOne(manager, id);
+      return this.replays.replay(manager, ended);
+    });
+    this.tell();
+    return replayed;
+  }
+
+  /**
+   * Replays every ended delivery that a filter meets (dead ones, unless told), in small transactions; those that have been
+   * replayed since, and those whose event's bytes are gone, are left out.
+   *
+   * @returns how many.
+   */
+  replayAll(filter: DeliveryFilter = {}): Promise<number> {
+    return this.forAll({ state: 'dead', ...filter }, (manager, ended) => this.replays.replay(manager, ended));
+  }
+
+  /** Lets a dead letter rest. @throws DeliveryStateError when it is not one. */
+  async dismiss(id: number): Promise<void> {
+    await this.changing(async (manager) => {
+      const ended = await this.endedOne(manager, id, false);
+      if (ended.state !== 'dead')
+        throw new DeliveryStateError(`delivery ${id} is ${ended.state}: only a dead one can be dismissed`);
+      await this.replays.letRest(manager, ended, 'dismissed');
+    });
+    this.tell();
+  }
+
+  /** Dismisses every dead letter that a filter meets, in small transactions. @returns how many. */
+  dismissAll(filter: Omit<DeliveryFilter, 'state'> = {}): Promise<number> {
+    return this.forAll(
+      { ...filter, state: 'dead' },
+      (manager, ended) => this.replays.letRest(manager, ended, 'dismissed'),
+      false,
+    );
+  }
+
+  /**
+   * Gives a handler what was stored before it came: every event that it hears of and has not been given, little by little.
+   *
+   * @throws DeliveryStateError when no process has ever had such a handler, or the start is none.
+   */
+  async backfill(handler: string, start: BackfillStart = {}): Promise<void> {
+    const { since, fromSeq = 0 } = checkedStart(start);
+    const p = this.clock.parameters();
+    await this.updateHandler(
+      handler,
+      `UPDATE livekit_handlers SET backfill_seq = ${p.add(Math.max(0, fromSeq - 1))}, backfill_since = ${p.add(since?.getTime() ?? 0)},
+         backfill_to = (SELECT coalesce(max(seq), 0) FROM livekit_events) WHERE name = ${p.add(handler)} RETURNING name`,
+      p.values,
+    );
+  }
+
+  /** Lets a handler rest, in every process: what is due waits. @throws DeliveryStateError */
+  async pause(handler: string): Promise<void> {
+    await this.setPaused(handler, true);
+  }
+
+  /** Lets a handler go on. @throws DeliveryStateError */
+  async resume(handler: string): Promise<void> {
+    await this.setPaused(handler, false);
+  }
+
+  /** How far behind each handler is, by name. */
+  async lag(): Promise<HandlerLag[]> {
+    const p = this.clock.parameters();
+    const count = (state: string) =>
+      `(SELECT count(*) FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = '${state}')`;
+    // `+ 0` keeps PostgreSQL from looking for the least of all events, from the first ever, in the index of the key.
+    const oldest = `(SELECT e.received_at FROM livekit_events e WHERE e.seq =
+      (SELECT min(d.event_seq + 0) FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = 'pending' AND d.due_at <= ${this.clock.now(p)}))`;
+    const rows = await this.store.read((manager) =>
+      manager.query<LagRow[]>(
+        `SELECT h.name, h.paused, h.retired_at, h.backfill_seq, h.backfill_to, ${count('pending')} AS pending,
+           ${count('running')} AS running, ${count('dead')} AS dead, ${this.clock.now(p)} - ${oldest} AS lag
+         FROM livekit_handlers h ORDER BY h.name`,
+        p.values,
+      ),
+    );
+    return rows.map(lagOf);
+  }
+
+  /** Resolves when nothing is left that is due now and nothing runs, in this process; what falls due by itself is done, too. */
+  async drain(): Promise<void> {
+    let before: number;
+    do {
+      before = this.timetable.count; // what it does meanwhile by itself may have made deliveries, too
+      await this.runner.drain();
+      await this.timetable.runDue();
+    } while (this.timetable.count > before);
+  }
+
+  private async setPaused(handler: string, paused: boolean): Promise<void> {
+    const p = this.clock.parameters();
+    await this.updateHandler(
+      handler,
+      `UPDATE livekit_handlers SET paused = ${paused} WHERE name = ${p.add(handler)} RETURNING name`,
+      p.values,
+    );
+  }
+
+  private async updateHandler(handler: string, statement: string, parameters: unknown[]): Promise<void> {
+    const rows = rowsOf(await this.store.write((manager) => manager.query(statement, parameters)));
+    if (rows.length === 0)
+      throw new DeliveryStateError(`there is no handler \`${handler}\`: \`lag()\` lists all that there are`);
+    this.tell();
+  }
+
+  private async forAll(
+    filter: DeliveryFilter,
+    change: (manager: EntityManager, ended: EndedDelivery) => Promise<unknown>,
+    needsBody = true,
+  ): Promise<number> {
+    let changed = 0;
+    const { first, last } = await this.ids();
+    for (let after = first - 1; after < last;) {
+      const to = Math.min(after + SPAN[this.store.dialect], last);
+      const batch = await this.changing(async (manager) => {
+        const some = await this.ended(manager, filter, after, to, needsBody);
+        for (const ended of some) await change(manager, ended);
+        return some;
+      });
+      changed += batch.length;
+      after = batch.length < BATCH ? to : (batch.at(-1)?.id ?? to);
+      if (batch.length > 0) this.tell();
+      await nextTurn();
+    }
+    return changed;
+  }
+
+  private changing<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return this.store.write(async (manager) => {
+      await this.lock.take(manager, true, true);
+      return work(manager);
+    });
+  }
+
+  private async endedOne(manager: EntityManager, id: number, needsBody = true): Promise<EndedDelivery> {
+    if (!Number.isSafeInteger(id)) throw new DeliveryStateError(`there is no delivery ${id}`);
+    const p = this.clock.parameters();
+    const [row] = await manager.query<(EndedRow & { has_body: boolean | number })[]>(
+      `SELECT d.id, d.event_seq, d.handler, d.order_key, d.state,
+         EXISTS (SELECT 1 FROM livekit_bodies b WHERE b.event_seq = d.event_seq) AS has_body
+       FROM livekit_deliveries d WHERE d.id = ${p.add(id)}`,
+      p.values,
+    );
+    if (row === undefined) throw new DeliveryStateError(`there is no delivery ${id}`);
+    if (row.state === 'pending' || row.state === 'running')
+      throw new DeliveryStateError(`delivery ${id} is ${row.state}: it will be run in any case`);
+    if (needsBody && !row.has_body)
+      throw new DeliveryStateError(
+        `delivery ${id} can't be replayed: its event's bytes have been pruned or erased`,
+      );
+    return endedOf(row);
+  }
+
+  private async ended(
+    manager: EntityManager,
+    filter: DeliveryFilter,
+    after: number,
+    last: number,
+    needsBody: boolean,
+  ): Promise<EndedDelivery[]> {
+    const p = this.clock.parameters();
+    const body = needsBody ? 'JOIN livekit_bodies b ON b.event_seq = d.event_seq' : '';
+    const rows = await manager.query<EndedRow[]>(
+      `SELECT d.id, d.event_seq, d.handler, d.order_key, d.state
+       FROM livekit_deliveries d JOIN livekit_events e ON e.seq = d.event_seq ${body}
+       WHERE ${conditionOf(checked(filter), p)} AND d.state IN ${ENDED} AND d.id > ${p.add(after)} AND d.id <= ${p.add(last)}
+         AND NOT EXISTS (SELECT 1 FROM livekit_deliveries later
+           WHERE later.event_seq = d.event_seq AND later.handler = d.handler AND later.replay_no > d.replay_no)
+       ORDER BY d.id LIMIT ${BATCH}`,
+      p.values,
+    );
+    return rows.map(endedOf);
+  }
+
+  /** Between which ids every delivery of now lies. */
+  private async ids(): Promise<{ first: number; last: number }> {
+    const [row] = await this.store.read((manager) =>
+      manager.query<{ first: number | string | null; last: number | string | null }[]>(
+        'SELECT (SELECT min(id) FROM livekit_deliveries) AS first, (SELECT max(id) FROM livekit_deliveries) AS last',
+      ),
+    );
+    return { first: Number(row?.first ?? 1), last: Number(row?.last ?? 0) };
+  }
+
+  private tell(): void {
+    this.runner.lookAgain();
+    this.notifications.notify();
+  }
+}
+
+interface EndedRow {
+  id: number | string;
+  event_seq: number | string;
+  handler: string;
+  order_key: string | null;
+  state: EndedDelivery['state'];
+}
+
+const endedOf = (row: EndedRow): EndedDelivery => ({
+  id: Number(row.id),
+  eventSeq: Number(row.event_seq),
+  handler: row.handler,
+  orderKey: row.order_key,
+  state: row.state,
+});
+
+interface LagRow {
+  name: string;
+  paused: boolean | number;
+  retired_at: number | string | null;
+  backfill_seq: number | string | null;
+  backfill_to: number | string | null;
+  pending: number | string;
+  running: number | string;
+  dead: number | string;
+  lag: number | string | null;
+}
+
+const lagOf = (row: LagRow): HandlerLag => ({
+  handler: row.name,
+  pending: Number(row.pending),
+  running: Number(row.running),
+  dead: Number(row.dead),
+  lag: Math.max(0, Number(row.lag ?? 0)),
+  paused: Boolean(row.paused),
+  retired: row.retired_at !== null,
+  backfilling: row.backfill_seq === null ? 0 : Number(row.backfill_to) - Number(row.backfill_seq),
+});
+
+// What comes from a host's own route may be anything.
+function checked<F extends DeliveryFilter>(filter: F): F {
+  if (filter.state === undefined || DELIVERY_STATES.includes(filter.state)) return filter;
+  throw new DeliveryStateError(`\`state\` must be one of ${DELIVERY_STATES.join(', ')}`);
+}
+
+function limitOf({ limit = 50 }: DeliveryQuery): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 500) return limit;
+  throw new DeliveryStateError('`limit` must be a whole number from 1 to 500');
+}
+
+// No time and no number would become NULL on SQLite, and with it all that is stored, or nothing.
+function checkedStart(start: BackfillStart): BackfillStart {
+  const { since, fromSeq } = start;
+  if (since !== undefined && !(isDate(since) && Number.isFinite(since.getTime())))
+    throw new DeliveryStateError('`since` must be a valid Date');
+  if (fromSeq !== undefined && !(Number.isSafeInteger(fromSeq) && fromSeq >= 0))
+    throw new DeliveryStateError('`fromSeq` must be a whole number, the `seq` of an event');
+  return start;
+}
+
+function positionOf(cursor: string): number {
+  if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
+  throw new DeliveryStateError(
+    '`cursor` is not one of ours: give the `nextCursor` of the page before, as it was',
+  );
+}

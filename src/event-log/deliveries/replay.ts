@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { rowsOf } from '../../database/sql.js';
+import { StoreClock } from '../clock.js';
+import { BLOCKED } from '../running/blocked.js';
+import type { DeliveryState } from './delivery.js';
+
+/** A delivery that is at its end, as far as it matters for what is done with it now. */
+export interface EndedDelivery {
+  id: number;
+  eventSeq: number;
+  handler: string;
+  orderKey: string | null;
+  state: DeliveryState;
+}
+
+/** Runs events again, or lets dead letters rest: in the caller's transaction, which holds the ordering lock. */
+@Injectable()
+export class Replays {
+  constructor(private readonly clock: StoreClock) {}
+
+  /** Makes a new delivery of the same event to the same handler. @returns its id. */
+  async replay(manager: EntityManager, ended: EndedDelivery): Promise<number> {
+    const { eventSeq, handler, orderKey, state } = ended;
+    const p = this.clock.parameters();
+    const seq = p.add(eventSeq);
+    const name = p.add(handler);
+    const key = orderKey === null ? 'NULL' : p.add(orderKey);
+    const now = this.clock.now(p);
+    // Behind what waits in its room (later ones have a greater seq), unless that waits for this one.
+    const last = `(SELECT max(due_at) + 1 FROM livekit_deliveries WHERE handler = ${name} AND order_key = ${key}
+       AND state = 'pending' AND due_at < ${BLOCKED})`;
+    const rows = rowsOf<{ id: number | string }>(
+      await manager.query(
+        `INSERT INTO livekit_deliveries (event_seq, handler, replay_no, order_key, due_at)
+         SELECT ${seq}, ${name}, max(replay_no) + 1, CAST(${key} AS text), ${orderKey === null ? now : `coalesce(${last}, ${now})`}
+         FROM livekit_deliveries WHERE event_seq = ${seq} AND handler = ${name}
+         RETURNING id`,
+        p.values,
+      ),
+    );
+    if (state === 'dead') await this.letRest(manager, ended, 'replayed');
+    return Number(rows[0]?.id);
+  }
+
+  /** Ends a dead letter, and lets go of the room that it blocks. */
+  async letRest(
+    manager: EntityManager,
+    { id, handler, orderKey }: EndedDelivery,
+    state: 'dismissed' | 'replayed',
+  ): Promise<void> {
+    const rest = this.clock.parameters();
+    await manager.query(
+      `UPDATE livekit_deliveries SET state = '${state}', done_at = ${this.clock.now(rest)}
+       WHERE id = ${rest.add(id)} AND state = 'dead'`,
+      rest.values,
+    );
+    if (orderKey === null) return;
+    const p = this.clock.parameters();
+    const room = `handler = ${p.add(handler)} AND order_key = ${p.add(orderKey)}`;
+    await manager.query(
+      `UPDATE livekit_deliveries SET due_at = ${this.clock.now(p)}
+       WHERE ${room} AND state = 'pending' AND due_at = ${BLOCKED}
+         AND NOT EXISTS (SELECT 1 FROM livekit_deliveries WHERE ${room} AND state = 'dead')`,
+      p.values,
+    );
+  }
+}

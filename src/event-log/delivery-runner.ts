@@ -1,0 +1,389 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  Optional,
+} from '@nestjs/common';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import type { EntityManager } from 'typeorm';
+import { EventStore } from '../database/event-store.js';
+import { exponentialBackoff } from './running/backoff.js';
+import { Backfill, type Backfilled } from './deliveries/backfill.js';
+import type { ClaimedDelivery, Demand } from './claims.js';
+import { Dispatcher } from './dispatcher.js';
+import { traceIdOf } from '../tracing/trace-context.js';
+import { HandlerActivity } from './handler-activity.js';
+import { HandlerQueue } from './running/handler-queue.js';
+import { HandlerRegistry } from './handlers/handler-registry.js';
+import { HandlerTable } from './handlers/handler-table.js';
+import { Notifications } from './running/notifications.js';
+import type { DeliveryEngineOptions } from './engines/delivery-engine.js';
+import { OrderingLock } from './running/ordering-lock.js';
+import { Recovery } from './running/recovery.js';
+import { BATCH, type Routed, Router } from './router.js';
+import { ApplicationStoppingError, HandlerRuns } from './handler-runs.js';
+import { EdgeRoleError, ROLE, type Role } from './role.js';
+import { Leases } from './running/leases.js';
+import { LeaseLostError, type Settlement, Settlements } from './settlements.js';
+import { errorText, holdsRoom } from './running/verdict.js';
+import { WakeUp } from './running/wake-up.js';
+
+/** How the runner goes about its work. */
+export interface DeliveryRunnerOptions {
+  /** How long runs may go on when the application stops, milliseconds, 10 s unless told. */
+  drainTimeout?: number;
+  /** What brings deliveries to the processes that run them, the database by itself unless told; others want PostgreSQL. */
+  engine?: DeliveryEngineOptions;
+}
+
+/** Where the options of the runner are injected from. */
+export const DELIVERY_RUNNER_OPTIONS = Symbol.for('nestjs-livekit-webhooks:delivery-runner-options');
+
+/** How long an idle runner sleeps unless it is woken, or something falls due, milliseconds. */
+const SLOW_POLL = 30_000;
+
+/**
+ * How long it waits when something is due, and yet not to be had: its handler is as busy as it may be, or its room, or
+ * it has only just fallen due. Whoever ends a run wakes it; this is for runs that end elsewhere.
+ */
+const heldUpFor = exponentialBackoff({ first: 5, longest: 1_000 });
+
+/** Deliveries that are claimed in one turn: few enough that webhooks, which share the process, hardly notice. */
+const MOST_A_TURN = 512;
+
+/** How long it waits when the store fails, milliseconds. */
+const STORE_TROUBLE = 1_000;
+
+/** How long it waits when another process routes, milliseconds. */
+const CONTENDED = 20;
+
+/**
+ * Hands events to handlers: turn by turn it writes down how runs ended, routes what is new, claims what is due, and runs
+ * it. Each turn is one short transaction; the runs themselves go on between them.
+ */
+@Injectable()
+export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('DeliveryRunner');
+  private readonly queues = new Map<string, HandlerQueue>();
+  private ended: Settlement[] = [];
+  /** Handlers that may have something due. */
+  private mayBeDue = new Set<string>();
+  private mayBeUnrouted = true;
+  private mayBeBackfilled = true;
+  /** A handler waits for more of what is old, perhaps until it has less to do. */
+  private isBackfilling = false;
+  private loop: Promise<void> | undefined;
+  private stopping = false;
+  /** How often in a row there was nothing to be had, though something was due. */
+  private heldUp = 0;
+  private activity = 0;
+  private idleWaiters: (() => void)[] = [];
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly registry: HandlerRegistry,
+    private readonly table: HandlerTable,
+    private readonly router: Router,
+    private readonly backfill: Backfill,
+    private readonly dispatcher: Dispatcher,
+    private readonly runs: HandlerRuns,
+    private readonly handlers: HandlerActivity,
+    private readonly settlements: Settlements,
+    private readonly leases: Leases,
+    private readonly recovery: Recovery,
+    private readonly lock: OrderingLock,
+    private readonly wakeUp: WakeUp,
+    private readonly notifications: Notifications,
+    @Optional() @Inject(DELIVERY_RUNNER_OPTIONS) private readonly options: DeliveryRunnerOptions = {},
+    @Optional() @Inject(ROLE) private readonly role: Role = 'all',
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.role === 'edge') return;
+    for (const handler of this.registry.handlers.values()) {
+      this.queues.set(handler.name, new HandlerQueue(handler));
+    }
+    await this.store.write((manager) => this.table.enter(manager, this.registry.handlers.values()));
+    await this.recovery.atStart();
+    await this.dispatcher.start([...this.registry.handlers.values()], (handler) => {
+      this.mayBeDue.add(handler);
+      this.activity++;
+      this.wakeUp.signal();
+    });
+    this.wakeUp.onWake((hint) => this.wake(hint));
+    this.lookAtEverything();
+    this.loop = this.run();
+  }
+
+  /** No delivery is begun any more; what runs has its time to end. */
+  async onModuleDestroy(): Promise<void> {
+    this.stopping = true;
+    for (const queue of this.queues.values()) this.release(queue.clear());
+    this.wakeUp.signal();
+    await this.dispatcher.stop(); // before runs have had their time: others run what it would hand out here
+    await this.loop;
+  }
+
+  /** Resolves when nothing is left that is due now, and nothing runs. */
+  async drain(): Promise<void> {
+    if (this.role === 'edge') throw new EdgeRoleError('runs no deliveries');
+    await this.recovery.ofTheDead();
+    this.lookAtEverything();
+    const idle = new Promise<void>((resolve) => this.idleWaiters.push(resolve));
+    this.wakeUp.signal();
+    await idle;
+  }
+
+  /** Looks for work at once, wherever it may have come from. */
+  lookAgain(): void {
+    this.lookAtEverything();
+    this.wakeUp.signal();
+  }
+
+  private async run(): Promise<void> {
+    const lengths = [...this.queues.values()].map(({ handler }) => handler.lease);
+    const third = Math.min(...lengths, 60_000) / 3;
+    let takeOverAt = performance.now() + third;
+    const heartbeat = setInterval(() => void this.leases.renew(), third);
+    heartbeat.unref();
+    try {
+      while (!this.stopping) {
+        const woken = this.wakeUp.next();
+        await nextTurn(); // so that requests get their turn, and what ends together is settled together
+        // Whoever has something to do all the time never rests until a lease is over.
+        if (performance.now() > takeOverAt) {
+          takeOverAt = performance.now() + third;
+          await this.takeOver();
+        }
+        const seen = this.activity;
+        if (await this.turn()) this.heldUp = 0;
+        else if (seen === this.activity) await this.rest(woken, seen);
+      }
+      await this.drainRuns();
+    } finally {
+      clearInterval(heartbeat);
+      for (const resolve of this.idleWaiters.splice(0)) resolve();
+    }
+  }
+
+  /** @returns whether there may be more to do at once. */
+  private async turn(): Promise<boolean> {
+    const settling = this.ended;
+    const demands = this.demandsOf(this.mayBeDue);
+    const routing = !this.stopping && (this.mayBeUnrouted || this.mayBeBackfilled);
+    if (settling.length === 0 && demands.length === 0 && !routing) return false;
+    this.ended = [];
+    this.mayBeUnrouted = false;
+    const backfilling = this.mayBeBackfilled;
+    this.mayBeBackfilled = false;
+    for (const { handler } of demands) this.mayBeDue.delete(handler.name);
+    const asked = performance.now();
+    try {
+      const { routed, claimed, lost } = await this.store.write((manager) =>
+        this.exchange(manager, settling, demands, routing, backfilling),
+      );
+      for (const { delivery } of settling) this.leases.drop(delivery);
+      if (lost.length > 0) this.logger.warn(new LeaseLostError(lost).message);
+      this.handlers.settled(settling.filter(({ delivery }) => !lost.includes(delivery.id)));
+      if (routed === null || routed.events > 0) this.mayBeUnrouted = true;
+      if (backfilling && (routed === null || routed.events > 0)) this.mayBeBackfilled = true;
+      if (routed?.backfilled != null) {
+        this.mayBeBackfilled = routed.backfilled.handler !== null;
+        this.isBackfilling = !routed.backfilled.isOver;
+      }
+      for (const name of routed?.handlers ?? []) this.mayBeDue.add(name);
+      if (routed !== null && routed.handlers.size > 0) this.notifications.notify(); // others may help
+      if (this.stopping && settling.length > 0) this.notifications.notify(); // and must, with what is released
+      this.begin(claimed, asked);
+      if (routed === null) await delay(CONTENDED);
+      return settling.length > 0 || claimed.length > 0 || this.mayBeUnrouted || this.mayBeBackfilled;
+    } catch (error) {
+      this.logger.error('the store failed a turn of deliveries; trying again', errorText(error));
+      this.ended = [...settling, ...this.ended];
+      this.lookAtEverything();
+      await delay(STORE_TROUBLE);
+      return true;
+    }
+  }
+
+  private async exchange(
+    manager: EntityManager,
+    settling: readonly Settlement[],
+    demands: readonly Demand[],
+    routing: boolean,
+    backfilling: boolean,
+  ) {
+    const handlers = [...demands, ...settling.map(({ delivery }) => delivery)].map(({ handler }) => handler);
+    const mayOrder = await this.lock.take(
+      manager,
+      handlers.some(({ ordered }) => ordered),
+      routing,
+    );
+    const lost = await this.settlements.settle(manager, settling);
+    const routed = await this.route(manager, routing, mayOrder, backfilling);
+    // What has just been routed is claimed at once, and not a turn later.
+    const routedTo = this.demandsOf(routed?.handlers ?? []).filter(
+      ({ handler }) =>
+        !demands.some((demand) => demand.handler === handler) && (mayOrder || !handler.ordered),
+    );
+    const claimed = await this.dispatcher.take(manager, [...demands, ...routedTo]);
+    return { lost, routed, claimed };
+  }
+
+  /** `null`: another process is at it, and nobody can tell whether it sees all. */
+  private async route(
+    manager: EntityManager,
+    routing: boolean,
+    mayRoute: boolean,
+    backfilling: boolean,
+  ): Promise<(Routed & { backfilled?: Backfilled }) | null> {
+    if (!routing) return { events: 0, handlers: new Set() };
+    if (!mayRoute) return null;
+    const routed = await this.router.route(manager);
+    // What is new goes first; what is old has time, but not until nothing is new.
+    if (!backfilling || routed.events === BATCH) return routed;
+    const backfilled = await this.backfill.step(manager);
+    const given = backfilled.handler === null ? [] : [backfilled.handler];
+    return { events: routed.events, handlers: new Set([...routed.handlers, ...given]), backfilled };
+  }
+
+  /** What handlers have room for, and nothing once it stops; they share a turn alike. */
+  private demandsOf(names: Iterable<string>): Demand[] {
+    if (this.stopping) return [];
+    const queues = [...names]
+      .flatMap((name) => this.queues.get(name) ?? [])
+      .filter(({ demand }) => demand > 0);
+    const share = Math.ceil(MOST_A_TURN / queues.length);
+    return queues.map(({ handler, demand }) => ({
+      handler,
+      limit: Math.min(demand, Math.max(share, handler.batch ?? 1)),
+    }));
+  }
+
+  private begin(claimed: readonly ClaimedDelivery[], asked: number): void {
+    for (const delivery of claimed) {
+      this.leases.hold(delivery, asked);
+      this.queues.get(delivery.handler.name)?.add(delivery);
+      this.mayBeDue.add(delivery.handler.name); // whoever got any may have more
+    }
+    if (this.stopping) for (const queue of this.queues.values()) this.release(queue.clear());
+    for (const queue of this.queues.values()) this.startRuns(queue);
+  }
+
+  private startRuns(queue: HandlerQueue): void {
+    for (let run = queue.next(); run !== undefined; run = queue.next()) void this.runOne(queue, run);
+  }
+
+  private async runOne(queue: HandlerQueue, run: ClaimedDelivery[]): Promise<void> {
+    const started = performance.now();
+    const settlements = await this.runs.run(run, (delivery) => this.leases.of(delivery));
+    // What was acknowledged in its transaction, or is another's by now, is not to be settled.
+    const unsettled = new Set(settlements.map(({ delivery }) => delivery));
+    for (const delivery of run) if (!unsettled.has(delivery)) this.leases.drop(delivery);
+    for (const settlement of settlements) this.logFailure(settlement);
+    const isHeld = settlements.some(holdsRoom);
+    this.ended.push(...settlements);
+    this.release(queue.ended(run, performance.now() - started, isHeld));
+    if (!this.stopping) this.startRuns(queue);
+    this.mayBeDue.add(queue.handler.name);
+    if (this.isBackfilling) this.mayBeBackfilled = true;
+    this.activity++;
+    this.wakeUp.signal();
+  }
+
+  private release(deliveries: readonly ClaimedDelivery[]): void {
+    for (const delivery of deliveries) this.ended.push({ delivery, verdict: { state: 'released' } });
+  }
+
+  private wake(hint: 'appended' | 'elsewhere'): void {
+    this.activity++;
+    if (hint === 'elsewhere') this.lookAtEverything();
+    else this.mayBeUnrouted = true;
+  }
+
+  private lookAtEverything(): void {
+    this.activity++;
+    this.mayBeUnrouted = true;
+    this.mayBeBackfilled = true;
+    for (const name of this.queues.keys()) this.mayBeDue.add(name);
+  }
+
+  private async rest(woken: Promise<void>, seen: number): Promise<void> {
+    const patience = await this.patience();
+    if (seen !== this.activity) return; // while the store was asked: whoever waits for this process to be idle came after
+    // What is due may be on its way through an engine.
+    const isIdle = this.leases.size === 0 && this.ended.length === 0;
+    if (isIdle && !(this.dispatcher.hasEngine && this.heldUp > 0)) {
+      for (const resolve of this.idleWaiters.splice(0)) resolve();
+    }
+    const timer = new AbortController();
+    const poll = delay(patience, 'poll' as const, { signal: timer.signal, ref: false }).catch(
+      () => undefined,
+    );
+    if ((await Promise.race([woken, poll])) === 'poll') {
+      await this.takeOver();
+    }
+    timer.abort();
+  }
+
+  private async patience(): Promise<number> {
+    const hungry = [...this.queues.values()].filter(({ demand }) => demand > 0);
+    try {
+      const { wait, isOverdue } = await this.recovery.untilNext(hungry.map(({ handler }) => handler.name));
+      this.heldUp = isOverdue ? this.heldUp + 1 : 0;
+      return Math.min(SLOW_POLL, wait, isOverdue ? heldUpFor(this.heldUp) : SLOW_POLL);
+    } catch (error) {
+      this.logger.error('the store failed to say what is due; looking again', errorText(error));
+      return STORE_TROUBLE;
+    }
+  }
+
+  private async takeOver(): Promise<void> {
+    await this.recovery
+      .ofTheDead()
+      .catch((error: unknown) => this.logger.error('the store failed', errorText(error)));
+    this.lookAtEverything();
+  }
+
+  private async drainRuns(): Promise<void> {
+    const { drainTimeout = 10_000 } = this.options;
+    const lateness = new AbortController();
+    const late = new Promise<void>((resolve) => lateness.signal.addEventListener('abort', () => resolve()));
+    const timers = [
+      setTimeout(
+        () => this.leases.giveUp(new ApplicationStoppingError('the application stops')),
+        drainTimeout,
+      ),
+      setTimeout(() => lateness.abort(), drainTimeout + 1_000), // for those who heed the signal
+    ];
+    while (this.leases.size > 0 && !lateness.signal.aborted) {
+      const woken = this.wakeUp.next();
+      if (!(await this.turn())) await Promise.race([woken, late]);
+    }
+    for (const timer of timers) clearTimeout(timer);
+    if (this.leases.size === 0) return;
+    this.logger.warn(
+      `${this.leases.size} deliveries were still running when the application stopped: they are run again`,
+    );
+  }
+
+  private logFailure({ delivery, verdict, traceparent }: Settlement): void {
+    const { id, handler, event, attempt } = delivery;
+    if (verdict.state === 'done' || verdict.state === 'released') return;
+    const line = {
+      outcome: verdict.state,
+      handler: handler.name,
+      delivery: id,
+      event: event?.name,
+      id: event?.eventId,
+      attempt,
+      ...(verdict.state === 'retry' && { retryInMs: verdict.after }),
+      error: verdict.error.split('\n', 1)[0],
+      traceId: traceIdOf(traceparent),
+    };
+    if (verdict.state === 'dead') this.logger.error(line);
+    else this.logger.warn(line);
+  }
+}

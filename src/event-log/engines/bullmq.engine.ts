@@ -1,0 +1,91 @@
+import { Queue, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
+import {
+  type DeliveryEngine,
+  ENGINE_PATIENCE,
+  type EngineConsumer,
+  engineToken,
+  inTime,
+  type ReceiveDelivery,
+} from './delivery-engine.js';
+
+interface Job {
+  id: number;
+}
+
+/** A job is over as soon as the store has claimed its delivery: whoever holds one longer has died, milliseconds. */
+const LOCK = 10_000;
+
+/** A queue a handler; the job of a delivery is `d-<id>`, and has one attempt. */
+export class BullmqEngine implements DeliveryEngine {
+  /** For commands: they fail when Redis is not there, and are not kept for later. */
+  private readonly commands: Redis;
+  /** For workers: it waits until Redis is back. */
+  private readonly waiting: Redis;
+  private readonly prefix: string;
+  private readonly queues = new Map<string, Queue<Job>>();
+  private workers: Worker<Job>[] = [];
+  private stopped = false;
+
+  constructor(url: string, storeId: string) {
+    this.prefix = `livekit-deliveries-${storeId}`;
+    // The workers' own connections are copies, and would wait for ever for a server that is gone.
+    const retryStrategy = (times: number) => (this.stopped ? null : Math.min(times * 50, 1_000));
+    this.commands = new Redis(url, {
+      retryStrategy,
+      maxRetriesPerRequest: 1,
+      commandTimeout: ENGINE_PATIENCE,
+    });
+    this.waiting = new Redis(url, { retryStrategy, maxRetriesPerRequest: null });
+    // Whoever asks hears that it is not there; nobody else need.
+    for (const connection of [this.commands, this.waiting]) connection.on('error', () => undefined);
+  }
+
+  start(handlers: readonly EngineConsumer[], receive: ReceiveDelivery): void {
+    this.workers = handlers.map(({ handler, atOnce }) => {
+      const worker = new Worker<Job>(engineToken(handler), ({ data }) => receive(handler, data.id), {
+        connection: this.waiting,
+        prefix: this.prefix,
+        concurrency: atOnce,
+        lockDuration: LOCK,
+        stalledInterval: LOCK / 2,
+        maxStalledCount: 1_000,
+      });
+      worker.on('error', () => undefined);
+      return worker;
+    });
+  }
+
+  async carry(handler: string, ids: readonly number[]): Promise<void> {
+    await inTime(async () => {
+      const jobs = ids.map((id) => ({ name: 'delivery', data: { id }, opts: { ...ONCE, jobId: `d-${id}` } }));
+      await this.queueOf(handler).addBulk(jobs);
+    });
+  }
+
+  async check(): Promise<void> {
+    await inTime(() => this.commands.ping());
+  }
+
+  async stop(): Promise<void> {
+    const clients = [...this.workers, ...this.queues.values()];
+    this.stopped = true;
+    try {
+      await inTime(() => Promise.all(clients.map((client) => client.close())));
+    } finally {
+      for (const connection of [this.commands, this.waiting]) connection.disconnect();
+    }
+  }
+
+  private queueOf(handler: string): Queue<Job> {
+    let queue = this.queues.get(handler);
+    if (queue === undefined) {
+      queue = new Queue<Job>(engineToken(handler), { connection: this.commands, prefix: this.prefix });
+      queue.on('error', () => undefined);
+      this.queues.set(handler, queue);
+    }
+    return queue;
+  }
+}
+
+const ONCE = { attempts: 1, removeOnComplete: true, removeOnFail: true };

@@ -1,0 +1,22 @@
+/** How to reach NATS, as its client wants to be told. */
+export interface NatsAddress {
+  servers: string[];
+  user?: string;
+  pass?: string;
+  token?: string;
+  tls?: object;
+}
+
+/** Reads where NATS is, `nats://user:password@host:4222`, or several of them divided by commas; nothing when it can't be read. */
+export function natsAddress(url: string): NatsAddress | undefined {
+  const texts = url.split(',').map((part) => part.trim());
+  if (!texts.every((text) => /^(?:nats|tls):\/\/[^/]/.test(text) && URL.canParse(text))) return undefined;
+  const urls = texts.map((text) => new URL(text));
+  const { username = '', password = '' } = urls.find((each) => each.username !== '') ?? {};
+  const user = decodeURIComponent(username);
+  return {
+    servers: urls.map(({ protocol, host }) => `${protocol}//${host}`),
+    ...(user !== '' && (password === '' ? { token: user } : { user, pass: decodeURIComponent(password) })),
+    ...(urls.some(({ protocol }) => protocol === 'tls:') && { tls: {} }),
+  };
+}

@@ -1,0 +1,186 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { abandonable } from '../database/abandonable.js';
+import { EventStore } from '../database/event-store.js';
+import type { ClaimedDelivery } from './claims.js';
+import type { BatchContext, DeliveryContext } from './handlers/context.js';
+import type { LoggedEvent } from './events.js';
+import { HandlerActivity, type HandlerRun } from './handler-activity.js';
+import { DiscardDelivery } from './handlers/outcomes.js';
+import { LeaseLostError, type Settlement, Settlements } from './settlements.js';
+import { type Lease, LeaseOverError } from './running/lease.js';
+import { inSpan, within } from '../tracing/spans.js';
+import { traceparentOf } from '../tracing/trace-context.js';
+import { startAttempt } from './running/attempt-span.js';
+import { holdsRoom, readable, verdictOf } from './running/verdict.js';
+
+/** A run took longer than its handler's `timeout`. */
+export class DeliveryTimeoutError extends Error {
+  override readonly name = 'DeliveryTimeoutError';
+
+  constructor(where: string, milliseconds: number) {
+    super(
+      `${where} did not end within ${milliseconds} ms: let it heed \`signal\`, or give it a longer \`timeout\``,
+    );
+  }
+}
+
+/** The application stops, and has no more time for a run. */
+export class ApplicationStoppingError extends Error {
+  override readonly name = 'ApplicationStoppingError';
+}
+
+/**
+ * How often a delivery may be left running by a process that died, beyond its `maxAttempts`: whoever claims many may have
+ * died of another one, or not even have begun this one.
+ */
+const DEATHS = 3;
+
+type Readable = ClaimedDelivery & { event: LoggedEvent };
+
+/** Runs handlers: once for a delivery, or once for a batch of them. */
+@Injectable()
+export class HandlerRuns {
+  constructor(
+    private readonly store: EventStore,
+    private readonly settlements: Settlements,
+    private readonly activity: HandlerActivity,
+  ) {}
+
+  /**
+   * Runs a handler with one delivery, or with a batch; it never rejects.
+   *
+   * @param leaseOf how a delivery is held. Of a batch, some may be over while the others run on.
+   * @returns what is left to be settled: not what was acknowledged in the transaction of its handler.
+   */
+  async run(
+    deliveries: readonly ClaimedDelivery[],
+    leaseOf: (delivery: ClaimedDelivery) => Lease,
+  ): Promise<Settlement[]> {
+    const settlements: Settlement[] = [];
+    const members: Readable[] = [];
+    for (const delivery of deliveries) {
+      const refusal = refusalOf(delivery);
+      if (refusal === null) members.push(delivery as Readable);
+      else settlements.push({ delivery, verdict: refusal });
+    }
+    if (members.length > 0 && !(await this.attempt(members, leaseOf, settlements))) {
+      // Which of them is to blame is not known: the others must not suffer for it, unless they wait for it in its room.
+      for (const member of members) {
+        const { ordered } = member.handler;
+        const isHeld = ordered && settlements.some(holdsRoom);
+        if (isHeld) settlements.push({ delivery: member, verdict: RELEASED });
+        else await this.attempt([member], leaseOf, settlements);
+      }
+    }
+    return settlements;
+  }
+
+  /** @returns whether it is settled: a batch that fails as a whole is not. */
+  private async attempt(
+    members: readonly Readable[],
+    leaseOf: (delivery: ClaimedDelivery) => Lease,
+    settlements: Settlement[],
+  ): Promise<boolean> {
+    const [first] = members as [Readable];
+    const { handler } = first;
+    const leases = members.map(leaseOf);
+    const signals = leases.map(({ signal }) => signal);
+    const span = startAttempt(members);
+    const end = signals.length === 1 ? (signals[0] as AbortSignal) : AbortSignal.any(signals);
+    const started = performance.now();
+    const ran = (outcome: HandlerRun['outcome']) =>
+      within(span, () =>
+        this.activity.ran({ handler: handler.name, outcome, milliseconds: performance.now() - started }),
+      );
+    try {
+      await inSpan(span, () => this.call(members, leases, end));
+      ran('done');
+      const done = members.map((delivery) => ({ delivery, verdict: DONE }));
+      // A transactional one has been acknowledged in its transaction.
+      if (handler.transactional) this.activity.settled(done);
+      else settlements.push(...done);
+    } catch (thrown) {
+      const error = readable(thrown);
+      const isStopped = end.aborted;
+      if (!isStopped) ran(error instanceof DiscardDelivery ? 'discarded' : 'failed');
+      if (members.length > 1 && !isStopped) return false;
+      if (error instanceof LeaseLostError) return true; // somebody else has it now, and nothing of ours was kept
+      const isReleased = isStopped || error instanceof LeaseOverError;
+      for (const delivery of members) {
+        const verdict = isReleased ? RELEASED : verdictOf(error, delivery);
+        settlements.push({ delivery, verdict, traceparent: traceparentOf(span) });
+      }
+    }
+    return true;
+  }
+
+  private async call(
+    members: readonly Readable[],
+    leases: readonly Lease[],
+    end: AbortSignal,
+  ): Promise<void> {
+    const [first] = members as [Readable];
+    const { handler } = first;
+    const over = new AbortController();
+    const timer = setTimeout(
+      () => over.abort(new DeliveryTimeoutError(handler.where, handler.timeout)),
+      handler.timeout,
+    );
+    // `AbortSignal.any` does the same, and costs a third of what an empty delivery does.
+    const onEnd = () => over.abort(end.reason);
+    if (end.aborted) onEnd();
+    else end.addEventListener('abort', onEnd);
+    const { signal } = over;
+    try {
+      const argument =
+        handler.batch === null
+          ? handler.decode(first.event)
+          : members.map(({ event }) => handler.decode(event));
+      const context = contextOf(members, signal);
+      const begin = (more: object = {}): unknown => {
+        for (const lease of leases) lease.requireTime();
+        return handler.call(argument, { ...context, ...more });
+      };
+      if (!handler.transactional) {
+        return await abandonable(async () => void (await begin()), { signal });
+      }
+      const inTransaction = async (manager: EntityManager) => {
+        await begin({ manager });
+        await this.settlements.acknowledge(manager, members);
+      };
+      if (handler.internal) await this.store.transaction(inTransaction, { signal });
+      else await this.store.hostTransaction(inTransaction, { signal });
+    } finally {
+      clearTimeout(timer);
+      end.removeEventListener('abort', onEnd);
+    }
+  }
+}
+
+const DONE = { state: 'done' } as const;
+const RELEASED = { state: 'released' } as const;
+
+function refusalOf({ event, attempt, handler }: ClaimedDelivery): Settlement['verdict'] | null {
+  if (event === null) return { state: 'discarded', error: "the event's bytes were pruned or erased" };
+  if (attempt <= handler.maxAttempts + DEATHS) return null;
+  return {
+    state: 'dead',
+    error: `every process that was to run ${handler.where} with this event has died of it`,
+  };
+}
+
+function contextOf(members: readonly Readable[], signal: AbortSignal): DeliveryContext | BatchContext {
+  const deliveries = members.map(({ id, handler, event, attempt, replay }) => ({
+    id,
+    handler: handler.name,
+    idempotencyKey: `${event.source}/${event.eventId}/${handler.name}`,
+    attempt,
+    maxAttempts: handler.maxAttempts,
+    replay,
+    signal,
+  }));
+  const [first] = deliveries as [DeliveryContext];
+  const isBatch = members[0]?.handler.batch !== null;
+  return isBatch ? { handler: first.handler, deliveries, signal } : first;
+}

@@ -1,0 +1,58 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  Optional,
+} from '@nestjs/common';
+import { EventStore } from '../../database/event-store.js';
+import { ROLE, type Role } from '../role.js';
+import { errorText } from '../running/verdict.js';
+import { HandlerRegistry } from './handler-registry.js';
+import { HandlerTable } from './handler-table.js';
+
+/** How often a process says which handlers it has, milliseconds. */
+const INTERVAL = 3_600_000;
+
+/** Says from time to time which handlers this process has, and retires those that no process has had for long. */
+@Injectable()
+export class HandlerKeeper implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('DeliveryRunner');
+  private timer: NodeJS.Timeout | undefined;
+  private keeping: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly registry: HandlerRegistry,
+    private readonly table: HandlerTable,
+    @Optional() @Inject(ROLE) private readonly role: Role = 'all',
+  ) {}
+
+  onApplicationBootstrap(): void {
+    if (this.role === 'edge') return;
+    this.timer = setInterval(() => (this.keeping = this.keep()), INTERVAL);
+    this.timer.unref();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.timer);
+    await this.keeping;
+  }
+
+  private async keep(): Promise<void> {
+    try {
+      const retired = await this.store.write(async (manager) => {
+        await this.table.keep(manager, [...this.registry.handlers.keys()]);
+        return this.table.retire(manager);
+      });
+      for (const name of retired) {
+        this.logger.warn(
+          `handler \`${name}\` is retired: no process has had it for a week, and it is given nothing any more`,
+        );
+      }
+    } catch (error) {
+      this.logger.error('the store failed to keep the handlers; trying again later', errorText(error));
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { rowsOf } from '../../database/sql.js';
+import { StoreClock } from '../clock.js';
+import { OrderingLock } from '../running/ordering-lock.js';
+import { BLOCKED } from '../running/blocked.js';
+import type { Handler } from './handler.js';
+
+/** How long a handler that no process has any more is still given deliveries, milliseconds: longer than any deploy takes. */
+export const RETIRED_AFTER = 7 * 86_400_000;
+
+/** What the router fans out to: the handlers of every process, those of another release among them. */
+@Injectable()
+export class HandlerTable {
+  constructor(
+    private readonly clock: StoreClock,
+    private readonly lock: OrderingLock,
+  ) {}
+
+  /**
+   * Enters the handlers of this process. From this commit on they are given every event that is routed, by whatever
+   * process: so a new handler misses nothing that is appended after its first start.
+   */
+  async enter(manager: EntityManager, handlers: Iterable<Handler>): Promise<void> {
+    // Nobody routes meanwhile: what they took would be past their handlers, and beyond the end of our backfill.
+    await this.lock.take(manager, true, true);
+    for (const handler of handlers) {
+      const p = this.clock.parameters();
+      const backfill =
+        handler.backfillSince === null
+          ? 'NULL, NULL, NULL'
+          : `0, (SELECT coalesce(max(seq), 0) FROM livekit_events), ${p.add(handler.backfillSince)}`;
+      await manager.query(
+        `INSERT INTO livekit_handlers (backfill_seq, backfill_to, backfill_since, name, patterns, ordered, blocking, first_seen, last_seen)
+         VALUES (${backfill}, ${p.add(handler.name)}, ${p.add(JSON.stringify(handler.patterns))},
+           ${handler.ordered}, ${handler.blocking}, ${this.clock.now(p)}, ${this.clock.now(p)})
+         ON CONFLICT (name) DO UPDATE SET patterns = excluded.patterns, ordered = excluded.ordered, blocking = excluded.blocking,
+           last_seen = excluded.last_seen, retired_at = NULL`,
+        p.values,
+      );
+      if (!handler.blocking) await this.unblock(manager, handler.name);
+    }
+  }
+
+  // An earlier release may have let its rooms wait behind dead letters.
+  private async unblock(manager: EntityManager, name: string): Promise<void> {
+    const p = this.clock.parameters();
+    await manager.query(
+      `UPDATE livekit_deliveries SET due_at = ${this.clock.now(p)}
+       WHERE handler = ${p.add(name)} AND state = 'pending' AND due_at = ${BLOCKED}`,
+      p.values,
+    );
+  }
+
+  /** Says that this process still has these handlers. */
+  async keep(manager: EntityManager, names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    await this.lock.take(manager, true, true); // or two processes could wait for each other's rows
+    const p = this.clock.parameters();
+    await manager.query(
+      `UPDATE livekit_handlers SET last_seen = ${this.clock.now(p)}, retired_at = NULL WHERE name IN ${p.list(names)}`,
+      p.values,
+    );
+  }
+
+  /** Retires the handlers that no process has had for a week, with what waits for them. @returns their names. */
+  async retire(manager: EntityManager): Promise<string[]> {
+    const gone = this.clock.parameters();
+    const rows = rowsOf<{ name: string }>(
+      await manager.query(
+        `UPDATE livekit_handlers SET retired_at = ${this.clock.now(gone)}
+         WHERE retired_at IS NULL AND last_seen < ${this.clock.now(gone)} - ${RETIRED_AFTER} RETURNING name`,
+        gone.values,
+      ),
+    );
+    // Also of those retired before: somebody may have replayed what nobody will run.
+    const p = this.clock.parameters();
+    await manager.query(
+      `UPDATE livekit_deliveries SET state = 'retired', done_at = ${this.clock.now(p)}
+       WHERE state = 'pending' AND handler IN (SELECT name FROM livekit_handlers WHERE retired_at IS NOT NULL)`,
+      p.values,
+    );
+    return rows.map(({ name }) => name);
+  }
+}

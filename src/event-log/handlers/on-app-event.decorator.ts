@@ -1,0 +1,62 @@
+import { declareHandler, type HandlerOptions } from './handler.js';
+import type { HandlerDecorator } from './context.js';
+import { type LoggedEvent, ownId } from '../events.js';
+
+/** An event that the host has appended to the log. */
+export interface AppEvent<T = unknown> {
+  id: string;
+  name: string;
+  project: string;
+  /** UTC milliseconds. */
+  occurredAt: number;
+  room: { sid: string | null; name: string | null };
+  data: T;
+}
+
+/** What becomes of a delivery that is out of attempts. */
+export interface DeadDelivery {
+  deliveryId: number;
+  handler: string;
+  attempts: number;
+  /** The first line of the last error. */
+  error: string;
+  event: { id: string; kind: string; name: string };
+}
+
+/** Decodes an event whose body is its data. */
+export function decodeAppEvent(event: LoggedEvent): AppEvent {
+  return {
+    id: ownId(event),
+    name: event.name,
+    project: event.source,
+    occurredAt: event.occurredAt,
+    room: { sid: event.roomSid, name: event.roomName },
+    data: JSON.parse(event.body.toString('utf8')),
+  };
+}
+
+/**
+ * Handles an event of the host's (`EventLog.append`, `appendIn`) durably: stored, retried, dead-lettered, replayable.
+ *
+ * @typeParam T what `data` is: what the method takes it for, unless told. Told, options that change what the method is given
+ * (`batch`, `transactional`) must be told as `O`: TypeScript infers all or none.
+ */
+export function OnAppEvent<T = never, const O extends HandlerOptions = HandlerOptions>(
+  names: string | readonly string[],
+  options?: O,
+): HandlerDecorator<AppEvent<T>, O> {
+  return declareHandler({
+    kind: 'app',
+    names: [names].flat(),
+    options: options ?? {},
+    decode: decodeAppEvent,
+  });
+}
+
+/** Handles what becomes of deliveries: `delivery.dead`, a delivery that is out of attempts. */
+export function OnDeliveryEvent<const O extends HandlerOptions = HandlerOptions>(
+  name: 'delivery.dead',
+  options?: O,
+): HandlerDecorator<AppEvent<DeadDelivery>, O> {
+  return declareHandler({ kind: 'delivery', names: [name], options: options ?? {}, decode: decodeAppEvent });
+}

@@ -1,0 +1,64 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import type { LoggedEvent } from './events.js';
+
+/** The parts of EventEmitter2 that are used here. */
+interface Emitter {
+  emitAsync(name: string, event: unknown): Promise<unknown>;
+  hasListeners(name: string): boolean;
+  listenersAny(): unknown[];
+}
+
+/** An event that listeners are to be told of. */
+export interface Emission {
+  event: LoggedEvent;
+  /** What they listen to. */
+  name: string;
+  /** Makes what they are given. */
+  decode(event: LoggedEvent): unknown;
+}
+
+/**
+ * The host's own event emitter, if it brings one (`EventEmitterModule.forRoot()`): it is told of committed events, live, best
+ * effort, in this process.
+ */
+@Injectable()
+export class HostEmitter implements OnModuleInit {
+  private readonly logger = new Logger('EventBus');
+  private emitter: Emitter | undefined;
+
+  constructor(private readonly moduleRef: ModuleRef) {}
+
+  async onModuleInit(): Promise<void> {
+    this.emitter = await this.hosts();
+  }
+
+  /** Tells listeners, after whoever waits for the commit has been answered: in the next turn of the event loop. */
+  emitSoon(emissions: readonly Emission[]): void {
+    const { emitter } = this;
+    if (emitter === undefined || emissions.length === 0) return;
+    setImmediate(() => emissions.forEach((emission) => void this.emit(emitter, emission)));
+  }
+
+  private async emit(emitter: Emitter, { event, name, decode }: Emission): Promise<void> {
+    try {
+      // Nothing is decoded that nobody hears; an emitter with wildcards leaves `onAny` out of `hasListeners`.
+      if (!emitter.hasListeners(name) && emitter.listenersAny().length === 0) return;
+      await emitter.emitAsync(name, decode(event)); // awaited, so that a rejection ends here and not the process
+    } catch (error) {
+      this.logger.error(
+        `a listener of ${name} failed on event ${event.eventId}`,
+        error instanceof Error ? error.stack : error,
+      );
+    }
+  }
+
+  private async hosts(): Promise<Emitter | undefined> {
+    try {
+      const { EventEmitter2 } = await import('@nestjs/event-emitter');
+      return this.moduleRef.get<Emitter>(EventEmitter2, { strict: false });
+    } catch {
+      return undefined; // not installed, or not imported
+    }
+  }
+}

@@ -1,0 +1,242 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EntityManager } from 'typeorm';
+import { EventStore } from '../../database/event-store.js';
+import { plainText } from '../events.js';
+import { EraseSteps, type SidOfProject } from './erase-steps.js';
+import { holds, mentions } from './mentions.js';
+import { newPseudonym } from './pseudonym.js';
+
+/** Whom or what to erase. */
+export interface ErasedSubject {
+  kind: 'identity' | 'room';
+  /** The identity; the room's name or sid. */
+  text: string;
+  /** Of this project only; of all, unless told. */
+  project: string | undefined;
+  /** What takes the place of a name that others are grouped by; a new one for every erasure. */
+  pseudonym: string;
+}
+
+/** Erases what it keeps itself, at the hand of `Erasure`, in short transactions of its own. */
+export interface ErasurePart {
+  name: 'sessions';
+  /** @returns how many rows it changed. */
+  erase(subject: ErasedSubject): Promise<number>;
+}
+
+/** What was erased. */
+export interface ErasedCounts {
+  /** Events whose bytes are gone. */
+  bodies: number;
+  /** Bodies that were in quarantine. */
+  quarantined: number;
+  /** Texts of failed attempts. */
+  errors: number;
+  /** Events whose room has a pseudonym now. */
+  roomNames: number;
+  /** Connections, or rooms, that the sessions are made of. */
+  sessions: number;
+}
+
+/** What is erased, and where. */
+export interface ErasureOptions {
+  /** Of this project only; of all, unless told. */
+  project?: string;
+}
+
+/** An erasure was asked for in a way that can't be meant; the message names the cure. */
+export class ErasureError extends Error {
+  override readonly name = 'ErasureError';
+}
+
+/** Between two transactions, so that others get their turn, milliseconds. */
+const PAUSE = 2;
+
+/** How often SQLite's log is tried to be emptied while somebody reads. */
+const TRIES = 50;
+
+/** Events erased in one transaction. */
+const BATCH = 200;
+
+/** Erases people and rooms from the store, so that nobody could tell any more who it was; what they did is still counted. */
+@Injectable()
+export class Erasure {
+  private readonly logger = new Logger('Erasure');
+  private readonly parts: ErasurePart[] = [];
+
+  constructor(private readonly store: EventStore) {}
+
+  /** Lets a part of the application erase what it keeps, with the rest. */
+  register(part: ErasurePart): void {
+    this.parts.push(part);
+  }
+
+  /**
+   * Erases an identity: the bytes of every event that has it as a value anywhere in its JSON, of what is in quarantine,
+   * error texts, and its traces in sessions, where a pseudonym stands for it. Events stay known by id, time and hash, so
+   * that repeats are still told; durations and counts stay what they were.
+   *
+   * What is stored later brings it back: call it when the identity is gone from LiveKit, and again if a webhook or a handler
+   * was on its way meanwhile. Events that handlers have not been given yet are discarded.
+   *
+   * @throws ErasureError when the identity is empty.
+   */
+  eraseIdentity(identity: string, options: ErasureOptions = {}): Promise<ErasedCounts> {
+    return this.erase('identity', identity, options);
+  }
+
+  /**
+   * Erases a room by its name or its sid: the bytes of its events and of every event that has the name as a value, and its
+   * name and description in events and sessions, where a pseudonym stands for it. The people in it stay: erase them by
+   * their identities. As with identities, what is stored later brings it back.
+   *
+   * @throws ErasureError when the room is empty.
+   */
+  eraseRoom(room: string, options: ErasureOptions = {}): Promise<ErasedCounts> {
+    return this.erase('room', room, options);
+  }
+
+  private async erase(
+    kind: ErasedSubject['kind'],
+    text: string,
+    { project }: ErasureOptions,
+  ): Promise<ErasedCounts> {
+    if (typeof text !== 'string' || text === '')
+      throw new ErasureError(
+        `there is no ${kind} to erase: give its ${kind === 'room' ? 'name or sid' : 'text'}`,
+      );
+    const counts = { bodies: 0, quarantined: 0, errors: 0, roomNames: 0, sessions: 0 };
+    const subject = { kind, text, project, pseudonym: newPseudonym() };
+    const work = new EraseSteps(this.store.dialect, project);
+    // The events first: a handler that still gets one after the sessions were erased would bring it back.
+    const ends = await this.store.read((manager) => work.ends(manager));
+    if (kind === 'room') await this.eraseEventsOfRoom(work, subject, ends.seq, counts);
+    await this.eraseMentions(work, text, ends.seq, counts);
+    await this.eraseQuarantined(work, text, counts);
+    await this.eraseErrors(work, text, ends.delivery, counts);
+    for (const part of this.parts) counts[part.name] += await part.erase(subject);
+    await this.emptyLog();
+    return counts;
+  }
+
+  private async eraseMentions(
+    work: EraseSteps,
+    text: string,
+    end: number,
+    counts: ErasedCounts,
+  ): Promise<void> {
+    for (let from: number | null = 0; from !== null && from < end;) {
+      const after: number = from;
+      const { found, last } = await this.store.read((manager) => work.bodies(manager, text, after));
+      // An error's text is no value of its own.
+      const mentioning = found.filter(({ kind, raw }) =>
+        kind === 'delivery' ? holds(raw, text) : mentions(raw, text),
+      );
+      await this.eraseEvents(
+        work,
+        mentioning.map(({ seq }) => seq),
+        counts,
+      );
+      from = last;
+      await delay(PAUSE);
+    }
+  }
+
+  private async eraseQuarantined(work: EraseSteps, text: string, counts: ErasedCounts): Promise<void> {
+    let from: { source: string; sha256: string } | null = { source: '', sha256: '' };
+    while (from !== null) {
+      const after: { source: string; sha256: string } = from;
+      const { found, last } = await this.store.read((manager) => work.quarantined(manager, text, after));
+      const mentioning = found.filter(({ raw }) => mentions(raw, text));
+      if (mentioning.length > 0)
+        counts.quarantined += await this.write((manager) => work.quarantine(manager, mentioning));
+      from = last;
+      await delay(PAUSE);
+    }
+  }
+
+  private async eraseErrors(
+    work: EraseSteps,
+    text: string,
+    end: number,
+    counts: ErasedCounts,
+  ): Promise<void> {
+    for (let from = 0; from < end;) {
+      const { found, last } = await this.store.read((manager) =>
+        work.errorsWith(manager, plainText(text), from),
+      );
+      if (found.length > 0) counts.errors += await this.write((manager) => work.errors(manager, found));
+      from = last;
+      await delay(PAUSE);
+    }
+  }
+
+  private async eraseEventsOfRoom(
+    work: EraseSteps,
+    { text, pseudonym }: ErasedSubject,
+    end: number,
+    counts: ErasedCounts,
+  ): Promise<void> {
+    const sids = new Map<string, SidOfProject>();
+    for (let from = 0; from < end;) {
+      const { found, last } = await this.store.read((manager) =>
+        work.eventsOfRoom(manager, plainText(text), from),
+      );
+      await this.eraseEvents(
+        work,
+        found.map(({ seq }) => seq),
+        counts,
+        pseudonym,
+      );
+      for (const { source, roomSid } of found)
+        if (roomSid !== null) sids.set(`${source}/${roomSid}`, { source, roomSid });
+      from = last;
+      await delay(PAUSE);
+    }
+    // Some events tell a room's sid only.
+    for (const sid of sids.values()) {
+      for (let from: number | undefined = 0; from !== undefined;) {
+        const after: number = from;
+        const seqs = await this.store.read((manager) => work.eventsOfSid(manager, sid, after));
+        await this.eraseEvents(work, seqs, counts, pseudonym);
+        from = seqs.at(-1);
+      }
+    }
+  }
+
+  private async eraseEvents(
+    work: EraseSteps,
+    seqs: readonly number[],
+    counts: ErasedCounts,
+    pseudonym?: string,
+  ): Promise<void> {
+    for (let from = 0; from < seqs.length; from += BATCH) {
+      const some = seqs.slice(from, from + BATCH);
+      const erased = await this.write(async (manager) => ({
+        ...(await work.events(manager, some)),
+        roomNames: pseudonym === undefined ? 0 : await work.roomNames(manager, some, pseudonym),
+      }));
+      counts.bodies += erased.bodies;
+      counts.errors += erased.errors;
+      counts.roomNames += erased.roomNames;
+    }
+  }
+
+  private async write<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    const result = await this.store.write(work);
+    await delay(PAUSE);
+    return result;
+  }
+
+  private async emptyLog(): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      if (await this.store.emptyLogNow()) return;
+      await delay(100);
+    }
+    this.logger.warn(
+      "what was erased may still be read in SQLite's write-ahead log, which somebody is reading: it goes with its next checkpoint, " +
+        'at the latest when the application stops',
+    );
+  }
+}

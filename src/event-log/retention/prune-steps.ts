@@ -1,0 +1,197 @@
+import type { EntityManager } from 'typeorm';
+import type { Dialect } from '../../database/sql.js';
+import { Parameters, rowsOf } from '../../database/sql.js';
+import type { EventKind } from '../events.js';
+import type { FlooredEvent } from './dedup-floor.js';
+
+/** Rows looked at in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
+export const BATCH = 500;
+
+/** What a step took away, and where the next one begins; `null`: there is no more to look at. */
+export interface Step<Cursor> {
+  removed: number;
+  next: Cursor | null;
+}
+
+/** Where a walk over finished deliveries is. */
+export interface DeliveryCursor {
+  doneAt: number;
+  id: number;
+}
+
+/** An event that may go. */
+export interface PrunableEvent extends FlooredEvent {
+  seq: number;
+}
+
+interface Keyed {
+  id: number | string;
+}
+
+/** The states of a delivery that is at its end and waits for nobody. */
+const FINISHED = "('done', 'discarded', 'dismissed', 'replayed', 'retired')";
+
+/** The SQL of: nobody waits for this event of `livekit_events e` any more. */
+const isDone = (cutoff: string): string =>
+  `e.received_at < ${cutoff} AND e.routed AND NOT EXISTS (
+     SELECT 1 FROM livekit_deliveries d WHERE d.event_seq = e.seq AND d.state IN ('pending', 'running', 'dead'))`;
+
+/**
+ * The SQL of retention. Every step looks at the next rows behind a cursor, in the order of an index: so what must stay
+ * (dead letters) is passed over once, and no statement looks at more than a batch.
+ */
+export class PruneSteps {
+  constructor(private readonly dialect: Dialect) {}
+
+  /**
+   * The last place in the log that a walk needs to look at; `null` when nothing is so old. Received in about the order of
+   * the log: what was overtaken by more than a thousand is found by the next pass.
+   */
+  async lastBefore(manager: EntityManager, cutoff: number): Promise<number | null> {
+    const p = this.parameters();
+    const [row] = await manager.query<{ last: number | string | null }[]>(
+      `SELECT max(seq) AS last FROM
+         (SELECT seq FROM livekit_events WHERE received_at < ${p.add(cutoff)} ORDER BY received_at DESC, seq DESC LIMIT 1000) AS late`,
+      p.values,
+    );
+    return row?.last == null ? null : Number(row.last);
+  }
+
+  /** Prunes bytes, in the order of the log. */
+  async bodies(manager: EntityManager, cutoff: number, from: number, to: number): Promise<Step<number>> {
+    const window = this.parameters();
+    const rows = await manager.query<Keyed[]>(
+      `SELECT event_seq AS id FROM livekit_bodies
+       WHERE event_seq > ${window.add(from)} AND event_seq <= ${window.add(to)} ORDER BY event_seq LIMIT ${BATCH}`,
+      window.values,
+    );
+    const seqs = idsOf(rows);
+    if (seqs.length === 0) return { removed: 0, next: null };
+    const p = this.parameters();
+    const gone = await manager.query(
+      `DELETE FROM livekit_bodies WHERE event_seq IN
+         (SELECT e.seq FROM livekit_events e WHERE e.seq IN ${p.list(seqs)} AND ${isDone(p.add(cutoff))})
+       RETURNING event_seq`,
+      p.values,
+    );
+    return { removed: rowsOf(gone).length, next: behind(seqs) };
+  }
+
+  /** Prunes deliveries with their attempts, in the order they ended. */
+  async deliveries(
+    manager: EntityManager,
+    cutoff: number,
+    { doneAt, id }: DeliveryCursor,
+  ): Promise<Step<DeliveryCursor>> {
+    const window = this.parameters();
+    const at = window.add(doneAt);
+    const rows = await manager.query<(Keyed & { done_at: number | string })[]>(
+      `SELECT id, done_at FROM livekit_deliveries
+       WHERE done_at < ${window.add(cutoff)} AND done_at >= ${at} AND (done_at > ${at} OR id > ${window.add(id)})
+       ORDER BY done_at, id LIMIT ${BATCH}`,
+      window.values,
+    );
+    const last = rows.at(-1);
+    if (last === undefined) return { removed: 0, next: null };
+    const p = this.parameters();
+    const gone = idsOf(
+      rowsOf<Keyed>(
+        await manager.query(
+          `DELETE FROM livekit_deliveries WHERE id IN ${p.list(idsOf(rows))} AND state IN ${FINISHED} RETURNING id`,
+          p.values,
+        ),
+      ),
+    );
+    await this.deleteIn(manager, 'livekit_attempts', 'delivery_id', gone);
+    return {
+      removed: gone.length,
+      next: rows.length < BATCH ? null : { doneAt: Number(last.done_at), id: Number(last.id) },
+    };
+  }
+
+  /** The events that may go now, among the next ones of the log. */
+  async prunableEvents(
+    manager: EntityManager,
+    cutoff: number,
+    from: number,
+    to: number,
+  ): Promise<{ events: PrunableEvent[]; next: number | null }> {
+    const p = this.parameters();
+    const rows = await manager.query<
+      {
+        seq: number | string;
+        source: string;
+        kind: EventKind;
+        occurred_at: number | string;
+        is_done: boolean | number;
+      }[]
+    >(
+      // Materialized, or PostgreSQL would look through all deliveries for the few of these.
+      `WITH e AS MATERIALIZED
+         (SELECT seq, source, kind, occurred_at, received_at, routed FROM livekit_events
+          WHERE seq > ${p.add(from)} AND seq <= ${p.add(to)} ORDER BY seq LIMIT ${BATCH})
+       SELECT e.seq, e.source, e.kind, e.occurred_at, (${isDone(p.add(cutoff))}) AS is_done
+       FROM e ORDER BY e.seq`,
+      p.values,
+    );
+    return {
+      events: rows
+        .filter((row) => row.is_done)
+        .map(({ seq, source, kind, occurred_at }) => ({
+          seq: Number(seq),
+          source,
+          kind,
+          occurredAt: Number(occurred_at),
+        }))
+        // One that says it is of the future stays until then: its floor would shut out everything before.
+        .filter(({ kind, occurredAt }) => kind !== 'livekit' || occurredAt < cutoff),
+      next: behind(rows.map(({ seq }) => Number(seq))),
+    };
+  }
+
+  /** Prunes those of these events that may still go, with all that hangs on them. @returns how many. */
+  async events(manager: EntityManager, cutoff: number, seqs: readonly number[]): Promise<number> {
+    const p = this.parameters();
+    const gone = idsOf(
+      rowsOf<Keyed>(
+        await manager.query(
+          `DELETE FROM livekit_events AS e WHERE e.seq IN ${p.list(seqs)} AND ${isDone(p.add(cutoff))} RETURNING seq AS id`,
+          p.values,
+        ),
+      ),
+    );
+    if (gone.length === 0) return 0;
+    await this.deleteIn(manager, 'livekit_bodies', 'event_seq', gone);
+    const some = this.parameters();
+    const deliveries = rowsOf<Keyed>(
+      await manager.query(
+        `DELETE FROM livekit_deliveries WHERE event_seq IN ${some.list(gone)} RETURNING id`,
+        some.values,
+      ),
+    );
+    await this.deleteIn(manager, 'livekit_attempts', 'delivery_id', idsOf(deliveries));
+    return gone.length;
+  }
+
+  private async deleteIn(
+    manager: EntityManager,
+    table: string,
+    column: string,
+    ids: readonly number[],
+  ): Promise<void> {
+    for (let from = 0; from < ids.length; from += BATCH) {
+      const p = this.parameters();
+      const some = p.list(ids.slice(from, from + BATCH));
+      await manager.query(`DELETE FROM ${table} WHERE ${column} IN ${some}`, p.values);
+    }
+  }
+
+  private parameters(): Parameters {
+    return new Parameters(this.dialect);
+  }
+}
+
+const idsOf = (rows: readonly Keyed[]): number[] => rows.map(({ id }) => Number(id));
+
+const behind = (seqs: readonly number[]): number | null =>
+  seqs.length < BATCH ? null : (seqs.at(-1) ?? null);

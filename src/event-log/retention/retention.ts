@@ -1,0 +1,189 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  Optional,
+} from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EntityManager } from 'typeorm';
+import { EventStore } from '../../database/event-store.js';
+import { isOurTurn } from '../../database/our-turn.js';
+import { StoreClock } from '../clock.js';
+import { DedupFloor } from './dedup-floor.js';
+import { BATCH, PruneSteps, type Step } from './prune-steps.js';
+import { RETENTION_DEFAULTS, RETENTION_SETTINGS, type RetentionSettings } from './retention-options.js';
+import { ROLE, type Role } from '../role.js';
+import { errorText } from '../running/verdict.js';
+
+/** How many rows were pruned. */
+export interface PrunedCounts {
+  bodies: number;
+  deliveries: number;
+  /** With what was left of their bytes and deliveries. */
+  events: number;
+  sessions: number;
+}
+
+/** Prunes what it keeps itself, at the hand of `Retention`. */
+export interface RetentionPart {
+  /** The option that says how long. */
+  name: 'sessions';
+  /** Prunes some of what is older than `cutoff`, about `limit` rows, in the caller's transaction. @returns how many; 0: no more. */
+  prune(manager: EntityManager, cutoff: number, limit: number): Promise<number>;
+}
+
+/** When it first looks for what is due, after the start, milliseconds. */
+const FIRST = 60_000;
+
+/** How often from there on, milliseconds. */
+const INTERVAL = 3_600_000;
+
+/** Between two batches, so that others get their turn, milliseconds. */
+const PAUSE = 2;
+
+/** Prunes what has been kept for long enough, every hour, in small transactions that nobody has to wait for. */
+@Injectable()
+export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('Retention');
+  private readonly parts: RetentionPart[] = [];
+  private readonly steps: PruneSteps;
+  private pass: Promise<unknown> = Promise.resolve();
+  private timer: NodeJS.Timeout | undefined;
+  private stopping = false;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: StoreClock,
+    private readonly floor: DedupFloor,
+    @Optional()
+    @Inject(RETENTION_SETTINGS)
+    private readonly settings: RetentionSettings = RETENTION_DEFAULTS,
+    @Optional() @Inject(ROLE) private readonly role: Role = 'all',
+  ) {
+    this.steps = new PruneSteps(store.dialect);
+  }
+
+  onApplicationBootstrap(): void {
+    if (this.role !== 'edge') this.pruneIn(FIRST);
+  }
+
+  /** The batch in hand is ended, and no other is begun. */
+  async onModuleDestroy(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.timer);
+    await this.pass;
+  }
+
+  /** Lets a part of the application prune what it keeps, with the rest. */
+  register(part: RetentionPart): void {
+    this.parts.push(part);
+  }
+
+  /** Prunes all that is due now. On PostgreSQL, what another process prunes meanwhile is left to it. */
+  prune(): Promise<PrunedCounts> {
+    const pass = this.pass.then(() => this.pruneAll());
+    this.pass = pass.catch(() => undefined);
+    return pass;
+  }
+
+  private pruneIn(milliseconds: number): void {
+    this.timer = setTimeout(() => {
+      void this.prune()
+        .then((counts) => this.report(counts))
+        .catch((error: unknown) =>
+          this.logger.error('the store failed to prune; trying again later', errorText(error)),
+        )
+        .finally(() => this.stopping || this.pruneIn(INTERVAL));
+    }, milliseconds);
+    this.timer.unref();
+  }
+
+  private report(counts: PrunedCounts): void {
+    const pruned = Object.entries(counts).filter(([, count]) => count > 0);
+    if (pruned.length > 0)
+      this.logger.log(`pruned ${pruned.map(([what, count]) => `${count} ${what}`).join(', ')}`);
+  }
+
+  private async pruneAll(): Promise<PrunedCounts> {
+    const now = await this.store.read((manager) => this.clock.read(manager));
+    const older = async (what: keyof PrunedCounts, prune: (cutoff: number) => Promise<number>) => {
+      const age = this.settings[what];
+      return age === false || this.stopping ? 0 : prune(now - age);
+    };
+    return {
+      deliveries: await older('deliveries', (cutoff) => this.pruneDeliveries(cutoff)),
+      bodies: await older('bodies', (cutoff) => this.pruneBodies(cutoff)),
+      events: await older('events', (cutoff) => this.pruneEvents(cutoff)),
+      sessions: await older('sessions', (cutoff) => this.pruneParts('sessions', cutoff)),
+    };
+  }
+
+  private pruneDeliveries(cutoff: number): Promise<number> {
+    return this.walk({ doneAt: 0, id: 0 }, (cursor) =>
+      this.batch((manager) => this.steps.deliveries(manager, cutoff, cursor)),
+    );
+  }
+
+  private async pruneBodies(cutoff: number): Promise<number> {
+    const last = await this.store.read((manager) => this.steps.lastBefore(manager, cutoff));
+    if (last === null) return 0;
+    return this.walk(0, (from) => this.batch((manager) => this.steps.bodies(manager, cutoff, from, last)));
+  }
+
+  private async pruneEvents(cutoff: number): Promise<number> {
+    const last = await this.store.read((manager) => this.steps.lastBefore(manager, cutoff));
+    if (last === null) return 0;
+    return this.walk(0, async (from): Promise<Step<number> | null> => {
+      const found = await this.batch(async (manager) => {
+        const { events, next } = await this.steps.prunableEvents(manager, cutoff, from, last);
+        await this.floor.raise(manager, events);
+        return { seqs: events.map(({ seq }) => seq), next };
+      });
+      if (found === null) return null;
+      const { seqs, next } = found;
+      if (seqs.length === 0) return { removed: 0, next };
+      if (!(await this.floor.isSeenByAll())) {
+        this.logger.warn('a transaction on the log has been open for long: pruning its events later');
+        return null;
+      }
+      const removed = await this.batch((manager) => this.steps.events(manager, cutoff, seqs));
+      return removed === null ? null : { removed, next };
+    });
+  }
+
+  private async pruneParts(name: RetentionPart['name'], cutoff: number): Promise<number> {
+    let removed = 0;
+    for (const part of this.parts.filter((one) => one.name === name)) {
+      removed += await this.walk('more', async () => {
+        const some = await this.batch((manager) => part.prune(manager, cutoff, BATCH));
+        return some === null ? null : { removed: some, next: some === 0 ? null : 'more' };
+      });
+    }
+    return removed;
+  }
+
+  /** Takes steps until there is no more to look at, or another process is at it. */
+  private async walk<Cursor>(
+    start: Cursor,
+    take: (cursor: Cursor) => Promise<Step<Cursor> | null>,
+  ): Promise<number> {
+    let removed = 0;
+    for (let cursor: Cursor | null = start; cursor !== null && !this.stopping;) {
+      const step: Step<Cursor> | null = await take(cursor);
+      if (step === null) break;
+      removed += step.removed;
+      cursor = step.next;
+      await delay(PAUSE);
+    }
+    return removed;
+  }
+
+  /** `null`: another process prunes. */
+  private batch<T>(work: (manager: EntityManager) => Promise<T>): Promise<T | null> {
+    return this.store.write(async (manager) =>
+      (await isOurTurn(this.store.dialect, manager, 'pruning')) ? work(manager) : null,
+    );
+  }
+}

@@ -1,0 +1,48 @@
+/** A lease was over before its delivery was begun: others may run it by now. */
+export class LeaseOverError extends Error {
+  override readonly name = 'LeaseOverError';
+}
+
+/** How a process holds a delivery that it has claimed. */
+export class Lease {
+  private readonly over = new AbortController();
+  private end: number;
+
+  /**
+   * @param id of the delivery.
+   * @param milliseconds how long it lasts.
+   * @param asked when it was asked for, by `performance.now()`: it was given later, and so ends no sooner than we think.
+   */
+  constructor(
+    private readonly id: number,
+    private readonly milliseconds: number,
+    asked: number,
+  ) {
+    this.end = asked + milliseconds;
+  }
+
+  /** Aborted when the delivery is given up. */
+  get signal(): AbortSignal {
+    return this.over.signal;
+  }
+
+  /** It was lengthened. */
+  renew(asked: number): void {
+    this.end = asked + this.milliseconds;
+  }
+
+  /** It was lost, or there is no more time for its run. */
+  giveUp(reason: Error): void {
+    this.over.abort(reason);
+  }
+
+  /**
+   * Whoever was held up wakes with a lease that is over, and learns from the store only later that it is lost.
+   *
+   * @throws LeaseOverError unless it lasts.
+   */
+  requireTime(): void {
+    if (performance.now() > this.end)
+      throw new LeaseOverError(`the lease of delivery ${this.id} is over before it was begun`);
+  }
+}

@@ -1,0 +1,135 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
+import { EventStore } from '../../database/event-store.js';
+import { HostEvents } from '../append/host-events.js';
+
+/** PostgreSQL's channel of ours. */
+const CHANNEL = 'livekit_events';
+
+/** However much is appended, other processes are told no more often, milliseconds. */
+const SPACING = 50;
+
+/** How long a notification of our own may take to come back, milliseconds. */
+const ECHO = 5_000;
+
+/** How long to wait before listening again when the connection is lost, milliseconds; the slow poll goes on meanwhile. */
+const RECONNECT = 2_000;
+
+/**
+ * Tells the other processes on a PostgreSQL database that there is something to do, and hears it from them: a hint
+ * only, which may be lost. Nothing is to be told on SQLite, which has one process.
+ */
+@Injectable()
+export class Notifications implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger('DeliveryRunner');
+  private readonly self = randomUUID();
+  private readonly listeners = new Set<() => void>();
+  private listening: Promise<void> | undefined;
+  private endListening: () => Promise<void> = async () => undefined;
+  private forget: () => void = () => undefined;
+  private reconnect: NodeJS.Timeout | undefined;
+  private spacing: NodeJS.Timeout | undefined;
+  private echo: NodeJS.Timeout | undefined;
+  private isStale = false;
+  private stopped = false;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly events: HostEvents,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.store.dialect === 'sqlite') return;
+    this.forget = this.events.onCommitted(() => this.notify());
+    await (this.listening = this.listen());
+  }
+
+  /** As late as it can be: what is received and released while the application stops is for the others to run. */
+  async onApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    this.forget();
+    clearTimeout(this.reconnect);
+    clearTimeout(this.spacing);
+    clearTimeout(this.echo);
+    if (this.isStale) await this.send();
+    await this.listening;
+    await this.endListening();
+  }
+
+  /** Calls `listener` when another process has done something; returns what ends that. */
+  onNotified(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Tells the other processes, soon. */
+  notify(): void {
+    if (this.store.dialect === 'sqlite' || this.stopped) return;
+    this.isStale = true;
+    if (this.spacing !== undefined) return;
+    this.isStale = false;
+    this.spacing = setTimeout(() => {
+      this.spacing = undefined;
+      if (this.isStale) this.notify();
+    }, SPACING);
+    this.spacing.unref();
+    void this.send();
+  }
+
+  /** Tells every process of what a transaction of the host's has appended, when it is committed. */
+  async notifyIn(manager: EntityManager): Promise<void> {
+    if (this.store.dialect === 'postgres') await manager.query('SELECT pg_notify($1, $2)', [CHANNEL, '']);
+  }
+
+  // Not in the transaction of an append: PostgreSQL lets only one commit at a time that notifies.
+  private async send(): Promise<void> {
+    await this.store
+      .read((manager) => manager.query('SELECT pg_notify($1, $2)', [CHANNEL, this.self]))
+      .catch(() => undefined);
+  }
+
+  // A pooler takes the wish to listen, and passes nothing on.
+  private expectEcho(): void {
+    clearTimeout(this.echo);
+    this.echo = setTimeout(() => {
+      this.logger.warn(
+        'notifications of PostgreSQL do not come through, and so what another process appends is noticed late: where a pooler ' +
+          'such as PgBouncer stands between, give `database.listenUrl` (DATABASE_LISTEN_URL), which leads to the server itself',
+      );
+    }, ECHO);
+    this.echo.unref();
+    void this.send();
+  }
+
+  private hear(payload: string): void {
+    if (payload === this.self) clearTimeout(this.echo);
+    else this.tell();
+  }
+
+  private async listen(): Promise<void> {
+    try {
+      this.endListening = await this.store.listen(
+        CHANNEL,
+        (payload) => this.hear(payload),
+        () => this.listenAgain(),
+      );
+      this.tell(); // of what was missed before
+      this.expectEcho();
+    } catch (error) {
+      this.logger.warn(`can't listen for notifications of PostgreSQL; polling until then: ${String(error)}`);
+      this.listenAgain();
+    }
+  }
+
+  private listenAgain(): void {
+    clearTimeout(this.echo);
+    if (this.stopped) return;
+    this.reconnect = setTimeout(() => (this.listening = this.listen()), RECONNECT);
+    this.reconnect.unref();
+  }
+
+  private tell(): void {
+    for (const listener of this.listeners) listener();
+  }
+}

@@ -1,0 +1,35 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { EventStore } from '../../database/event-store.js';
+
+/** PostgreSQL's advisory lock of ours for the order of deliveries ("lkwh" in ASCII, and 2). */
+const ORDERING_LOCK = '1819047784, 2';
+
+/**
+ * Held by whoever routes, and by whoever claims or holds back deliveries that are ordered by room: two of them at once
+ * could not see what the other is about to commit, and a delivery would overtake another. SQLite has one writer.
+ */
+@Injectable()
+export class OrderingLock {
+  constructor(private readonly store: EventStore) {}
+
+  /**
+   * Takes the lock for the rest of the transaction.
+   *
+   * @param isNeeded waits for it.
+   * @param isWanted takes it if nobody has it.
+   * @returns whether it is held.
+   */
+  async take(manager: EntityManager, isNeeded: boolean, isWanted: boolean): Promise<boolean> {
+    if (this.store.dialect === 'sqlite') return true;
+    if (isNeeded) {
+      await manager.query(`SELECT pg_advisory_xact_lock(${ORDERING_LOCK})`);
+      return true;
+    }
+    if (!isWanted) return false;
+    const [row] = await manager.query<{ taken: boolean }[]>(
+      `SELECT pg_try_advisory_xact_lock(${ORDERING_LOCK}) AS taken`,
+    );
+    return row?.taken ?? false;
+  }
+}

@@ -1,0 +1,76 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { EventStore } from '../../database/event-store.js';
+import { rowsOf, skipLocked } from '../../database/sql.js';
+import { StoreClock } from '../clock.js';
+
+/** Gives back what the dead had claimed, and knows when there is something to do again. */
+@Injectable()
+export class Recovery {
+  private readonly logger = new Logger('DeliveryRunner');
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: StoreClock,
+  ) {}
+
+  /** On SQLite whoever had anything running is dead: this process is the only one. On PostgreSQL leases must run out. */
+  async atStart(): Promise<void> {
+    if (this.store.dialect === 'sqlite') await this.giveBack('true');
+    else await this.ofTheDead();
+  }
+
+  /** Gives back what is running under a lease that is over. It keeps its place, and the attempt counts. */
+  ofTheDead(): Promise<void> {
+    return this.giveBack(null);
+  }
+
+  /**
+   * What there is to wait for: milliseconds until the next thing of these handlers falls due, or a lease is over, and whether
+   * something is overdue, which somebody else has or holds up.
+   */
+  async untilNext(handlers: readonly string[]): Promise<{ wait: number; isOverdue: boolean }> {
+    const p = this.clock.parameters();
+    const now = this.clock.now(p);
+    const times = handlers.flatMap((handler) => {
+      const name = p.add(handler);
+      const first = `SELECT min(due_at) AS at FROM livekit_deliveries WHERE state = 'pending' AND handler = ${name}
+        AND NOT EXISTS (SELECT 1 FROM livekit_handlers WHERE name = ${name} AND paused)`;
+      return [first, `${first} AND due_at > ${now}`];
+    });
+    times.push("SELECT min(lease_until) AS at FROM livekit_deliveries WHERE state = 'running'");
+    const [row] = await this.store.read((manager) =>
+      manager.query<{ wait: number | string | null; overdue: number | null }[]>(
+        `SELECT min(CASE WHEN at > ${now} THEN at END) - ${now} AS wait, max(CASE WHEN at <= ${now} THEN 1 END) AS overdue
+         FROM (${times.join(' UNION ALL ')}) AS times`,
+        p.values,
+      ),
+    );
+    return {
+      wait: row?.wait == null ? Number.POSITIVE_INFINITY : Number(row.wait),
+      isOverdue: row?.overdue != null,
+    };
+  }
+
+  private async giveBack(which: string | null): Promise<void> {
+    const p = this.clock.parameters();
+    const condition = which ?? `lease_until < ${this.clock.now(p)}`;
+    const rows = rowsOf<{ id: number | string }>(
+      await this.store.write((manager) =>
+        manager.query(
+          // A machine that went down in the middle of an acknowledgement keeps that delivery locked until the server hears
+          // of it: the others must not wait for that.
+          `WITH left_behind AS MATERIALIZED (
+             SELECT id FROM livekit_deliveries WHERE state = 'running' AND ${condition} ${skipLocked(this.store.dialect)}
+           )
+           UPDATE livekit_deliveries SET state = 'pending', lease_until = NULL, lease_token = NULL
+           WHERE id IN (SELECT id FROM left_behind) RETURNING id`,
+          p.values,
+        ),
+      ),
+    );
+    if (rows.length > 0)
+      this.logger.warn(
+        `${rows.length} deliveries were left running by a process that is gone; they are run again`,
+      );
+  }
+}

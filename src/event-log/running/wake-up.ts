@@ -1,0 +1,51 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { HostEvents } from '../append/host-events.js';
+import { Notifications } from './notifications.js';
+
+/** What there is to look at: events this process appended, or whatever another one did. */
+export type WakeHint = 'appended' | 'elsewhere';
+
+/** Wakes the runner without delay: by a commit of this process, or by PostgreSQL's notification of another's. */
+@Injectable()
+export class WakeUp implements OnApplicationBootstrap, OnModuleDestroy {
+  private listener: (hint: WakeHint) => void = () => undefined;
+  private resolve: () => void = () => undefined;
+  private readonly ends: (() => void)[] = [];
+
+  constructor(
+    private readonly events: HostEvents,
+    private readonly notifications: Notifications,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.ends.push(
+      this.events.onCommitted(() => {
+        this.listener('appended');
+        this.signal();
+      }),
+      this.notifications.onNotified(() => {
+        this.listener('elsewhere');
+        this.signal();
+      }),
+    );
+  }
+
+  onModuleDestroy(): void {
+    for (const end of this.ends.splice(0)) end();
+  }
+
+  /** Who is told why it is woken. */
+  onWake(listener: (hint: WakeHint) => void): void {
+    this.listener = listener;
+  }
+
+  /** Resolves with the next signal. */
+  next(): Promise<void> {
+    return new Promise((resolve) => (this.resolve = resolve));
+  }
+
+  /** Wakes whoever waits. */
+  signal(): void {
+    this.resolve();
+  }
+}
