@@ -1,14 +1,19 @@
 import { WebhookEvent } from 'livekit-server-sdk';
 import type { LoggedEvent } from '../event-log/events.js';
-import type { LivekitEvent } from './livekit-events.js';
+import type { LivekitEvent, ReconciledLivekitEvent } from './livekit-events.js';
 
 /** Decodes a logged event into what listeners get. */
-export function decodeEvent(event: LoggedEvent): LivekitEvent {
-  const json = JSON.parse(event.body.toString('utf8'));
-  const decoded = WebhookEvent.fromJson(json, { ignoreUnknownFields: true });
-  return Object.assign(decoded, {
-    project: event.source,
-    receivedAt: event.receivedAt,
-    raw: event.body,
-  }) as unknown as LivekitEvent;
+export const decodeEvent = (event: LoggedEvent): LivekitEvent =>
+  decoded(event, { raw: event.body }) as LivekitEvent;
+
+/** The same for handlers that hear of reconciled events, too: LiveKit has sent no bytes of such. */
+export const decodeAnyEvent = (event: LoggedEvent): LivekitEvent | ReconciledLivekitEvent =>
+  event.kind === 'reconciled'
+    ? (decoded(event, { reconciled: true }) as ReconciledLivekitEvent)
+    : decodeEvent(event);
+
+function decoded({ source, receivedAt, body }: LoggedEvent, more: object): unknown {
+  const json = JSON.parse(body.toString('utf8'));
+  const event = WebhookEvent.fromJson(json, { ignoreUnknownFields: true });
+  return Object.assign(event, { project: source, receivedAt, ...more });
 }

@@ -86,6 +86,8 @@ export interface LivekitEventEnvelope {
   receivedAt: number;
   /** The body's bytes as LiveKit sent them: what newer servers add is only here. */
   raw: Buffer;
+  /** Only what LiveKit did not send has it: see `ReconciledLivekitEvent`. */
+  reconciled?: undefined;
 }
 
 /**
@@ -97,3 +99,24 @@ export type LivekitEvent<N extends LivekitEventName = LivekitEventName> = N exte
       LivekitEventMap[N] &
       LivekitEventEnvelope & { event: N }
   : never;
+
+/** The events that LiveKit may be found to owe when it is asked. */
+export const RECONCILED_EVENT_NAMES = [
+  'room_started',
+  'room_finished',
+  'participant_joined',
+  'participant_left',
+  'egress_started',
+  'egress_updated',
+  'egress_ended',
+] as const satisfies readonly LivekitEventName[];
+
+/** The name of an event that may be reconciled. */
+export type ReconciledEventName = (typeof RECONCILED_EVENT_NAMES)[number];
+
+/**
+ * An event that LiveKit did not send: made of what it said when it was asked, for handlers that say `includeReconciled: true`.
+ * It has no `raw`; the room of a `room_finished`, and the participant of a `participant_left`, may be known by `sid` alone.
+ */
+export type ReconciledLivekitEvent<N extends ReconciledEventName = ReconciledEventName> =
+  N extends ReconciledEventName ? Omit<LivekitEvent<N>, 'raw' | 'reconciled'> & { reconciled: true } : never;

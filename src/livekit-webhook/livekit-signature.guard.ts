@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { CLOCK, type Clock } from './clock.js';
+import { CLOCK, type Clock } from '../event-log/clock.js';
 import { occurredAtOf } from './dto/webhook-event.dto.js';
 import { RequestRefusedError, SignatureRefusedError } from './errors.js';
 import type { SignatureScheme } from './livekit-webhook.options.js';

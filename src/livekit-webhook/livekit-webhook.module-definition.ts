@@ -1,4 +1,5 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { ROLE } from '../event-log/role.js';
 import type { LivekitWebhookModuleExtras, LivekitWebhookModuleOptions } from './livekit-webhook.options.js';
 import { createLivekitWebhookController } from './livekit-webhook.controller.js';
 import { mountedPaths } from './settings.js';
@@ -12,12 +13,18 @@ const builder = new ConfigurableModuleBuilder<LivekitWebhookModuleOptions>({
 })
   .setClassMethodName('forRoot')
   .setExtras<LivekitWebhookModuleExtras>({}, (definition, extras) => {
+    const { decorators, role = 'all' } = extras;
     const paths = mountedPaths(extras);
     return {
       ...definition,
       global: true,
-      controllers: paths.map((path) => createLivekitWebhookController(path, extras.decorators)),
-      providers: [...(definition.providers ?? []), { provide: WEBHOOK_PATHS, useValue: paths }],
+      controllers:
+        role === 'worker' ? [] : paths.map((path) => createLivekitWebhookController(path, decorators)),
+      providers: [
+        ...(definition.providers ?? []),
+        { provide: WEBHOOK_PATHS, useValue: paths },
+        { provide: ROLE, useValue: role },
+      ],
     };
   });
 

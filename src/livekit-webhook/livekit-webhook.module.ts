@@ -1,9 +1,23 @@
 import { Module, type NestModule, type OnModuleInit } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { EventStore } from '../database/event-store.js';
 import { EventLog } from '../event-log/event-log.js';
 import { EVENT_STORE_OPTIONS, eventLogProviders } from '../event-log/event-log.providers.js';
-import { CLOCK, systemClock } from './clock.js';
+import type { SubscribedEvents } from '../event-log/handlers/build-handler.js';
+import { HandlerActivity } from '../event-log/handler-activity.js';
+import { HandlerRegistry, SUBSCRIBED_EVENTS } from '../event-log/handlers/handler-registry.js';
+import { HostEvents } from '../event-log/append/host-events.js';
+import { HostEmitter } from '../event-log/host-emitter.js';
+import { Timetable } from '../event-log/running/timetable.js';
+import { CLOCK, StoreClock } from '../event-log/clock.js';
+import { Backlog } from '../event-log/deliveries/backlog.js';
+import { Deliveries } from '../event-log/deliveries/deliveries.js';
+import { DELIVERY_RUNNER_OPTIONS, DeliveryRunner } from '../event-log/delivery-runner.js';
+import { DELIVERY_ENGINE_OPTIONS, Dispatcher } from '../event-log/dispatcher.js';
+import { ROLE, type Role } from '../event-log/role.js';
+import { Erasure } from '../event-log/retention/erasure.js';
+import { RETENTION_SETTINGS } from '../event-log/retention/retention-options.js';
+import { Retention } from '../event-log/retention/retention.js';
 import { LivekitWebhookOptionsError } from './errors.js';
 import { LivekitSignatureGuard } from './livekit-signature.guard.js';
 import {
@@ -12,10 +26,13 @@ import {
   WEBHOOK_PATHS,
 } from './livekit-webhook.module-definition.js';
 import type { LivekitWebhookModuleOptions } from './livekit-webhook.options.js';
+import { PROJECT_KEYS, projectKeys } from './project-keys.js';
 import { RawBodyReader } from './raw-body/raw-body.reader.js';
 import { RawBodyRoutes } from './raw-body/raw-body.routes.js';
 import { ReceiptLog } from './receipt-log.js';
+import { ReceiptSpans } from './receipt-spans.js';
 import { resolveSettings, WEBHOOK_SETTINGS, type WebhookSettings } from './settings.js';
+import { Subscriptions } from './subscriptions.js';
 import { WebhookAnswers } from './webhook-answers.js';
 import { WebhookBus } from './webhook-bus.js';
 import { WebhookExceptionFilter } from './webhook-exception.filter.js';
@@ -27,33 +44,83 @@ import { WebhookReceipts } from './webhook-receipts.js';
  * host's event emitter of them. Imported once, with `forRoot` or `forRootAsync`; what it exports is visible everywhere.
  */
 @Module({
+  imports: [DiscoveryModule],
   providers: [
     {
       provide: WEBHOOK_SETTINGS,
-      inject: [LIVEKIT_WEBHOOK_OPTIONS, WEBHOOK_PATHS, ModulesContainer],
-      useFactory: (options: LivekitWebhookModuleOptions, paths: string[], modules: ModulesContainer) => {
+      inject: [LIVEKIT_WEBHOOK_OPTIONS, WEBHOOK_PATHS, ROLE, ModulesContainer],
+      useFactory: (
+        options: LivekitWebhookModuleOptions,
+        paths: string[],
+        role: Role,
+        modules: ModulesContainer,
+      ) => {
         requireOneImport(modules); // before a store is opened, which the other import might hold
-        return resolveSettings(options, paths);
+        return resolveSettings(options, paths, role);
       },
     },
+    { provide: PROJECT_KEYS, inject: [WEBHOOK_SETTINGS], useFactory: projectKeys },
     {
       provide: EVENT_STORE_OPTIONS,
       inject: [WEBHOOK_SETTINGS],
       useFactory: ({ database }: WebhookSettings) => database,
     },
-    { provide: CLOCK, useValue: systemClock },
+    {
+      provide: SUBSCRIBED_EVENTS,
+      inject: [WEBHOOK_SETTINGS],
+      useFactory: ({ events }: WebhookSettings): SubscribedEvents =>
+        new Map(events === undefined || events === '*' ? [] : [['livekit', events]]),
+    },
+    {
+      provide: DELIVERY_RUNNER_OPTIONS,
+      inject: [WEBHOOK_SETTINGS],
+      useFactory: ({ deliveries }: WebhookSettings) => deliveries,
+    },
+    {
+      provide: DELIVERY_ENGINE_OPTIONS,
+      inject: [WEBHOOK_SETTINGS, ROLE],
+      // An edge is connected to none, and has nothing to tell of it.
+      useFactory: ({ deliveries }: WebhookSettings, role: Role) =>
+        role === 'edge' ? { type: 'database' } : deliveries.engine,
+    },
+    {
+      provide: RETENTION_SETTINGS,
+      inject: [WEBHOOK_SETTINGS],
+      useFactory: ({ retention }: WebhookSettings) => retention,
+    },
     ...eventLogProviders,
     LivekitSignatureGuard,
     RawBodyReader,
     RawBodyRoutes,
     ReceiptLog,
+    ReceiptSpans,
     WebhookAnswers,
     WebhookBus,
     WebhookExceptionFilter,
     WebhookIntake,
+    Subscriptions,
     WebhookReceipts,
   ],
-  exports: [EventLog, EventStore, WebhookReceipts, CLOCK],
+  exports: [
+    Backlog,
+    Deliveries,
+    DeliveryRunner,
+    Dispatcher,
+    Erasure,
+    EventLog,
+    EventStore,
+    HandlerActivity,
+    HandlerRegistry,
+    HostEmitter,
+    HostEvents,
+    Retention,
+    StoreClock,
+    Timetable,
+    WebhookReceipts,
+    CLOCK,
+    PROJECT_KEYS,
+    ROLE,
+  ],
 })
 export class LivekitWebhookModule extends LivekitWebhookModuleClass implements NestModule, OnModuleInit {
   constructor(private readonly rawBody: RawBodyRoutes) {

@@ -1,4 +1,7 @@
 import type { EventStoreOptions } from '../database/event-store.js';
+import type { DeliveryRunnerOptions } from '../event-log/delivery-runner.js';
+import type { RetentionOptions } from '../event-log/retention/retention-options.js';
+import type { Role } from '../event-log/role.js';
 import type { LivekitEventName } from './livekit-events.js';
 
 /** The ways a delivery may be signed: `livekit` (a JWT with the body's hash) and `hmac` (`X-LiveKit-Signature`). */
@@ -30,7 +33,10 @@ export interface LivekitWebhookModuleOptions {
   keys?: LivekitKey[];
   /** Several LiveKit projects instead of one; `apiKey`, `apiSecret` and `keys` are then theirs. */
   projects?: LivekitProject[];
-  /** The events that listeners hear of: names, or `'*'`. Every verified event is stored, whatever stands here. */
+  /**
+   * The events that listeners and handlers hear of: names, or `'*'`. Unless told, `DEFAULT_EVENTS` and whatever a handler's
+   * decorator names. Every verified event is stored, whatever stands here.
+   */
   events?: readonly (LivekitEventName | '*')[] | '*';
   /** Accepted schemes, `['livekit', 'hmac']` unless told. */
   signatures?: readonly SignatureScheme[];
@@ -42,6 +48,10 @@ export interface LivekitWebhookModuleOptions {
   clockTolerance?: number;
   /** Where events are stored: `{ url: 'file:./data/voice.sqlite' }` unless told. */
   database?: EventStoreOptions;
+  /** How durable handlers are run. */
+  deliveries?: DeliveryRunnerOptions;
+  /** What is kept how long. */
+  retention?: RetentionOptions;
 }
 
 /** What shapes the route, and so must be known before any factory runs: beside `useFactory` in `forRootAsync`. */
@@ -50,6 +60,8 @@ export interface LivekitWebhookModuleExtras {
   path?: string | string[];
   /** Put on the controller, to let it past the host's global guards: `[Public(), SkipThrottle()]`. */
   decorators?: ClassDecorator[];
+  /** What this process does of an application that runs as several on PostgreSQL, `all` unless told. */
+  role?: Role;
 }
 
 /** The path LiveKit posts to unless told otherwise. */

@@ -1,10 +1,12 @@
 import { inspect } from 'node:util';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { traceIdOf, traceparentOf } from '../tracing/trace-context.js';
 import { type TimedWebhookReceipt, type WebhookOutcome, WebhookReceipts } from './webhook-receipts.js';
 
 /** How loud an outcome is: what is lost or wrong is a warning, what a human must mend an error. */
 const LEVELS: Partial<Record<WebhookOutcome, 'warn' | 'error'>> = {
   conflict: 'warn',
+  too_old: 'warn',
   invalid: 'warn',
   unauthorized: 'warn',
   method_not_allowed: 'warn',
@@ -54,6 +56,7 @@ export function receiptLine({
     reason,
     detail,
     milliseconds: Math.round(milliseconds * 10) / 10,
+    traceId: traceIdOf(traceparentOf(delivery.span)),
   };
   return new LogFields(Object.fromEntries(Object.entries(line).filter(([, value]) => value != null)));
 }

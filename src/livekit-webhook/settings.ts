@@ -1,7 +1,19 @@
+import { LONGEST_TIMEOUT } from '../event-log/clock.js';
 import { createSecretKey } from 'node:crypto';
+import type { DeliveryEngineOptions } from '../event-log/engines/delivery-engine.js';
+import { natsAddress } from '../event-log/engines/nats-address.js';
 import type { EventStoreOptions } from '../database/event-store.js';
+import { parseDatabaseUrl } from '../database/database-url.js';
+import type { Role } from '../event-log/role.js';
 import { LivekitWebhookOptionsError } from './errors.js';
-import { DEFAULT_EVENTS, LIVEKIT_EVENT_NAMES, type LivekitEventName } from './livekit-events.js';
+import type { DeliveryRunnerOptions } from '../event-log/delivery-runner.js';
+import {
+  RETENTION_DEFAULTS,
+  type RetentionOptions,
+  type RetentionSettings,
+  SHORTEST_EVENTS,
+} from '../event-log/retention/retention-options.js';
+import { LIVEKIT_EVENT_NAMES } from './livekit-events.js';
 import {
   DEFAULT_WEBHOOK_PATH,
   type LivekitKey,
@@ -16,16 +28,16 @@ import type { SigningKey } from './signatures/signature.js';
 export interface WebhookSettings {
   /** The keys to try on each path. */
   keysByPath: ReadonlyMap<string, readonly SigningKey[]>;
-  subscribed: ReadonlySet<string> | '*';
+  /** The events that the host lets listeners and handlers hear of; undefined: it has not said. */
+  events: ReadonlySet<string> | '*' | undefined;
+  deliveries: DeliveryRunnerOptions;
+  retention: RetentionSettings;
   signatures: ReadonlySet<SignatureScheme>;
   bodyLimit: number;
   bodyTimeout: number;
   clockTolerance: number;
   database: EventStoreOptions;
 }
-
-/** Timers of Node's that are asked to wait longer do not wait at all, milliseconds. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** Where the settings are injected from. */
 export const WEBHOOK_SETTINGS = Symbol.for('nestjs-livekit-webhooks:settings');
@@ -38,16 +50,49 @@ export const WEBHOOK_SETTINGS = Symbol.for('nestjs-livekit-webhooks:settings');
 export function resolveSettings(
   options: LivekitWebhookModuleOptions,
   paths: readonly string[],
+  role: Role = 'all',
 ): WebhookSettings {
+  const database = options.database ?? { url: 'file:./data/voice.sqlite' };
+  const engine = options.deliveries?.engine ?? { type: 'database' };
+  if (role !== 'all') requireServer('role', role, database);
+  if (engine.type !== 'database') {
+    requireServer('deliveries.engine', engine.type, database);
+    requireAddress(engine);
+  }
   return {
     keysByPath: keysByPath(projectsOf(options), paths),
-    subscribed: subscribedEvents(options.events),
+    events: allowedEvents(options.events),
+    deliveries: {
+      engine,
+      drainTimeout: positive(
+        'deliveries.drainTimeout',
+        options.deliveries?.drainTimeout ?? 10_000,
+        0,
+        LONGEST_TIMEOUT - 1_000, // with the second that those who heed their signal have after it
+      ),
+    },
+    retention: retentionSettings(options.retention),
     signatures: signatureSchemes(options.signatures),
     bodyLimit: positive('bodyLimit', options.bodyLimit ?? 1024 * 1024),
     bodyTimeout: positive('bodyTimeout', options.bodyTimeout ?? 10_000, 1, LONGEST_TIMEOUT),
     clockTolerance: positive('clockTolerance', options.clockTolerance ?? 10_000, 0),
-    database: options.database ?? { url: 'file:./data/voice.sqlite' },
+    database,
   };
+}
+
+function requireServer(option: string, value: string, { url }: EventStoreOptions): void {
+  if (parseDatabaseUrl(url).dialect === 'postgres') return;
+  throw new LivekitWebhookOptionsError(
+    option,
+    `is \`${value}\`, and SQLite has one process, which does everything: give \`database.url\` a PostgreSQL, or leave the option out`,
+  );
+}
+
+function requireAddress({ type, url }: Exclude<DeliveryEngineOptions, { type: 'database' }>): void {
+  const isRedis = /^rediss?:\/\/[^/]/.test(url) && URL.canParse(url);
+  if (type === 'bullmq' ? isRedis : natsAddress(url) !== undefined) return;
+  const example = type === 'bullmq' ? 'redis://redis.example.com:6379' : 'nats://nats.example.com:4222';
+  throw new LivekitWebhookOptionsError('deliveries.engine.url', `must be an address such as \`${example}\``);
 }
 
 /** Every path that webhooks are received on: the common ones, and the projects' own. */
@@ -184,8 +229,8 @@ function signingKey(project: string, { apiKey, apiSecret }: LivekitKey, option: 
   return { project, ...(apiKey !== undefined && { apiKey }), secret: createSecretKey(apiSecret, 'utf8') };
 }
 
-function subscribedEvents(events: LivekitWebhookModuleOptions['events']): ReadonlySet<string> | '*' {
-  if (events === undefined) return new Set<LivekitEventName>(DEFAULT_EVENTS);
+function allowedEvents(events: LivekitWebhookModuleOptions['events']): WebhookSettings['events'] {
+  if (events === undefined) return undefined;
   if (events === '*' || events.includes('*')) return '*';
   const unknown = events.find((name) => !(LIVEKIT_EVENT_NAMES as readonly string[]).includes(name));
   if (unknown !== undefined) {
@@ -204,6 +249,19 @@ function signatureSchemes(
     throw new LivekitWebhookOptionsError('signatures', "must be `['livekit']`, `['hmac']` or both");
   }
   return new Set(schemes);
+}
+
+function retentionSettings(options: RetentionOptions = {}): RetentionSettings {
+  const age = (what: keyof RetentionSettings, least = 0): number | false => {
+    const value = options[what] ?? RETENTION_DEFAULTS[what];
+    return value === false ? false : positive(`retention.${what}`, value, least);
+  };
+  return {
+    bodies: age('bodies'),
+    deliveries: age('deliveries'),
+    events: age('events', SHORTEST_EVENTS),
+    sessions: age('sessions'),
+  };
 }
 
 function positive(option: string, value: number, least = 1, most = Number.MAX_VALUE): number {

@@ -23,6 +23,7 @@ const ANSWERS: Record<AnsweredOutcome, Answer> = {
   unknown: ACCEPTED,
   duplicate: { status: 200, body: 'duplicate' },
   conflict: { status: 200, body: 'duplicate' },
+  too_old: { status: 200, body: 'too_old' },
   invalid: { status: 400, body: 'invalid' },
   unauthorized: { status: 401, body: 'unauthorized' },
   method_not_allowed: { status: 405, body: 'method_not_allowed', headers: { Allow: 'POST' } },

@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable, Logger } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
 import type { IncomingMessage } from 'node:http';
+import { storeTrouble } from '../database/store-trouble.js';
 import { AppendQueueFullError, StoreUnavailableError } from '../event-log/errors.js';
 import { InvalidWebhookError, RequestRefusedError, SignatureRefusedError } from './errors.js';
 import { attachDelivery, deliveryOf, type WebhookDelivery } from './raw-body/delivery.js';
@@ -114,12 +115,6 @@ const SIGNATURE_DETAILS: Partial<Record<SignatureFailure['reason'], Pick<Webhook
   },
   body_hash: { detail: 'the body is not the one that was signed: something in between changes it' },
 };
-
-// The message of the driver, without the statement and its parameters.
-const storeTrouble = (cause: Error): string =>
-  cause instanceof Error && 'driverError' in cause && cause.driverError instanceof Error
-    ? cause.driverError.message
-    : cause.message;
 
 const unseenDelivery = (): WebhookDelivery => ({
   path: '',

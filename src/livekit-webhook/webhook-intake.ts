@@ -1,9 +1,12 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { EventLog } from '../event-log/event-log.js';
+import { plainText, plainTextOrNull } from '../event-log/events.js';
+import { traceparentOf } from '../tracing/trace-context.js';
 import type { WebhookEventDto } from './dto/webhook-event.dto.js';
-import { LIVEKIT_EVENT_NAMES } from './livekit-events.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
-import { WEBHOOK_SETTINGS, type WebhookSettings } from './settings.js';
+import { Subscriptions } from './subscriptions.js';
+import { inSpan } from '../tracing/spans.js';
+import { startAppend } from './receipt-spans.js';
 import type { AnsweredOutcome } from './webhook-receipts.js';
 
 /** Hands verified deliveries to the event log. */
@@ -11,7 +14,7 @@ import type { AnsweredOutcome } from './webhook-receipts.js';
 export class WebhookIntake {
   constructor(
     private readonly log: EventLog,
-    @Inject(WEBHOOK_SETTINGS) private readonly settings: WebhookSettings,
+    private readonly subscriptions: Subscriptions,
   ) {}
 
   /**
@@ -25,21 +28,24 @@ export class WebhookIntake {
     const occurredAt = event.occurredAt ?? receivedAt;
     const eventId = event.id === undefined ? `sha256:${bodySha256}` : plainText(event.id);
     const name = plainText(event.event);
-    const roomName = textOrNull(event.room?.name);
+    const roomName = plainTextOrNull(event.room?.name);
     delivery.event = { name, id: eventId, occurredAt, roomName };
-    const outcome = await this.log.append({
-      source: project,
-      eventId,
-      kind: 'livekit',
-      name,
-      roomSid: textOrNull(event.room?.sid),
-      roomName,
-      occurredAt,
-      receivedAt,
-      bodySha256,
-      body,
-    });
-    return outcome === 'accepted' ? this.hearing(name) : outcome;
+    const outcome = await inSpan(startAppend(delivery), (span) =>
+      this.log.receive({
+        source: project,
+        eventId,
+        kind: 'livekit',
+        name,
+        roomSid: plainTextOrNull(event.room?.sid),
+        roomName,
+        occurredAt,
+        receivedAt,
+        bodySha256,
+        body,
+        traceparent: traceparentOf(span),
+      }),
+    );
+    return outcome === 'accepted' ? this.subscriptions.hearing(name) : outcome;
   }
 
   /**
@@ -56,16 +62,4 @@ export class WebhookIntake {
       at: receivedAt,
     });
   }
-
-  private hearing(name: string): AnsweredOutcome {
-    if (!(LIVEKIT_EVENT_NAMES as readonly string[]).includes(name)) return 'unknown';
-    const { subscribed } = this.settings;
-    return subscribed === '*' || subscribed.has(name) ? 'accepted' : 'unsubscribed';
-  }
 }
-
-// PostgreSQL's text refuses NUL and SQLite cuts there; neither keeps half of a surrogate pair as it came.
-const plainText = (text: string): string => text.replaceAll('\0', '\u2400').toWellFormed();
-
-const textOrNull = (text: unknown): string | null =>
-  typeof text === 'string' && text !== '' ? plainText(text) : null;

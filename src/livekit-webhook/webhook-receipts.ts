@@ -1,4 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { Observers } from '../event-log/observers.js';
+import { within } from '../tracing/spans.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
 
 /** What became of a request to a webhook path. */
@@ -8,6 +10,7 @@ export type WebhookOutcome =
   | 'unknown'
   | 'duplicate'
   | 'conflict'
+  | 'too_old'
   | 'invalid'
   | 'unauthorized'
   | 'method_not_allowed'
@@ -50,24 +53,22 @@ export type WebhookObserver = (receipt: TimedWebhookReceipt) => void;
 /** Tells its observers (the log line, the metrics) of every request to a webhook path. */
 @Injectable()
 export class WebhookReceipts {
-  private readonly logger = new Logger('LivekitWebhook');
-  private readonly observers = new Set<WebhookObserver>();
+  private readonly observers = new Observers<WebhookObserver>(
+    new Logger('LivekitWebhook'),
+    'webhook deliveries',
+  );
 
   /** Adds an observer; returns what takes it away again. */
   observe(observer: WebhookObserver): () => void {
-    this.observers.add(observer);
-    return () => this.observers.delete(observer);
+    return this.observers.add(observer);
   }
 
   /** To be called once for every request, when it is answered. */
   record(receipt: WebhookReceipt): void {
     const timed = { ...receipt, milliseconds: performance.now() - receipt.delivery.startedAt };
-    for (const observer of this.observers) {
-      try {
-        observer(timed);
-      } catch (error) {
-        this.logger.error('an observer of webhook deliveries failed', error);
-      }
-    }
+    const { span } = receipt.delivery;
+    const tell = () => this.observers.tell((observer) => observer(timed));
+    if (span === undefined) tell();
+    else within(span, tell);
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Span } from '../../tracing/spans.js';
 import type { RequestProblem } from '../errors.js';
 
 /** One request to a webhook path: what is known of it, gathered as it passes through. */
@@ -27,6 +28,8 @@ export interface WebhookDelivery {
   json?: { value: unknown };
   /** The event in it, once it is known to be one: for the log line and the metrics. */
   event?: { name: string; id: string; occurredAt: number; roomName: string | null };
+  /** Of the request; its end is the answer. */
+  span?: Span;
 }
 
 const DELIVERY = Symbol.for('nestjs-livekit-webhooks:delivery');

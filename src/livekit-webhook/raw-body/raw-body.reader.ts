@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import { CLOCK, type Clock } from '../clock.js';
+import { CLOCK, type Clock } from '../../event-log/clock.js';
 import { WEBHOOK_SETTINGS, type WebhookSettings } from '../settings.js';
+import { startReceipt } from '../receipt-spans.js';
 import { WebhookReceipts } from '../webhook-receipts.js';
 import { attachDelivery, deliveryOf } from './delivery.js';
 import { readBody } from './read-body.js';
@@ -28,6 +29,7 @@ export class RawBodyReader {
       receivedAt: this.clock.now(),
       startedAt: performance.now(),
       guarded: false,
+      span: startReceipt(request, path),
     });
     const reading = await readBody(request, this.settings);
     if (reading === 'cut_off') {

@@ -1,0 +1,45 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import { endSpan, type Span, SpanKind, startSpan, under } from '../tracing/spans.js';
+import type { WebhookDelivery } from './raw-body/delivery.js';
+import { type WebhookReceipt, WebhookReceipts } from './webhook-receipts.js';
+
+/** Begins the span of a request to a webhook path, by OpenTelemetry's semantic conventions for HTTP servers. */
+export const startReceipt = ({ method = '' }: IncomingMessage, path: string): Span =>
+  startSpan(`${method} ${path}`, {
+    kind: SpanKind.SERVER,
+    attributes: { 'http.request.method': method, 'http.route': path },
+  });
+
+/** Begins the span in which an event is written to the log: what follows from the event is its child. */
+export const startAppend = ({ span, event, project }: WebhookDelivery): Span =>
+  startSpan('send livekit_events', {
+    kind: SpanKind.PRODUCER,
+    ...(span && { parent: under(span) }),
+    attributes: {
+      'messaging.system': 'livekit_webhooks',
+      'messaging.operation.type': 'send',
+      'messaging.operation.name': 'send',
+      'messaging.destination.name': 'livekit_events',
+      ...(event && { 'messaging.message.id': event.id, 'livekit.event': event.name }),
+      ...(project && { 'livekit.project': project }),
+    },
+  });
+
+/** Ends the span of every request to a webhook path with what became of it. */
+@Injectable()
+export class ReceiptSpans implements OnModuleInit {
+  constructor(private readonly receipts: WebhookReceipts) {}
+
+  onModuleInit(): void {
+    this.receipts.observe(end);
+  }
+}
+
+function end({ delivery: { span }, outcome, status, reason }: WebhookReceipt): void {
+  if (span === undefined) return;
+  span.setAttribute('livekit.webhook.outcome', outcome);
+  if (reason !== undefined) span.setAttribute('livekit.webhook.reason', reason);
+  if (status !== null) span.setAttribute('http.response.status_code', status);
+  endSpan(span, status === null || status >= 500 ? String(status ?? outcome) : undefined);
+}
