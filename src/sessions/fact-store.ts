@@ -1,70 +1,102 @@
-import { type EntityManager } from 'typeorm';
+import { isDeepStrictEqual } from 'node:util';
+import type { EntityManager } from 'typeorm';
 import { ConnectionEntity } from '../database/entities/connection.entity.js';
+import { EgressEntity } from '../database/entities/egress.entity.js';
 import { RoomEntity } from '../database/entities/room.entity.js';
-import type { ConnectionFact, Facts, RoomFact } from './facts/facts.js';
-import { mergeConnection, mergeRoom } from './facts/merge.js';
+import { EntityRows } from '../database/entity-rows.js';
+import type { ConnectionFact, EgressFact, Facts, RoomFact, RoomFacts } from './facts/facts.js';
+import { mergeConnection, mergeEgress, mergeRoom } from './facts/merge.js';
 
 /** What names a room: its project and its sid. */
 export type RoomKey = Pick<RoomFact, 'source' | 'roomSid'>;
 
-/** All that is known of a room. */
-export interface RoomWithConnections {
-  room: RoomFact;
-  connections: ConnectionFact[];
+/** What was known of a room, and what is known of it now. */
+export interface RoomChange {
+  /** `null`: it was not known. */
+  before: RoomFacts | null;
+  after: RoomFacts;
+  /** The span of the latest event that tells of it, when it is traced. */
+  traceparent?: string | undefined;
 }
 
 /** Keeps facts: what is new is merged into what is known. */
 export class FactStore {
   constructor(private readonly manager: EntityManager) {}
 
-  /** Merges facts into the stored ones, and gives all that is known now of the rooms that they touch. */
-  async merge(facts: Facts): Promise<RoomWithConnections[]> {
-    const keys = distinctRooms(facts);
-    const known = await this.load(keys);
-    const rooms = mergeInto(
-      known.map(({ room }) => room),
-      facts.rooms,
-      roomKey,
-      mergeRoom,
-    );
-    const connections = mergeInto(
-      known.flatMap((entry) => entry.connections),
-      facts.connections,
-      connectionKey,
-      mergeConnection,
-    );
-    if (rooms.changed.length > 0)
-      await this.manager.upsert(RoomEntity, rooms.changed as RoomEntity[], ['source', 'roomSid']);
-    if (connections.changed.length > 0) {
-      await this.manager.upsert(ConnectionEntity, connections.changed.map(connectionRow), [
-        'source',
-        'roomSid',
-        'participantSid',
-      ]);
-    }
-    return together(rooms.all, connections.all);
+  /** Merges facts into the stored ones, and gives all that was and is known of the rooms that they touch. */
+  async merge(facts: Facts): Promise<RoomChange[]> {
+    const before = await this.load(distinctRooms(facts));
+    const { after, changed } = merged(before, facts);
+    await this.keep(changed);
+    const known = new Map(before.map((room) => [roomKey(room.room), room]));
+    return after.map((room) => ({ before: known.get(roomKey(room.room)) ?? null, after: room }));
+  }
+
+  /** Puts facts in the place of what is known of them. */
+  async keep({ rooms, connections, egresses }: Facts): Promise<void> {
+    await new EntityRows(this.manager, RoomEntity).upsert(rooms, ROOM_KEY);
+    await new EntityRows(this.manager, ConnectionEntity).upsert(connections.map(connectionRow), [
+      'source',
+      'roomSid',
+      'participantSid',
+    ]);
+    await new EntityRows(this.manager, EgressEntity).upsert(egresses, ['source', 'egressId']);
+  }
+
+  /** Puts facts in the place of all that is known of their room. */
+  async replace({ room, connections, egresses }: RoomFacts): Promise<void> {
+    const { source, roomSid } = room;
+    await this.manager.delete(ConnectionEntity, { source, roomSid });
+    await this.manager.delete(EgressEntity, { source, roomSid });
+    await this.keep({ rooms: [room], connections, egresses });
   }
 
   /** All that is known of some rooms. */
-  async load(keys: readonly RoomKey[]): Promise<RoomWithConnections[]> {
-    if (keys.length === 0) return [];
-    const where = keys.map(({ source, roomSid }) => ({ source, roomSid }));
-    const rooms = await this.manager.findBy(RoomEntity, where);
-    const connections = await this.manager.findBy(ConnectionEntity, where);
-    return together(rooms, connections);
+  async load(keys: readonly RoomKey[]): Promise<RoomFacts[]> {
+    const rooms = await new EntityRows(this.manager, RoomEntity).find(ROOM_KEY, keys);
+    const connections = await new EntityRows(this.manager, ConnectionEntity).find(ROOM_KEY, keys);
+    const egresses = await new EntityRows(this.manager, EgressEntity).find(ROOM_KEY, keys);
+    return together(rooms, connections, egresses);
   }
 }
 
-const roomKey = ({ source, roomSid }: RoomKey): string => `${source}/${roomSid}`;
+const ROOM_KEY = ['source', 'roomSid'] as const;
 
-const connectionKey = (connection: ConnectionFact): string =>
-  `${roomKey(connection)}/${connection.participantSid}`;
+/** What known facts and new ones make together: all of it, and what is new of it. */
+export function merged(known: readonly RoomFacts[], told: Facts): { after: RoomFacts[]; changed: Facts } {
+  const rooms = mergeInto(
+    known.map(({ room }) => room),
+    told.rooms,
+    roomKey,
+    mergeRoom,
+  );
+  const connections = mergeInto(
+    known.flatMap((facts) => facts.connections),
+    told.connections,
+    (fact) => `${roomKey(fact)}/${fact.participantSid}`,
+    mergeConnection,
+  );
+  const egresses = mergeInto(
+    known.flatMap((facts) => facts.egresses),
+    told.egresses,
+    (fact) => `${fact.source}/${fact.egressId}`,
+    mergeEgress,
+  );
+  return {
+    after: together(rooms.all, connections.all, egresses.all),
+    changed: { rooms: rooms.changed, connections: connections.changed, egresses: egresses.changed },
+  };
+}
 
-const distinctRooms = ({ rooms, connections }: Facts): RoomKey[] => [
-  ...new Map([...rooms, ...connections].map((fact) => [roomKey(fact), fact])).values(),
+/** A room's key as one text. */
+export const roomKey = ({ source, roomSid }: RoomKey): string => `${source}/${roomSid}`;
+
+/** The rooms that some facts are about. */
+export const distinctRooms = ({ rooms, connections, egresses }: Facts): RoomKey[] => [
+  ...new Map([...rooms, ...connections, ...egresses].map((fact) => [roomKey(fact), fact])).values(),
 ];
 
-function mergeInto<F>(
+function mergeInto<F extends object>(
   known: readonly F[],
   told: readonly F[],
   keyOf: (fact: F) => string,
@@ -75,15 +107,28 @@ function mergeInto<F>(
   for (const fact of told) {
     const key = keyOf(fact);
     const before = facts.get(key);
-    facts.set(key, before === undefined ? fact : merge(before, fact));
+    const after = before === undefined ? fact : merge(before, fact);
+    if (before !== undefined && says(before, after)) continue;
+    facts.set(key, after);
     touched.add(key);
   }
   return { all: [...facts.values()], changed: [...touched].map((key) => facts.get(key) as F) };
 }
 
-function together(rooms: readonly RoomFact[], connections: readonly ConnectionFact[]): RoomWithConnections[] {
-  const byRoom = new Map(rooms.map((room) => [roomKey(room), { room, connections: [] as ConnectionFact[] }]));
+/** Whether a fact says all of what another does: most events tell nothing new of their room. */
+const says = <F extends object>(fact: F, other: F): boolean =>
+  Object.entries(other).every(([field, value]) => isDeepStrictEqual(fact[field as keyof F], value));
+
+function together(
+  rooms: readonly RoomFact[],
+  connections: readonly ConnectionFact[],
+  egresses: readonly EgressFact[],
+): RoomFacts[] {
+  const byRoom = new Map<string, RoomFacts>(
+    rooms.map((room) => [roomKey(room), { room, connections: [], egresses: [] }]),
+  );
   for (const connection of connections) byRoom.get(roomKey(connection))?.connections.push(connection);
+  for (const egress of egresses) byRoom.get(roomKey(egress))?.egresses.push(egress);
   return [...byRoom.values()];
 }
 

@@ -1,102 +1,81 @@
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-} from '@nestjs/common';
-import { createHash } from 'node:crypto';
-import { Room } from 'livekit-server-sdk';
-import type { EntityManager } from 'typeorm';
-import { SessionEntity } from '../database/entities/session.entity.js';
+import { Inject, Injectable } from '@nestjs/common';
 import { EventStore } from '../database/event-store.js';
-import { EventLog } from '../event-log/event-log.js';
 import type { LoggedEvent } from '../event-log/events.js';
-import { LogFollower } from '../event-log/log-follower.js';
-import { FactStore, type RoomKey, type RoomWithConnections } from './fact-store.js';
+import type { TransactionalBatchContext } from '../event-log/handlers/context.js';
+import { declareHandler } from '../event-log/handlers/handler.js';
+import { distinctRooms, FactStore, roomKey } from './fact-store.js';
 import { factsOf } from './facts/extract.js';
-import { type Facts } from './facts/facts.js';
-import { foldRoom, type SessionFold } from './facts/fold.js';
-import { SESSIONS_OPTIONS, type SessionsModuleOptions } from './sessions.options.js';
+import type { Facts } from './facts/facts.js';
+import { lockRooms } from './room-locks.js';
+import { SessionKeeper } from './session-keeper.js';
+import { SESSIONS_SETTINGS, type SessionsSettings } from './sessions.options.js';
+
+/** Events in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
+const BATCH = 64;
+
+/** A batch takes milliseconds: short, so that sessions are up to date again soon after a replica has died, milliseconds. */
+const LEASE = 5_000;
 
 /** Makes sessions of events: facts out of each, merged with what was known, and every room they touch folded anew. */
 @Injectable()
-export class SessionProjection implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger('Sessions');
-  private readonly follower: LogFollower;
-  private readonly allowed: ReadonlySet<string>;
-
+export class SessionProjection {
   constructor(
-    store: EventStore,
-    log: EventLog,
-    @Inject(SESSIONS_OPTIONS) private readonly options: SessionsModuleOptions,
-  ) {
-    this.allowed = new Set(options.attributes);
-    this.follower = new LogFollower(store, log, (events, manager) => this.project(events, manager));
-  }
+    private readonly store: EventStore,
+    private readonly keeper: SessionKeeper,
+    @Inject(SESSIONS_SETTINGS) private readonly settings: SessionsSettings,
+  ) {}
 
-  onApplicationBootstrap(): void {
-    this.follower.start();
-  }
-
-  async onModuleDestroy(): Promise<void> {
-    await this.follower.stop();
-  }
-
-  /** Takes events into the sessions, in the caller's transaction. */
-  async project(events: readonly LoggedEvent[], manager: EntityManager): Promise<void> {
-    const facts = events.map((event) => this.factsOf(event));
-    const rooms = await new FactStore(manager).merge({
-      rooms: facts.flatMap(({ rooms: some }) => some),
-      connections: facts.flatMap(({ connections }) => connections),
-    });
-    for (const room of rooms) await this.keepSessions(room, manager);
-  }
-
-  private factsOf({ source, eventId, name, occurredAt, body }: LoggedEvent): Facts {
-    return factsOf(
-      { source, eventId, name, occurredAt, body: JSON.parse(body.toString('utf8')) },
-      this.allowed,
+  /** Takes events into the sessions, in the transaction that acknowledges them. */
+  @declareHandler({
+    kind: 'livekit',
+    names: ['*'],
+    options: {
+      name: 'sessions',
+      transactional: true,
+      batch: BATCH,
+      lease: LEASE,
+      backfill: true,
+      includeReconciled: true,
+    },
+    decode: (event) => event,
+    unfiltered: true,
+    internal: true,
+  })
+  async project(events: readonly LoggedEvent[], { manager }: TransactionalBatchContext): Promise<void> {
+    const facts = this.factsOf(events);
+    await lockRooms(this.store.dialect, manager, distinctRooms(facts));
+    const rooms = await new FactStore(manager).merge(facts);
+    const traces = tracesOf(events);
+    await this.keeper.keep(
+      manager,
+      rooms.map((room) => ({ ...room, traceparent: traces.get(roomKey(room.after.room)) })),
     );
   }
 
-  private async keepSessions(
-    { room, connections }: RoomWithConnections,
-    manager: EntityManager,
-  ): Promise<void> {
-    const folds = foldRoom(room, connections);
-    const { source, roomSid }: RoomKey = room;
-    const known = await manager.findBy(SessionEntity, { source, roomSid });
-    for (const fold of folds) {
-      const before = known.find(({ segment }) => segment === fold.segment);
-      const row = this.sessionRow(fold);
-      if (before?.digest === row.digest) continue;
-      await manager.save(SessionEntity, { ...before, ...row, revision: (before?.revision ?? 0) + 1 });
-    }
-    // A finish that comes late can join what seemed to be two sessions.
-    const gone = known.filter(({ segment }) => segment >= folds.length);
-    if (gone.length > 0) await manager.remove(SessionEntity, gone);
+  /** Everything that some events say. */
+  factsOf(events: readonly LoggedEvent[]): Facts {
+    const each = events.map((event) => this.factsIn(event));
+    return {
+      rooms: each.flatMap(({ rooms }) => rooms),
+      connections: each.flatMap(({ connections }) => connections),
+      egresses: each.flatMap(({ egresses }) => egresses),
+    };
   }
 
-  private sessionRow(fold: SessionFold): Omit<SessionEntity, 'pk' | 'revision'> {
-    const { source, roomSid, segment, state, beganAt, endedAt } = fold;
-    const sessionId = this.sessionId(fold);
-    const digest = createHash('sha256')
-      .update(JSON.stringify({ ...fold, sessionId }))
-      .digest('hex');
-    return { source, roomSid, segment, sessionId, state, beganAt, endedAt, digest };
-  }
-
-  private sessionId({ description, roomName, roomSid }: SessionFold): string | null {
-    const { sessionId } = this.options;
-    if (sessionId === undefined) return roomName;
-    if (description === null) return null; // not before LiveKit has told the room itself
-    try {
-      return sessionId(Room.fromJson(description as never, { ignoreUnknownFields: true })) || null;
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.logger.warn(`the session of room ${roomSid} has no id: \`sessionId\` failed on it (${why})`);
-      return null;
-    }
+  private factsIn({ source, eventId, kind, name, occurredAt, body }: LoggedEvent): Facts {
+    const reconciled = kind === 'reconciled' ? ({ reconciled: true } as const) : {};
+    const json: unknown = JSON.parse(body.toString('utf8'));
+    return factsOf(
+      { source, eventId, name, occurredAt, body: json, ...reconciled },
+      this.settings.attributes,
+    );
   }
 }
+
+/** The latest span of each room, where there is one. */
+const tracesOf = (events: readonly LoggedEvent[]): Map<string, string> =>
+  new Map(
+    events.flatMap(({ source, roomSid, traceparent }) =>
+      roomSid === null || traceparent === null ? [] : [[roomKey({ source, roomSid }), traceparent]],
+    ),
+  );

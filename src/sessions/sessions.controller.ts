@@ -1,60 +1,84 @@
 import {
-  BadRequestException,
+  Body,
   Controller,
   Get,
   NotFoundException,
   Param,
+  Put,
   Query,
   type Type,
+  UseFilters,
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { BearerTokenGuard } from '../access/bearer-token.guard.js';
+import { dispositionIn, expectationIn } from './request-bodies.js';
+import type { Expectation } from './expectations/expectation.js';
+import { QueryReader } from './query-reader.js';
+import { SessionErrorsFilter } from './session-errors.filter.js';
 import { type Session, SESSION_STATES } from './session.js';
-import { type SessionsFilter, type SessionsPage, SessionsService } from './sessions.service.js';
+import { type SessionsPage, SessionsService } from './sessions.service.js';
 
-/** Makes the controller that tells sessions to whoever shows the admin token. */
+/** Makes the controller that tells sessions to whoever shows the admin token, and hears what a backend says of them. */
 export function createSessionsController(adminToken: string): Type {
   @Controller({ path: 'voice/sessions', version: VERSION_NEUTRAL })
   @UseGuards(BearerTokenGuard(adminToken))
+  @UseFilters(SessionErrorsFilter)
   class SessionsController {
     constructor(private readonly sessions: SessionsService) {}
 
     @Get()
     list(@Query() query: Record<string, unknown>): Promise<SessionsPage> {
-      return this.sessions.list(filterOf(query));
+      const read = new QueryReader(query);
+      return this.sessions.list({
+        ...read.oneOf('state', SESSION_STATES),
+        ...read.text('sessionId'),
+        ...read.text('room'),
+        ...read.text('identity'),
+        ...read.text('number'),
+        ...read.time('from'),
+        ...read.time('to'),
+        ...read.flag('unmatched'),
+        ...read.text('project'),
+        ...read.text('cursor'),
+        limit: read.limit(),
+      });
     }
 
     @Get(':sessionId')
-    async find(@Param('sessionId') sessionId: string): Promise<{ sessions: Session[] }> {
-      const { sessions } = await this.sessions.list({ sessionId, limit: LARGEST_PAGE });
+    async find(
+      @Param('sessionId') sessionId: string,
+      @Query() query: Record<string, unknown>,
+    ): Promise<{ sessions: Session[] }> {
+      const sessions = await this.sessions.find(sessionId, new QueryReader(query).text('project'));
       if (sessions.length === 0) throw new NotFoundException(`no session \`${sessionId}\``);
       return { sessions };
     }
+
+    @Put(':sessionId/expectation')
+    expect(
+      @Param('sessionId') sessionId: string,
+      @Query() query: Record<string, unknown>,
+      @Body() body: unknown,
+    ): Promise<Expectation> {
+      return this.sessions.expect(sessionId, {
+        ...expectationIn(body),
+        ...new QueryReader(query).text('project'),
+      });
+    }
+
+    @Put(':sessionId/disposition')
+    setDisposition(
+      @Param('sessionId') sessionId: string,
+      @Query() query: Record<string, unknown>,
+      @Body() body: unknown,
+    ): Promise<Session> {
+      return this.sessions.setDisposition(
+        sessionId,
+        dispositionIn(body),
+        new QueryReader(query).text('project'),
+      );
+    }
   }
   return SessionsController;
-}
-
-const LARGEST_PAGE = 200;
-const TEXTS = ['state', 'sessionId', 'identity', 'number', 'cursor'] as const;
-
-function filterOf(query: Record<string, unknown>): SessionsFilter {
-  const given = TEXTS.flatMap((name) => {
-    const value = query[name];
-    if (value === undefined || value === '') return [];
-    if (typeof value !== 'string')
-      throw new BadRequestException(`\`${name}\` is given more than once: give it once`);
-    return [[name, value] as const];
-  });
-  const filter = Object.fromEntries(given) as SessionsFilter;
-  if (filter.state !== undefined && !SESSION_STATES.includes(filter.state)) {
-    throw new BadRequestException(`\`state\` must be one of ${SESSION_STATES.join(', ')}`);
-  }
-  return { ...filter, limit: limitOf(query['limit']) };
-}
-
-function limitOf(value: unknown): number {
-  const limit = Number(value ?? 50);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= LARGEST_PAGE) return limit;
-  throw new BadRequestException(`\`limit\` must be a whole number from 1 to ${LARGEST_PAGE}`);
 }

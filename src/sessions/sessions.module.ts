@@ -1,21 +1,63 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { createSessionsController } from './sessions.controller.js';
+import { DueSessions } from './due-sessions.js';
+import { SessionBus } from './events/session-bus.js';
+import { ExpectationStore } from './expectations/expectation-store.js';
+import { Expectations } from './expectations/expectations.js';
+import { KnownRooms } from './reconciliation/known-rooms.js';
+import { LivekitClients } from './reconciliation/livekit-clients.js';
+import { Reconciler } from './reconciliation/reconciler.js';
+import { Reconciliations } from './reconciliation/reconciliations.js';
+import { Repairs } from './reconciliation/repairs.js';
+import { SessionRooms } from './rooms/session-rooms.js';
+import { SessionKeeper } from './session-keeper.js';
+import { SessionNaming } from './session-naming.js';
 import { SessionProjection } from './session-projection.js';
-import { SESSIONS_OPTIONS, type SessionsModuleOptions } from './sessions.options.js';
+import { SessionRebuild } from './session-rebuild.js';
+import { SessionsErasure } from './sessions-erasure.js';
+import { SessionsRetention } from './sessions-retention.js';
+import { SESSIONS_OPTIONS, SessionsModuleClass } from './sessions.module-definition.js';
+import {
+  resolveSettings,
+  SESSIONS_SETTINGS,
+  type SessionsModuleExtras,
+  type SessionsModuleOptions,
+} from './sessions.options.js';
 import { SessionsService } from './sessions.service.js';
 
-/** Makes sessions out of the events that `LivekitWebhookModule` stores, and answers questions about them. */
-@Module({})
-export class SessionsModule {
-  /** With no options: a room's name is its session's id, and there are no routes. */
-  static forRoot(options: SessionsModuleOptions = {}): DynamicModule {
-    const { adminToken } = options;
-    return {
-      module: SessionsModule,
-      global: true,
-      controllers: adminToken === undefined ? [] : [createSessionsController(adminToken)],
-      providers: [{ provide: SESSIONS_OPTIONS, useValue: options }, SessionProjection, SessionsService],
-      exports: [SessionsService],
-    };
+/**
+ * Makes sessions out of the events that `LivekitWebhookModule` stores, tells of what becomes of them, and answers questions
+ * about them.
+ */
+@Module({
+  providers: [
+    {
+      provide: SESSIONS_SETTINGS,
+      inject: [SESSIONS_OPTIONS],
+      useFactory: (options: SessionsModuleOptions) => resolveSettings(options),
+    },
+    DueSessions,
+    Expectations,
+    ExpectationStore,
+    KnownRooms,
+    LivekitClients,
+    Reconciler,
+    Reconciliations,
+    Repairs,
+    SessionBus,
+    SessionKeeper,
+    SessionNaming,
+    SessionProjection,
+    SessionRebuild,
+    SessionRooms,
+    SessionsErasure,
+    SessionsRetention,
+    SessionsService,
+  ],
+  exports: [SessionsService, Reconciliations],
+})
+export class SessionsModule extends SessionsModuleClass {
+  /** With no options: a room's name is its session's id, LiveKit is not asked, and there are no routes. */
+  static override forRoot(options: SessionsModuleOptions & SessionsModuleExtras = {}): DynamicModule {
+    return super.forRoot(options);
   }
 }

@@ -1,27 +1,38 @@
-import { BadRequestException, Injectable } from '@nestjs/common';
-import { Brackets, type EntityManager, type SelectQueryBuilder } from 'typeorm';
-import { ConnectionEntity } from '../database/entities/connection.entity.js';
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { SessionEntity } from '../database/entities/session.entity.js';
 import { EventStore } from '../database/event-store.js';
+import { plainText } from '../event-log/events.js';
+import { SessionNotFoundError, SessionRequestError } from './errors.js';
+import type { Expectation } from './expectations/expectation.js';
+import {
+  Expectations,
+  type ExpectationsFilter,
+  type ExpectationsPage,
+  type ExpectOptions,
+} from './expectations/expectations.js';
 import { FactStore } from './fact-store.js';
-import { countedKind, type CountedKind, foldRoom } from './facts/fold.js';
-import { plain } from './facts/protojson.js';
-import type { Session, SessionState } from './session.js';
+import { foldRoom } from './fold/fold.js';
+import { COUNTED_KINDS, type CountedKind, countedKind } from './fold/presence.js';
+import { lockRooms } from './room-locks.js';
+import { Reconciler } from './reconciliation/reconciler.js';
+import type { ReconciliationRound } from './reconciliation/reconciliations.js';
+import {
+  type CreatedRoom,
+  type CreateRoomOptions,
+  type CreateTokenOptions,
+  SessionRooms,
+} from './rooms/session-rooms.js';
+import { SessionKeeper } from './session-keeper.js';
+import { cursorOf, LARGEST_PAGE, sessionsQuery, type SessionsFilter } from './session-queries.js';
+import type { Session } from './session.js';
+import {
+  SessionRebuild,
+  type RebuildOptions,
+  type RebuiltCounts,
+  type RebuiltRoom,
+} from './session-rebuild.js';
 import { toSession } from './to-session.js';
-
-/** Which sessions to tell. All of the given conditions must hold. */
-export interface SessionsFilter {
-  state?: SessionState;
-  sessionId?: string;
-  /** Somebody of this identity was connected. */
-  identity?: string;
-  /** A telephone call from or to this number. */
-  number?: string;
-  /** Sessions on a page, 50 unless told. */
-  limit?: number;
-  /** `nextCursor` of the page before. */
-  cursor?: string;
-}
 
 /** Some sessions, the newest first, and where the next ones begin. */
 export interface SessionsPage {
@@ -29,18 +40,39 @@ export interface SessionsPage {
   nextCursor: string | null;
 }
 
-/** Answers questions about sessions, from what is committed. */
+/** Which project something is about. */
+export interface OfProject {
+  /** `default` unless told. */
+  project?: string;
+}
+
+/** How many sessions are counted: SQLite answers in this process, and webhooks wait meanwhile. */
+export const MOST_COUNTED = { sqlite: 10_000, postgres: 100_000 };
+
+/** Dispositions are words, not texts. */
+const LONGEST_DISPOSITION = 128;
+
+/** Answers questions about sessions, from what is committed, and keeps what the backend says of them. */
 @Injectable()
 export class SessionsService {
-  constructor(private readonly store: EventStore) {}
+  constructor(
+    private readonly store: EventStore,
+    private readonly expected: Expectations,
+    private readonly keeper: SessionKeeper,
+    private readonly rebuilding: SessionRebuild,
+    private readonly rooms: SessionRooms,
+    private readonly reconciler: Reconciler,
+  ) {}
 
-  /** Sessions, the newest first. */
+  /** Sessions, the newest first. @throws SessionRequestError when the filter is not understood. */
   list(filter: SessionsFilter = {}): Promise<SessionsPage> {
-    const limit = filter.limit ?? 50;
+    const { limit = 50 } = filter;
+    if (!Number.isInteger(limit) || limit < 1 || limit > LARGEST_PAGE) {
+      throw new SessionRequestError(`\`limit\` must be a whole number from 1 to ${LARGEST_PAGE}`);
+    }
     return this.store.read(async (manager) => {
-      const rows = await filtered(manager, filter)
-        .limit(limit + 1)
-        .getMany();
+      const query = await sessionsQuery(manager, filter);
+      const rows = await query.limit(limit + 1).getMany();
       const page = rows.slice(0, limit);
       const last = page.at(-1);
       return {
@@ -50,23 +82,39 @@ export class SessionsService {
     });
   }
 
-  /** How many sessions have begun and not ended. */
-  activeCount(): Promise<number> {
-    return this.store.read((manager) => manager.countBy(SessionEntity, { state: 'active' }));
+  /** The sessions of this id, the newest first: one, unless its room's name, or its id, was used again. */
+  async find(sessionId: string, filter: Omit<SessionsFilter, 'sessionId'> = {}): Promise<Session[]> {
+    const { sessions } = await this.list({ limit: LARGEST_PAGE, ...filter, sessionId });
+    return sessions;
   }
 
-  /** How many participants are connected in active sessions, by kind. */
+  /** How many sessions have begun and not ended, 100,000 at most; on SQLite 10,000. */
+  activeCount(): Promise<number> {
+    return this.count("state = 'active'");
+  }
+
+  /** How many participants are connected in active sessions, by kind; whoever is in two of them counts twice. */
   activeParticipants(): Promise<Record<CountedKind, number>> {
+    const { dialect } = this.store;
+    const present =
+      'livekit_connections c WHERE c.source = s.source AND c.room_sid = s.room_sid AND c.connected AND c.leave IS NULL';
+    // PostgreSQL would rather read all connections that ever were than look into each room.
+    const inRooms =
+      dialect === 'postgres'
+        ? `JOIN LATERAL (SELECT DISTINCT identity, kind FROM ${present}) c ON true`
+        : `JOIN ${present}`;
     return this.store.read(async (manager) => {
-      const rows = await manager
-        .createQueryBuilder(ConnectionEntity, 'c')
-        .innerJoin(SessionEntity, 's', 's.source = c.source AND s.roomSid = c.roomSid')
-        .select('c.kind', 'kind')
-        .addSelect('COUNT(DISTINCT c.identity)', 'count')
-        .where("s.state = 'active' AND c.connected AND c.leave IS NULL")
-        .groupBy('c.kind')
-        .getRawMany<{ kind: string | null; count: number | string }>();
-      const counts = { standard: 0, agent: 0, sip: 0 };
+      const rows = await manager.query<{ kind: string | null; count: number | string }[]>(
+        `SELECT kind, count(*) AS count FROM (
+           SELECT DISTINCT s.source, s.room_sid, c.identity, c.kind
+           FROM (SELECT source, room_sid FROM livekit_sessions WHERE state = 'active'
+             ORDER BY began_at DESC LIMIT ${MOST_COUNTED[dialect]}) s ${inRooms}
+         ) present GROUP BY kind`,
+      );
+      const counts = Object.fromEntries(COUNTED_KINDS.map((kind) => [kind, 0])) as Record<
+        CountedKind,
+        number
+      >;
       for (const { kind, count } of rows) {
         const counted = countedKind(kind);
         if (counted !== null) counts[counted] += Number(count);
@@ -74,66 +122,150 @@ export class SessionsService {
       return counts;
     });
   }
-}
 
-function filtered(manager: EntityManager, filter: SessionsFilter): SelectQueryBuilder<SessionEntity> {
-  const query = manager
-    .createQueryBuilder(SessionEntity, 's')
-    .orderBy('s.beganAt', 'DESC')
-    .addOrderBy('s.pk', 'DESC');
-  if (filter.state !== undefined) query.andWhere('s.state = :state', { state: filter.state });
-  if (filter.sessionId !== undefined)
-    query.andWhere('s.sessionId = :sessionId', { sessionId: plain(filter.sessionId) });
-  if (filter.identity !== undefined) {
-    query.andWhere(inRoomsWith(query, 'c.identity = :identity'), { identity: plain(filter.identity) });
+  /** How many sessions belong to nothing that the backend knows, 100,000 at most; on SQLite 10,000. */
+  unmatchedCount(): Promise<number> {
+    return this.count('unmatched IS NOT NULL');
   }
-  if (filter.number !== undefined) {
-    const either = 'c.phone_number = :number OR c.trunk_phone_number = :number';
-    query.andWhere(inRoomsWith(query, either), { number: plain(filter.number) });
+
+  /**
+   * Expects a session, by the host's own id: whoever comes under it is told with this metadata, and when nobody has come in
+   * time, `session.expired` is told. What has come already is matched now. Said again, it stands in the place of
+   * what was said before.
+   *
+   * @throws SessionRequestError when the id, the room's name or the metadata can't be kept.
+   */
+  expect(sessionId: string, options: ExpectOptions = {}): Promise<Expectation> {
+    return this.expected.expect(sessionId, options);
   }
-  if (filter.cursor !== undefined) {
-    const { beganAt, pk } = positionOf(filter.cursor);
-    query.andWhere(
-      new Brackets((older) =>
-        older
-          .where('s.beganAt < :beganAt', { beganAt })
-          .orWhere('s.beganAt = :beganAt AND s.pk < :pk', { beganAt, pk }),
-      ),
+
+  /** Expects it no more, unless it has come. */
+  withdraw(sessionId: string, { project = 'default' }: OfProject = {}): Promise<void> {
+    return this.expected.withdraw(sessionId, project);
+  }
+
+  /**
+   * Expects a session, and makes its room at LiveKit, of the same name unless `roomName` says another. Needs `livekitUrl`.
+   *
+   * @throws SessionRequestError when the session could not be told by that room; SessionRoomError when LiveKit made no room:
+   * then nobody is expected, either; SessionsOptionsError without `livekitUrl`.
+   */
+  createRoom(sessionId: string, options: CreateRoomOptions = {}): Promise<CreatedRoom> {
+    return this.rooms.createRoom(sessionId, options);
+  }
+
+  /**
+   * Makes an access token that lets somebody join the room of a session: the one that it is expected in, else the one of
+   * its name.
+   *
+   * @throws SessionRequestError without an identity, and when the project has no API key.
+   */
+  createToken(sessionId: string, options: CreateTokenOptions): Promise<string> {
+    return this.rooms.createToken(sessionId, options);
+  }
+
+  /**
+   * Asks every LiveKit now what webhooks have missed, as is done by itself every `reconcileInterval`.
+   *
+   * @returns what was added, one round a project.
+   * @throws SessionsOptionsError without `livekitUrl`; whatever a LiveKit failed with.
+   */
+  reconcile(): Promise<ReconciliationRound[]> {
+    return this.reconciler.reconcileNow();
+  }
+
+  /** What is, or was, expected, by session id. @throws SessionRequestError when the cursor is not ours. */
+  expectations(filter: ExpectationsFilter = {}): Promise<ExpectationsPage> {
+    return this.expected.list(filter);
+  }
+
+  /**
+   * Says how a session went, which webhooks can't see: it stands whatever facts still come. Of a reused id it is
+   * said of the newest session.
+   *
+   * @param disposition `null` leaves it to the rules again.
+   * @throws SessionNotFoundError; SessionRequestError when it is not a word of 1 to 128 characters.
+   */
+  async setDisposition(
+    sessionId: string,
+    disposition: string | null,
+    { project = 'default' }: OfProject = {},
+  ): Promise<Session> {
+    if (disposition !== null && !isWord(disposition)) {
+      throw new SessionRequestError(`a disposition is 1 to ${LONGEST_DISPOSITION} characters, or null`);
+    }
+    const newest = await this.store.read(async (manager) =>
+      (await sessionsQuery(manager, { sessionId, project })).limit(1).getOne(),
     );
+    if (newest === null) throw new SessionNotFoundError(sessionId, project);
+    await this.store.write(async (manager) => {
+      await lockRooms(this.store.dialect, manager, [newest]);
+      const rooms = await new FactStore(manager).load([newest]);
+      await this.keeper.keep(
+        manager,
+        rooms.map((facts) => ({ before: facts, after: facts })),
+        {
+          amend: (_, { segment }) =>
+            segment === newest.segment
+              ? {
+                  disposition: disposition && plainText(disposition),
+                  dispositionSource: disposition === null ? null : 'host',
+                }
+              : {},
+        },
+      );
+    });
+    const [session] = await this.store.read((manager) => told(manager, [newest], true));
+    return session as Session;
   }
-  return query;
+
+  /**
+   * Makes the sessions of a room again from its events, as they would be had all come anew. Where the bytes of an event have
+   * been pruned or erased, from the stored facts. What changes is told, as ever; the host's word stays.
+   *
+   * @param room its name or its sid.
+   */
+  rebuild(room: string, options: Partial<OfProject> = {}): Promise<RebuiltRoom[]> {
+    return this.rebuilding.rebuild(room, options);
+  }
+
+  /** Does so with every room, in small steps: after an upgrade, or when an option has changed what sessions are. */
+  rebuildAll(options: RebuildOptions = {}): Promise<RebuiltCounts> {
+    return this.rebuilding.rebuildAll(options);
+  }
+
+  private count(condition: string): Promise<number> {
+    return this.store.read(async (manager) => {
+      const [row] = await manager.query<{ count: number | string }[]>(
+        `SELECT count(*) AS count FROM
+           (SELECT 1 FROM livekit_sessions WHERE ${condition} ORDER BY began_at LIMIT ${MOST_COUNTED[this.store.dialect]}) counted`,
+      );
+      return Number(row?.count);
+    });
+  }
 }
 
-// Asked so, and not with EXISTS, the few connections are found first, by their index, and not each session tried.
-const inRoomsWith = (query: SelectQueryBuilder<SessionEntity>, condition: string): string =>
-  `(s.source, s.room_sid) IN ${query
-    .subQuery()
-    .select(['c.source', 'c.room_sid'])
-    .from(ConnectionEntity, 'c')
-    .where(condition)
-    .getQuery()}`;
+const isWord = (text: unknown): boolean =>
+  typeof text === 'string' && text.trim() !== '' && text.length <= LONGEST_DISPOSITION;
 
-async function told(manager: EntityManager, rows: readonly SessionEntity[]): Promise<Session[]> {
+/** @param anew whether the rows may have changed since they were read. */
+async function told(
+  manager: EntityManager,
+  given: readonly SessionEntity[],
+  anew = false,
+): Promise<Session[]> {
+  const rows = anew
+    ? await manager.findBy(
+        SessionEntity,
+        given.map(({ pk }) => ({ pk })),
+      )
+    : given;
   const rooms = await new FactStore(manager).load(rows);
-  const folds = rooms.flatMap(({ room, connections }) => foldRoom(room, connections));
+  const folds = new Map(
+    rooms.flatMap(foldRoom).map((fold) => [`${fold.source}/${fold.roomSid}/${fold.segment}`, fold]),
+  );
   return rows.flatMap((row) => {
-    const fold = folds.find(
-      ({ source, roomSid, segment }) =>
-        source === row.source && roomSid === row.roomSid && segment === row.segment,
-    );
+    const fold = folds.get(`${row.source}/${row.roomSid}/${row.segment}`);
     return fold === undefined ? [] : [toSession(fold, row)];
   });
-}
-
-const cursorOf = ({ beganAt, pk }: SessionEntity): string =>
-  Buffer.from(`${beganAt}:${pk}`).toString('base64url');
-
-function positionOf(cursor: string): { beganAt: number; pk: number } {
-  const [, beganAt, pk] = /^(\d{1,15}):(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
-  if (beganAt === undefined || pk === undefined) {
-    throw new BadRequestException(
-      '`cursor` is not one of ours: give the `nextCursor` of the page before, as it was',
-    );
-  }
-  return { beganAt: Number(beganAt), pk: Number(pk) };
 }

@@ -1,15 +1,17 @@
-import type { SessionEntity } from '../database/entities/session.entity.js';
-import type { SessionFold } from './facts/fold.js';
-import type { Session } from './session.js';
+import type { EgressFact } from './facts/facts.js';
+import type { SessionFold } from './fold/fold.js';
+import type { Session, SessionRecording } from './session.js';
+import type { SessionRow } from './session-row.js';
 
-/** A folded session in the shape that others are told. */
-export function toSession(fold: SessionFold, row: Pick<SessionEntity, 'sessionId' | 'revision'>): Session {
+/** A folded session in the shape that others are told, with what its row adds. */
+export function toSession(fold: SessionFold, row: SessionRow): Session {
   return {
     sessionId: row.sessionId,
     project: fold.source,
     roomName: fold.roomName,
     roomSid: fold.roomSid,
-    state: fold.state,
+    segment: fold.segment,
+    state: row.state,
     startedAt: iso(fold.startedAt),
     firstJoinedAt: iso(fold.firstJoinedAt),
     lastLeftAt: iso(fold.lastLeftAt),
@@ -17,22 +19,51 @@ export function toSession(fold: SessionFold, row: Pick<SessionEntity, 'sessionId
     durationSeconds: fold.durationSeconds,
     participantSeconds: fold.participantSeconds,
     peakParticipants: fold.peakParticipants,
-    disposition: null,
-    dispositionSource: null,
+    activeParticipants: fold.activeParticipants,
+    disposition: row.disposition,
+    dispositionSource: row.dispositionSource,
     endReason: fold.endReason,
-    metadata: {},
-    inferred: fold.inferred,
+    metadata: row.metadata,
+    unmatched: row.unmatched,
+    inferred: inferredIn(fold, row),
     revision: row.revision,
     participants: fold.participants.map((participant) => ({
       ...participant,
-      connections: participant.connections.map(({ joinedAt, leftAt, ...connection }) => ({
-        ...connection,
+      // By name: spread, those of a room that has thousands take several times as long.
+      connections: participant.connections.map(({ participantSid, joinedAt, leftAt, reason, inferred }) => ({
+        participantSid,
         joinedAt: iso(joinedAt),
         leftAt: iso(leftAt),
+        reason,
+        inferred,
       })),
     })),
-    recordings: [],
+    recordings: fold.recordings.map(toRecording),
   };
 }
+
+const UNNAMED = 'event:';
+
+const toRecording = ({ egressId, startedAt, report }: EgressFact): SessionRecording => ({
+  egressId: egressId.startsWith(UNNAMED) ? null : egressId,
+  status: report.status,
+  startedAt: iso(startedAt),
+  endedAt: iso(report.endedAt),
+  files: report.files,
+  segments: report.segments,
+  streams: report.streams,
+  error: report.error,
+});
+
+// A disposition is as sure as who was there when, and why the room was closed; a recording that never ended is not final.
+function inferredIn({ inferred, recordings }: SessionFold, row: SessionRow): string[] {
+  const isUnsure = inferred.includes('peakParticipants') || inferred.includes('endedAt');
+  const isRuled = row.dispositionSource === 'rules' && isUnsure;
+  const isUnfinished = row.state === 'settled' && recordings.some(isRunning);
+  return [...inferred, ...(isRuled ? ['disposition'] : []), ...(isUnfinished ? ['recordings'] : [])];
+}
+
+/** Whether a recording has not ended, as far as is known. */
+export const isRunning = ({ report }: EgressFact): boolean => report.progress < 3;
 
 const iso = (time: number | null): string | null => (time === null ? null : new Date(time).toISOString());

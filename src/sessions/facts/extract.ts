@@ -1,3 +1,5 @@
+import { plainText, plainTextOrNull } from '../../event-log/events.js';
+import { egressFact } from './egress.js';
 import type {
   ConnectionFact,
   Departure,
@@ -7,7 +9,7 @@ import type {
   RoomFinish,
   Versioned,
 } from './facts.js';
-import { type Json, int64, kindName, object, plain, reasonName, text, textMap } from './protojson.js';
+import { type Json, int64, kindName, object, reasonName, textMap } from './protojson.js';
 
 /** An event as the projection reads it. */
 export interface FactSource {
@@ -19,6 +21,8 @@ export interface FactSource {
   occurredAt: number;
   /** The JSON of its body, whatever that is. */
   body: unknown;
+  /** LiveKit did not send it, but said so when it was asked: an end that it tells is inferred. */
+  reconciled?: true;
 }
 
 const TELLING_EVENTS = new Set([
@@ -42,37 +46,44 @@ export function factsOf(event: FactSource, allowed: ReadonlySet<string> = new Se
   const body = tells(event.name) ? object(event.body) : undefined;
   const room = object(body?.['room']);
   const egress = object(body?.['egressInfo']);
-  const roomSid = text(room?.['sid']) ?? text(egress?.['roomId']);
-  if (body === undefined || roomSid === null) return { rooms: [], connections: [] };
-  const roomName = text(room?.['name']) ?? text(egress?.['roomName']);
+  const roomSid = plainTextOrNull(room?.['sid']) ?? plainTextOrNull(egress?.['roomId']);
+  if (body === undefined || roomSid === null) return { rooms: [], connections: [], egresses: [] };
+  const roomName = plainTextOrNull(room?.['name']) ?? plainTextOrNull(egress?.['roomName']);
   const participant = object(body['participant']);
-  const participantSid = text(participant?.['sid']);
+  const participantSid = plainTextOrNull(participant?.['sid']);
   return {
     rooms: [roomFact(event, body, room ?? {}, roomSid, roomName)],
     connections:
       participant === undefined || participantSid === null
         ? []
         : [connectionFact(event, participant, roomSid, participantSid, allowed)],
+    egresses: egress === undefined ? [] : [egressFact(event, egress, roomSid)],
   };
 }
 
 const tells = (name: string): boolean => TELLING_EVENTS.has(name) || name.startsWith('egress_');
 
 function roomFact(
-  { source, eventId, name, occurredAt }: FactSource,
+  { source, eventId, name, occurredAt, reconciled }: FactSource,
   body: Json,
   room: Json,
   roomSid: string,
   roomName: string | null,
 ): RoomFact {
   const openedAt = milliseconds(room['creationTimeMs'], room['creationTime']);
-  const finish: RoomFinish = { at: occurredAt, endReason: text(body['roomEndReason']) };
+  const finish: RoomFinish = {
+    at: occurredAt,
+    endReason: plainTextOrNull(body['roomEndReason']),
+    ...(reconciled && { inferred: body['because'] === 'empty' ? 'empty' : 'gone' }),
+  };
   return {
     source,
     roomSid,
     roomName,
     openedAt,
-    starts: name === 'room_started' ? [occurredAt] : [],
+    // When LiveKit was asked is not when the room was opened.
+    starts: name === 'room_started' && !reconciled ? [occurredAt] : [],
+    listedAt: name === 'room_started' && reconciled ? occurredAt : null,
     finishes: name === 'room_finished' ? [finish] : [],
     description: openedAt === null ? null : { at: occurredAt, eventId, room: describe(room) },
     seenAt: Math.min(occurredAt, openedAt ?? occurredAt),
@@ -84,11 +95,11 @@ const describe = (room: Json): RoomDescription =>
   Object.fromEntries(
     Object.entries(room)
       .filter(([field, value]) => field !== 'turnPassword' && typeof value !== 'object')
-      .map(([field, value]) => [plain(field), typeof value === 'string' ? plain(value) : value]),
+      .map(([field, value]) => [plainText(field), typeof value === 'string' ? plainText(value) : value]),
   );
 
 function connectionFact(
-  { source, eventId, name, occurredAt }: FactSource,
+  { source, eventId, name, occurredAt, reconciled }: FactSource,
   participant: Json,
   roomSid: string,
   participantSid: string,
@@ -100,21 +111,24 @@ function connectionFact(
   const versioned = <T>(value: T | null): Versioned<T> | null => value && { value, version, eventId };
   const departure: Departure = {
     at: occurredAt,
-    reason: reasonName(participant['disconnectReason']),
+    reason: reconciled ? null : reasonName(participant['disconnectReason']),
     eventId,
+    ...(reconciled && { inferred: true }),
   };
   return {
     source,
     roomSid,
     participantSid,
-    identity: text(participant['identity']),
+    identity: plainTextOrNull(participant['identity']),
     // protojson leaves out an enum's zero value: a full participant without a kind is a standard one.
     kind: isFull ? kindName(participant['kind']) : null,
     connected: joined || name.startsWith('track_'),
+    seenAt: joined || name.startsWith('track_') ? occurredAt : null,
+    lastSeenAt: name === 'participant_joined' || name.startsWith('track_') ? occurredAt : null,
     joinedAt: joined ? joinTime(participant, name === 'participant_joined' ? occurredAt : null) : null,
     leave: name === 'participant_left' ? departure : null,
     abort: name === 'participant_connection_aborted' ? departure : null,
-    name: versioned(text(participant['name'])),
+    name: versioned(plainTextOrNull(participant['name'])),
     attributes: versioned(keptAttributes(participant['attributes'], allowed)),
   };
 }

@@ -13,7 +13,9 @@ export interface RoomFact {
   openedAt: number | null;
   /** Each time a `room_started` was sent: the same room may be told again, or be opened again. */
   starts: number[];
-  /** Each time a `room_finished` was sent, and why. */
+  /** The last time that LiveKit listed it, although it was taken for ended: no end was before that. */
+  listedAt: number | null;
+  /** Each time it ended, and why. */
   finishes: RoomFinish[];
   /** The full room object that is earliest by (time, event id). */
   description: { at: number; eventId: string; room: RoomDescription } | null;
@@ -21,11 +23,16 @@ export interface RoomFact {
   seenAt: number;
 }
 
-/** One end of a room. */
+/** One end of a room: a `room_finished`. */
 export interface RoomFinish {
   at: number;
   /** LiveKit's `RoomEndReason`, from servers that tell it. */
   endReason: string | null;
+  /**
+   * No webhook told it, it is the moment by which the room was gone: LiveKit did not know it any more (`gone`), or it must
+   * have closed, since nobody was in it (`empty`).
+   */
+  inferred?: 'gone' | 'empty';
 }
 
 /** What is known of one connection of a participant: LiveKit gives each a sid of its own. */
@@ -38,6 +45,10 @@ export interface ConnectionFact {
   kind: string | null;
   /** Whether it was ever connected: an aborted attempt is not. */
   connected: boolean;
+  /** The earliest event that shows it connected; it joined by then. `null` when none does. */
+  seenAt: number | null;
+  /** The latest event that shows it connected. */
+  lastSeenAt: number | null;
   joinedAt: number | null;
   leave: Departure | null;
   /** An attempt that never became a connection (`participant_connection_aborted`). */
@@ -50,9 +61,11 @@ export interface ConnectionFact {
 /** When and why a connection ended. */
 export interface Departure {
   at: number;
-  /** LiveKit's `DisconnectReason` by its name. */
-  reason: string;
+  /** LiveKit's `DisconnectReason` by its name; `null` when nobody told. */
+  reason: string | null;
   eventId: string;
+  /** No webhook told it: it is the moment by which the connection was gone. */
+  inferred?: true;
 }
 
 /** A value that changes while a participant is connected: the last writer wins, by (version, event id). */
@@ -63,8 +76,74 @@ export interface Versioned<T> {
   eventId: string;
 }
 
-/** Everything that one event says. */
+/** What is known of an egress: a recording, or a stream to somewhere else. */
+export interface EgressFact {
+  source: string;
+  /** LiveKit's egress id; `event:<event id>` of one that failed before it had any. */
+  egressId: string;
+  roomSid: string;
+  /** The earliest event that named it. */
+  seenAt: number;
+  startedAt: number | null;
+  /** What was said of it when it was furthest. */
+  report: EgressReport;
+}
+
+/** What one event says of an egress. */
+export interface EgressReport {
+  /** How far it had come: 0 starting, 1 active, 2 ending, 3 ended. */
+  progress: number;
+  /** LiveKit's `updatedAt`, microseconds. */
+  updatedAt: number;
+  eventId: string;
+  /** LiveKit told it when it was asked: a webhook beats it. */
+  reconciled?: true;
+  /** LiveKit's `EgressStatus` in lower case, without `EGRESS_`. */
+  status: string;
+  endedAt: number | null;
+  error: string | null;
+  files: EgressFile[];
+  segments: EgressSegments[];
+  streams: EgressStream[];
+}
+
+/** A file that an egress wrote. */
+export interface EgressFile {
+  filename: string | null;
+  location: string | null;
+  durationSeconds: number | null;
+  sizeBytes: number | null;
+}
+
+/** A playlist of segments that an egress wrote. */
+export interface EgressSegments {
+  playlist: string | null;
+  location: string | null;
+  durationSeconds: number | null;
+  sizeBytes: number | null;
+  count: number | null;
+}
+
+/** A stream that an egress sent. */
+export interface EgressStream {
+  /** Where to, without path and credentials: they hold the stream's key. */
+  destination: string | null;
+  /** `active`, `finished` or `failed`. */
+  status: string;
+  durationSeconds: number | null;
+  error: string | null;
+}
+
+/** Everything that some events say. */
 export interface Facts {
   rooms: RoomFact[];
   connections: ConnectionFact[];
+  egresses: EgressFact[];
+}
+
+/** All that is known of one room. */
+export interface RoomFacts {
+  room: RoomFact;
+  connections: ConnectionFact[];
+  egresses: EgressFact[];
 }

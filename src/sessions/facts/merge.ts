@@ -1,36 +1,71 @@
-import type { ConnectionFact, Departure, RoomFact, RoomFinish, Versioned } from './facts.js';
+import { isPseudonym } from '../../event-log/retention/pseudonym.js';
+import { anonymous, nameless } from './erase.js';
+import type {
+  ConnectionFact,
+  Departure,
+  EgressFact,
+  EgressReport,
+  RoomFact,
+  RoomFinish,
+  Versioned,
+} from './facts.js';
 
 /**
  * What two facts of a room make together. Like `mergeConnection` it is commutative, associative and idempotent: facts may
- * come in any order, and again, and the outcome is the same.
+ * come in any order, and again, and the outcome is the same. What was erased stays so, whatever is told of it later.
  */
-export const mergeRoom = (a: RoomFact, b: RoomFact): RoomFact => ({
-  source: a.source,
-  roomSid: a.roomSid,
-  roomName: least(a.roomName, b.roomName),
-  openedAt: least(a.openedAt, b.openedAt),
-  starts: union(a.starts, b.starts, String).sort((x, y) => x - y),
-  finishes: union(a.finishes, b.finishes, finishKey).sort(byTimeThenReason),
-  description: first(a.description, b.description),
-  seenAt: Math.min(a.seenAt, b.seenAt),
-});
+export function mergeRoom(a: RoomFact, b: RoomFact): RoomFact {
+  const merged: RoomFact = {
+    source: a.source,
+    roomSid: a.roomSid,
+    roomName: least(a.roomName, b.roomName),
+    openedAt: least(a.openedAt, b.openedAt),
+    starts: union(a.starts, b.starts, String).sort((x, y) => x - y),
+    listedAt: greatest(a.listedAt, b.listedAt),
+    finishes: union(a.finishes, b.finishes, finishKey).sort(byTimeThenReason),
+    description: first(a.description, b.description),
+    seenAt: Math.min(a.seenAt, b.seenAt),
+  };
+  const pseudonym = pseudonymOf(a.roomName, b.roomName);
+  return pseudonym === null ? merged : nameless(merged, pseudonym);
+}
 
 /** What two facts of a connection make together. */
-export const mergeConnection = (a: ConnectionFact, b: ConnectionFact): ConnectionFact => ({
+export function mergeConnection(a: ConnectionFact, b: ConnectionFact): ConnectionFact {
+  const merged: ConnectionFact = {
+    source: a.source,
+    roomSid: a.roomSid,
+    participantSid: a.participantSid,
+    identity: least(a.identity, b.identity),
+    kind: least(a.kind, b.kind),
+    connected: a.connected || b.connected,
+    seenAt: least(a.seenAt, b.seenAt),
+    lastSeenAt: greatest(a.lastSeenAt, b.lastSeenAt),
+    joinedAt: least(a.joinedAt, b.joinedAt),
+    leave: departure(a.leave, b.leave),
+    abort: departure(a.abort, b.abort),
+    name: lastWritten(a.name, b.name),
+    attributes: lastWritten(a.attributes, b.attributes),
+  };
+  const pseudonym = pseudonymOf(a.identity, b.identity);
+  return pseudonym === null ? merged : anonymous(merged, pseudonym);
+}
+
+/** What two facts of an egress make together. */
+export const mergeEgress = (a: EgressFact, b: EgressFact): EgressFact => ({
   source: a.source,
-  roomSid: a.roomSid,
-  participantSid: a.participantSid,
-  identity: least(a.identity, b.identity),
-  kind: least(a.kind, b.kind),
-  connected: a.connected || b.connected,
-  joinedAt: least(a.joinedAt, b.joinedAt),
-  leave: first(a.leave, b.leave),
-  abort: first(a.abort, b.abort),
-  name: lastWritten(a.name, b.name),
-  attributes: lastWritten(a.attributes, b.attributes),
+  egressId: a.egressId,
+  roomSid: a.roomSid < b.roomSid ? a.roomSid : b.roomSid,
+  seenAt: Math.min(a.seenAt, b.seenAt),
+  startedAt: least(a.startedAt, b.startedAt),
+  report: furthest(a.report, b.report),
 });
 
-const finishKey = ({ at, endReason }: RoomFinish): string => `${at} ${endReason ?? ''}`;
+const pseudonymOf = (a: string | null, b: string | null): string | null =>
+  least(isPseudonym(a) ? a : null, isPseudonym(b) ? b : null);
+
+const finishKey = ({ at, endReason, inferred }: RoomFinish): string =>
+  `${at} ${endReason ?? ''} ${inferred ?? ''}`;
 
 const byTimeThenReason = (a: RoomFinish, b: RoomFinish): number =>
   a.at - b.at || (finishKey(a) < finishKey(b) ? -1 : 1);
@@ -46,10 +81,37 @@ function least<T extends number | string>(a: T | null, b: T | null): T | null {
   return a < b ? a : b;
 }
 
+/** The greater of two values where both are known, else the known one. */
+function greatest(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.max(a, b);
+}
+
 /** The earlier of two by (time, event id). */
 function first<T extends Pick<Departure, 'at' | 'eventId'>>(a: T | null, b: T | null): T | null {
   if (a === null || b === null) return a ?? b;
   return a.at < b.at || (a.at === b.at && a.eventId <= b.eventId) ? a : b;
+}
+
+/**
+ * A leave that was told beats one that is inferred. Of two that were told, the earlier; of two that are inferred, the later: had
+ * the first not been refuted, nobody would have looked for another.
+ */
+function departure(a: Departure | null, b: Departure | null): Departure | null {
+  if (a === null || b === null) return a ?? b;
+  if (a.inferred !== b.inferred) return a.inferred ? b : a;
+  const earlier = first(a, b);
+  return a.inferred ? (earlier === a ? b : a) : earlier;
+}
+
+/** The report that is further on; of two that are as far, a webhook's, then the later one. */
+function furthest(a: EgressReport, b: EgressReport): EgressReport {
+  const order =
+    a.progress - b.progress ||
+    Number(b.reconciled ?? false) - Number(a.reconciled ?? false) ||
+    a.updatedAt - b.updatedAt ||
+    (a.eventId < b.eventId ? -1 : 1);
+  return order > 0 ? a : b;
 }
 
 /** The later of two by (version, event id). */

@@ -1,3 +1,5 @@
+import { plainTextOrNull } from '../../event-log/events.js';
+
 /** A JSON object of which nothing is known. */
 export type Json = Record<string, unknown>;
 
@@ -8,12 +10,9 @@ const EXACT = /^\d{1,15}$/;
 export const object = (value: unknown): Json | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
 
-/** A text as either database takes it: PostgreSQL refuses NUL. */
-export const plain = (value: string): string => value.replaceAll('\0', '\u2400').toWellFormed();
-
-/** A text that says something, or null. */
-export const text = (value: unknown): string | null =>
-  typeof value === 'string' && value !== '' ? plain(value) : null;
+/** The objects in a list. */
+export const objects = (value: unknown): Json[] =>
+  Array.isArray(value) ? value.map(object).filter((entry) => entry !== undefined) : [];
 
 /** A positive 64-bit integer, which protojson writes as text, or null; zero is protobuf's "not set". */
 export function int64(value: unknown): number | null {
@@ -25,8 +24,8 @@ export function int64(value: unknown): number | null {
 export const textMap = (value: unknown): Record<string, string> =>
   Object.fromEntries(
     Object.entries(object(value) ?? {}).flatMap(([name, entry]) => {
-      const told = text(entry);
-      return told === null ? [] : [[text(name) ?? '', told]];
+      const told = plainTextOrNull(entry);
+      return told === null ? [] : [[plainTextOrNull(name) ?? '', told]];
     }),
   );
 
@@ -63,8 +62,14 @@ const DISCONNECT_REASONS = [
 
 /** A participant's kind in lower case; the zero value, which is left out, is `standard`. */
 export const kindName = (value: unknown): string =>
-  ((typeof value === 'number' ? KINDS[value] : text(value)) ?? 'STANDARD').toLowerCase();
+  ((typeof value === 'number' ? KINDS[value] : plainTextOrNull(value)) ?? 'STANDARD').toLowerCase();
 
 /** Why somebody left, by LiveKit's name for it; the zero value, which is left out, is `UNKNOWN_REASON`. */
 export const reasonName = (value: unknown): string =>
-  (typeof value === 'number' ? DISCONNECT_REASONS[value] : text(value)) ?? 'UNKNOWN_REASON';
+  (typeof value === 'number' ? DISCONNECT_REASONS[value] : plainTextOrNull(value)) ?? 'UNKNOWN_REASON';
+
+/** A status in lower case, without the prefix of its enum; the first name is the zero value, which is left out. */
+export const statusName = (value: unknown, prefix: string, names: readonly string[]): string => {
+  const told = typeof value === 'number' ? names[value] : plainTextOrNull(value);
+  return (told ?? (names[0] as string)).replace(prefix, '').toLowerCase();
+};

@@ -1,0 +1,97 @@
+import { isDeepStrictEqual } from 'node:util';
+import { countedKind } from '../fold/presence.js';
+import type { Session, SessionConnection, SessionParticipant } from '../session.js';
+import type { SessionEventMap, SessionEventName, SessionSummary } from './session-events.js';
+
+/** A change of a session that others are told of. */
+export type SessionChange = {
+  [N in SessionEventName]: {
+    name: N;
+    payload: SessionEventMap[N];
+    /** What tells it from another change of this name in this session. */
+    key: string | number;
+    /** ISO 8601; `null`: now. */
+    at: string | null;
+  };
+}[Exclude<SessionEventName, 'session.expired'>];
+
+/**
+ * What has become of a room's sessions: what to tell of each, in the order it happens in a session's life.
+ *
+ * @param before as they were last told.
+ */
+export function changesOf(before: readonly Session[], after: readonly Session[]): SessionChange[] {
+  const known = new Map(before.map((session) => [session.segment, session]));
+  const changes = after.flatMap((session) => changesTo(known.get(session.segment), session));
+  for (const { segment } of after) known.delete(segment);
+  // What joined two sessions to one leaves nothing of the second; only who has billed it must know.
+  const gone = [...known.values()].filter(({ state }) => state === 'settled');
+  return [...changes, ...gone.map((session) => corrected(session, null))];
+}
+
+function changesTo(before: Session | undefined, session: Session): SessionChange[] {
+  const { revision: key, startedAt, endedAt } = session;
+  const changes: SessionChange[] = [];
+  if (before === undefined) {
+    changes.push({ name: 'session.started', payload: { session }, key: '', at: startedAt });
+  }
+  changes.push(...movements(before, session));
+  if (session.state !== 'active' && (before === undefined || before.state === 'active')) {
+    changes.push({ name: 'session.ended', payload: { session }, key, at: endedAt });
+  }
+  const isFinal = before?.state === 'settled';
+  // Who knows it by its id must know that it has another.
+  if (before && (isFinal ? hasChanged(before, session) : before.sessionId !== session.sessionId)) {
+    changes.push(corrected(before, session));
+  }
+  if (session.state === 'settled' && !isFinal) {
+    changes.push({ name: 'session.settled', payload: { session }, key, at: null });
+  }
+  return changes;
+}
+
+const corrected = (before: Session, after: Session | null): SessionChange => ({
+  name: 'session.corrected',
+  payload: { before, after },
+  key: after?.revision ?? `${before.revision}-gone`,
+  at: null,
+});
+
+/** Whether two tellings of a session differ in more than how often it has changed. */
+export const hasChanged = (before: Session, after: Session): boolean =>
+  !isDeepStrictEqual({ ...before, revision: 0 }, { ...after, revision: 0 });
+
+function movements(before: Session | undefined, session: Session): SessionChange[] {
+  const known = new Map(
+    attendances(before).map(([, connection]) => [connection.participantSid, connection.leftAt]),
+  );
+  const summary = summaryOf(session);
+  return attendances(session).flatMap(([attendant, connection]) => {
+    const { participantSid: key, joinedAt, leftAt } = connection;
+    const isNew = !known.has(key);
+    const isGone = leftAt !== null && !known.get(key);
+    if (!isNew && !isGone) return []; // as nearly all of a large room
+    const { connections: _, ...participant } = attendant;
+    const payload = { session: summary, participant: { ...participant, connection } };
+    const joined: SessionChange = { name: 'session.participant_joined', payload, key, at: joinedAt };
+    // A leave that was inferred may be refuted, and another told.
+    const leave = `${key}:${session.revision}`;
+    const left: SessionChange = { name: 'session.participant_left', payload, key: leave, at: leftAt };
+    return [...(isNew ? [joined] : []), ...(isGone ? [left] : [])];
+  });
+}
+
+/** The connections of those who count, and whose each is. */
+const attendances = (session: Session | undefined): [SessionParticipant, SessionConnection][] =>
+  (session?.participants ?? [])
+    .filter(({ kind }) => countedKind(kind) !== null)
+    .flatMap((participant) =>
+      participant.connections.map((connection): [SessionParticipant, SessionConnection] => [
+        participant,
+        connection,
+      ]),
+    );
+
+function summaryOf({ participants: _, recordings: __, ...summary }: Session): SessionSummary {
+  return summary;
+}

@@ -1,0 +1,244 @@
+import { Injectable } from '@nestjs/common';
+import { type EntityManager, LessThan, LessThanOrEqual, Not } from 'typeorm';
+import { ExpectationEntity } from '../../database/entities/expectation.entity.js';
+import { EventStore } from '../../database/event-store.js';
+import { Parameters } from '../../database/sql.js';
+import { plainText } from '../../event-log/events.js';
+import type { ErasedSubject } from '../../event-log/retention/erasure.js';
+import { roomKey } from '../fact-store.js';
+import { tells } from '../facts/erase.js';
+import type { SessionFold } from '../fold/fold.js';
+import type { SessionRow } from '../session-row.js';
+
+/** A session that may be expected. */
+export interface Candidate {
+  fold: SessionFold;
+  /** What it may be called: by the host's `sessionId`, and as it was called before. */
+  sessionIds: readonly string[];
+  /** What was kept of it before. */
+  before: Match | undefined;
+  /** Whether what is awaited may be about it: not once it has its name, or somebody would come twice. */
+  mayBeAwaited: boolean;
+}
+
+/** What an expectation says of the session it was matched with. */
+export type Match = Pick<SessionRow, 'sessionId' | 'metadata'>;
+
+/** Rows looked at in one query. */
+const BATCH = 500;
+
+/** PostgreSQL's advisory locks of ours for names of sessions ("lkwn" in ASCII). */
+const NAME_LOCKS = 0x6c6b776e;
+
+/** The expectations that are stored. Whoever matches or makes one holds the names that it could be matched by. */
+@Injectable()
+export class ExpectationStore {
+  constructor(private readonly store: EventStore) {}
+
+  /** Matches sessions with what is expected, by session id or by the name of their room. */
+  async match(manager: EntityManager, candidates: readonly Candidate[]): Promise<Map<SessionFold, Match>> {
+    const matches = new Map<SessionFold, Match>();
+    if (candidates.length === 0) return matches;
+    await this.lockNames(manager, candidates.flatMap(namesOf));
+    const expected = await this.expectedOf(manager, candidates);
+    for (const { fold, sessionIds, before, mayBeAwaited } of candidates) {
+      const theirs = expected.filter(
+        (one) =>
+          one.source === fold.source &&
+          (sessionIds.includes(one.sessionId) || (one.roomName !== null && one.roomName === fold.roomName)),
+      );
+      // A room may have several sessions: which of them was matched is told by its id.
+      const isItsOwn = ({ state, roomSid, sessionId }: ExpectationEntity) =>
+        state === 'matched' && roomSid === fold.roomSid && sessionId === before?.sessionId;
+      if (before !== undefined && theirs.some(isItsOwn)) {
+        matches.set(fold, { sessionId: before.sessionId, metadata: before.metadata });
+        continue;
+      }
+      const match = mayBeAwaited ? theirs.find(({ state }) => state === 'awaiting') : undefined;
+      if (match === undefined) continue;
+      matches.set(fold, { sessionId: match.sessionId, metadata: match.metadata });
+      Object.assign(match, { state: 'matched', roomSid: fold.roomSid }); // the next session is another's
+      await manager.save(ExpectationEntity, match);
+    }
+    return matches;
+  }
+
+  /** What is expected under a session id; `null` when nothing is. */
+  find(manager: EntityManager, source: string, sessionId: string): Promise<ExpectationEntity | null> {
+    return manager.findOneBy(ExpectationEntity, { source, sessionId });
+  }
+
+  /** Keeps what is expected now under its session id, whatever was before. */
+  async put(manager: EntityManager, expected: ExpectationEntity): Promise<void> {
+    await manager.upsert(ExpectationEntity, expected as never, ['source', 'sessionId']);
+  }
+
+  /** Forgets what nobody expects any more. */
+  async remove(manager: EntityManager, source: string, sessionId: string): Promise<void> {
+    await manager.delete(ExpectationEntity, { source, sessionId, state: 'awaiting' });
+  }
+
+  /** Gives up on those that were to come by now, `limit` at most. @returns them. */
+  async expire(manager: EntityManager, now: number, limit: number): Promise<ExpectationEntity[]> {
+    const late = await manager.find(ExpectationEntity, {
+      where: { state: 'awaiting', expiresAt: LessThanOrEqual(now) },
+      order: { expiresAt: 'ASC' },
+      take: limit,
+    });
+    // Held by name, as whoever matches one does, and asked again: it may have come meanwhile.
+    await this.lockNames(
+      manager,
+      late.flatMap(({ source, sessionId, roomName }) => nameKeys(source, [sessionId], roomName)),
+    );
+    const expired: ExpectationEntity[] = [];
+    for (const expectation of late) {
+      const { source, sessionId } = expectation;
+      const still = { source, sessionId, state: 'awaiting' as const, expiresAt: LessThanOrEqual(now) };
+      const { affected } = await manager.update(ExpectationEntity, still, { state: 'expired' });
+      if (affected === 1) expired.push({ ...expectation, state: 'expired' });
+    }
+    return expired;
+  }
+
+  /** When the first of those that are awaited expires, UTC milliseconds; `null`: nobody is awaited. */
+  async nextExpiry(manager: EntityManager): Promise<number | null> {
+    const [next] = await manager.find(ExpectationEntity, {
+      where: { state: 'awaiting' },
+      order: { expiresAt: 'ASC' },
+      take: 1,
+    });
+    return next?.expiresAt ?? null;
+  }
+
+  /** Forgets what was expected long ago and is not awaited, `limit` rows at most. @returns how many. */
+  async prune(manager: EntityManager, cutoff: number, limit: number): Promise<number> {
+    const old = await manager.find(ExpectationEntity, {
+      where: { state: Not('awaiting'), expiresAt: LessThan(cutoff) },
+      take: limit,
+    });
+    if (old.length > 0) await manager.remove(old);
+    return old.length;
+  }
+
+  /**
+   * Takes out of what is expected what tells of somebody, or of a room.
+   *
+   * @param rooms the rooms that are erased, by their keys: what was matched with one is about it.
+   */
+  async erase(subject: ErasedSubject, rooms: ReadonlySet<string> = new Set()): Promise<void> {
+    let from = { source: '', sessionId: '' };
+    for (;;) {
+      const some = await this.store.read((manager) => this.someBehind(manager, from, subject.project));
+      for (const known of some) {
+        if (erased(known, subject, rooms) === null) continue;
+        await this.store.write((manager) => this.eraseOne(manager, known, subject, rooms));
+      }
+      const last = some.at(-1);
+      if (last === undefined) return;
+      from = last;
+    }
+  }
+
+  private async someBehind(
+    manager: EntityManager,
+    { source, sessionId }: { source: string; sessionId: string },
+    project: string | undefined,
+  ): Promise<ExpectationEntity[]> {
+    const query = manager
+      .createQueryBuilder(ExpectationEntity, 'e')
+      .where('(e.source, e.session_id) > (:source, :sessionId)', { source, sessionId })
+      .orderBy('e.source')
+      .addOrderBy('e.sessionId')
+      .limit(BATCH);
+    if (project !== undefined) query.andWhere('e.source = :project', { project });
+    return query.getMany();
+  }
+
+  // Held by name, as whoever matches it does, and asked again: somebody may have come meanwhile.
+  private async eraseOne(
+    manager: EntityManager,
+    { source, sessionId, roomName }: ExpectationEntity,
+    subject: ErasedSubject,
+    rooms: ReadonlySet<string>,
+  ): Promise<void> {
+    await this.lockNames(manager, nameKeys(source, [sessionId], roomName));
+    const known = await this.find(manager, source, sessionId);
+    const after = known && erased(known, subject, rooms);
+    if (after === null) return;
+    await manager.delete(ExpectationEntity, { source, sessionId });
+    await this.put(manager, after);
+  }
+
+  /** Holds names for this transaction: who expects one and who is called so wait for each other. SQLite has one writer. */
+  async lockNames(manager: EntityManager, names: readonly string[]): Promise<void> {
+    if (this.store.dialect === 'sqlite') return;
+    // In one order, or two of them could wait for each other.
+    await manager.query(
+      `SELECT pg_advisory_xact_lock($1, hash)
+       FROM (SELECT DISTINCT hashtext(name) AS hash FROM unnest($2::text[]) AS name ORDER BY 1) AS names`,
+      [NAME_LOCKS, names],
+    );
+  }
+
+  private async expectedOf(
+    manager: EntityManager,
+    candidates: readonly Candidate[],
+  ): Promise<ExpectationEntity[]> {
+    const p = new Parameters(this.store.dialect);
+    const byId = candidates.flatMap(({ fold, sessionIds }) =>
+      sessionIds.map((sessionId) => p.list([fold.source, sessionId])),
+    );
+    const byRoom = candidates.flatMap(({ fold }) =>
+      fold.roomName === null ? [] : [p.list([fold.source, fold.roomName])],
+    );
+    const among = (column: string, keys: readonly string[]) =>
+      keys.length === 0 ? [] : [`(source, ${column}) IN (VALUES ${keys.join(',')})`];
+    const conditions = [...among('session_id', byId), ...among('room_name', byRoom)];
+    if (conditions.length === 0) return [];
+    const found = await manager.query<{ source: string; session_id: string }[]>(
+      `SELECT source, session_id FROM livekit_expected_sessions
+       WHERE state IN ('awaiting', 'matched') AND (${conditions.join(' OR ')})`,
+      p.values,
+    );
+    if (found.length === 0) return [];
+    return manager.find(ExpectationEntity, {
+      where: found.map((row) => ({ source: row.source, sessionId: row.session_id })),
+      order: { expectedAt: 'ASC', sessionId: 'ASC' },
+    });
+  }
+}
+
+/** An expectation without what tells of somebody, or of a room; `null`: it tells nothing of them. */
+function erased(
+  known: ExpectationEntity,
+  { kind, text, pseudonym }: ErasedSubject,
+  rooms: ReadonlySet<string>,
+): ExpectationEntity | null {
+  const wanted = plainText(text);
+  if (kind === 'identity') return tells(known.metadata, wanted) ? { ...known, metadata: {} } : null;
+  const { source, sessionId, roomName, roomSid } = known;
+  const isMatched = roomSid !== null && rooms.has(roomKey({ source, roomSid }));
+  if (!isMatched && ![sessionId, roomName, roomSid].includes(wanted)) {
+    return tells(known.metadata, wanted) ? { ...known, metadata: {} } : null;
+  }
+  return {
+    ...known,
+    metadata: {},
+    ...(roomName !== null && { roomName: pseudonym }),
+    ...((sessionId === wanted || sessionId === roomName) && { sessionId: pseudonym }),
+  };
+}
+
+/** The names that a session may be expected by, as texts to lock. */
+export const namesOf = ({ fold, sessionIds }: Pick<Candidate, 'fold' | 'sessionIds'>): string[] =>
+  nameKeys(fold.source, sessionIds, fold.roomName);
+
+/** The same for an expectation. */
+export const nameKeys = (
+  source: string,
+  sessionIds: readonly string[],
+  roomName: string | null,
+): string[] => [
+  ...sessionIds.map((sessionId) => `${source}/id/${sessionId}`),
+  ...(roomName === null ? [] : [`${source}/room/${roomName}`]),
+];

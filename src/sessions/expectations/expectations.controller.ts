@@ -1,0 +1,29 @@
+import { Controller, Get, Query, type Type, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
+import { BearerTokenGuard } from '../../access/bearer-token.guard.js';
+import { QueryReader } from '../query-reader.js';
+import { SessionErrorsFilter } from '../session-errors.filter.js';
+import { SessionsService } from '../sessions.service.js';
+import { EXPECTATION_STATES } from './expectation.js';
+import type { ExpectationsPage } from './expectations.js';
+
+/** Makes the controller that tells what is expected to whoever shows the admin token. */
+export function createExpectationsController(adminToken: string): Type {
+  @Controller({ path: 'voice/expectations', version: VERSION_NEUTRAL })
+  @UseGuards(BearerTokenGuard(adminToken))
+  @UseFilters(SessionErrorsFilter)
+  class ExpectationsController {
+    constructor(private readonly sessions: SessionsService) {}
+
+    @Get()
+    list(@Query() query: Record<string, unknown>): Promise<ExpectationsPage> {
+      const read = new QueryReader(query);
+      return this.sessions.expectations({
+        ...read.oneOf('state', EXPECTATION_STATES),
+        ...read.text('project'),
+        ...read.text('cursor'),
+        limit: read.limit(),
+      });
+    }
+  }
+  return ExpectationsController;
+}

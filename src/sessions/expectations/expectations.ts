@@ -1,0 +1,249 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { ExpectationEntity } from '../../database/entities/expectation.entity.js';
+import { SessionEntity } from '../../database/entities/session.entity.js';
+import { EventStore } from '../../database/event-store.js';
+import { HostEvents } from '../../event-log/append/host-events.js';
+import { StoreClock } from '../../event-log/clock.js';
+import { plainText } from '../../event-log/events.js';
+import { Timetable } from '../../event-log/running/timetable.js';
+import { SessionRequestError } from '../errors.js';
+import { SESSION_EVENT_VERSION } from '../events/session-events.js';
+import { FactStore, type RoomKey } from '../fact-store.js';
+import { isOurTurn } from '../../database/our-turn.js';
+import { lockRooms } from '../room-locks.js';
+import { SessionKeeper } from '../session-keeper.js';
+import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
+import { type Expectation, type ExpectationState, toExpectation } from './expectation.js';
+import { ExpectationStore, nameKeys } from './expectation-store.js';
+
+/** What a backend says of a session that it expects. */
+export interface ExpectOptions {
+  /** The room it will be in, when its session id would not tell. */
+  roomName?: string;
+  /** Told with the session, in its JSON and in its events. */
+  metadata?: Record<string, unknown>;
+  /** How long it may stay away, milliseconds; the option `expectTimeout` unless told. */
+  expiresIn?: number;
+  /** `default` unless told. */
+  project?: string;
+}
+
+/** Expectations on a page. */
+export interface ExpectationsPage {
+  expectations: Expectation[];
+  nextCursor: string | null;
+}
+
+/** Which expectations to tell. */
+export interface ExpectationsFilter {
+  state?: ExpectationState;
+  project?: string;
+  /** On a page, 50 unless told. */
+  limit?: number;
+  /** `nextCursor` of the page before. */
+  cursor?: string;
+}
+
+/** Longer ids and names than that can't be indexed. */
+const LONGEST_NAME = 512;
+
+/** Longer JSON than that is no description of a session. */
+const LONGEST_METADATA = 64 * 1024;
+
+/** Longer than that nobody stays away, milliseconds: a leap year. */
+const LONGEST_STAY = 366 * 24 * 3_600_000;
+
+/** Expectations given up in one transaction. */
+const BATCH = 100;
+
+/** Knows which sessions the backend expects, matches those that have come already, and tells of those that did not come. */
+@Injectable()
+export class Expectations implements OnModuleInit {
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: StoreClock,
+    private readonly events: HostEvents,
+    private readonly timetable: Timetable,
+    private readonly expected: ExpectationStore,
+    private readonly keeper: SessionKeeper,
+    @Inject(SESSIONS_SETTINGS) private readonly settings: SessionsSettings,
+  ) {}
+
+  onModuleInit(): void {
+    this.timetable.register({
+      nextAt: () => this.store.read((manager) => this.expected.nextExpiry(manager)),
+      run: () => this.expire(),
+    });
+  }
+
+  /** See `SessionsService.expect`. */
+  async expect(sessionId: string, options: ExpectOptions = {}): Promise<Expectation> {
+    const asked = this.checked(sessionId, options);
+    const { source, roomName } = asked;
+    const room = await this.store.write(async (manager) => {
+      await this.expected.lockNames(manager, nameKeys(source, [asked.sessionId], roomName));
+      const before = await this.expected.find(manager, source, asked.sessionId);
+      const now = await this.clock.read(manager);
+      const newest = await newestSession(manager, asked);
+      const isItsOwn = newest !== null && before?.state === 'matched' && before.roomSid === newest.roomSid;
+      // Told again of a session that goes on, it is what is said of it now; of one that has ended, the next one is meant.
+      const goesOn = isItsOwn && newest.state === 'active';
+      await this.expected.put(manager, {
+        ...asked,
+        state: goesOn ? 'matched' : 'awaiting',
+        expectedAt: now,
+        expiresAt: now + (options.expiresIn ?? this.settings.expectTimeout),
+        roomSid: goesOn ? newest.roomSid : null,
+      });
+      this.store.afterCommit(manager, () => this.timetable.tell(now));
+      const isRecent =
+        newest !== null && (newest.endedAt === null || newest.endedAt >= now - this.settings.expectTimeout);
+      return goesOn || (isRecent && !isItsOwn) ? newest : null;
+    });
+    if (room !== null) await this.matchNow(room, asked);
+    return this.get(source, asked.sessionId);
+  }
+
+  /** Takes back an expectation that nobody has come for. */
+  withdraw(sessionId: string, project: string): Promise<void> {
+    return this.store.write((manager) => this.expected.remove(manager, project, plainText(sessionId)));
+  }
+
+  /** Expectations, by session id. */
+  list({ state, project, limit = 50, cursor = '' }: ExpectationsFilter = {}): Promise<ExpectationsPage> {
+    return this.store.read(async (manager) => {
+      const query = manager
+        .createQueryBuilder(ExpectationEntity, 'e')
+        .orderBy('e.sessionId')
+        .addOrderBy('e.source')
+        .limit(limit + 1);
+      if (state !== undefined) query.andWhere('e.state = :state', { state });
+      if (project !== undefined) query.andWhere('e.source = :project', { project });
+      if (cursor !== '') {
+        const [sessionId, source] = positionOf(cursor);
+        query.andWhere('(e.session_id, e.source) > (:sessionId, :source)', { sessionId, source });
+      }
+      const rows = await query.getMany();
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        expectations: page.map(toExpectation),
+        nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null,
+      };
+    });
+  }
+
+  private checked(
+    sessionId: string,
+    { roomName, metadata = {}, expiresIn = 0, project = 'default' }: ExpectOptions,
+  ): Pick<ExpectationEntity, 'source' | 'sessionId' | 'roomName' | 'metadata'> {
+    for (const [what, name] of [
+      ['session id', sessionId] as const,
+      ['`roomName`', roomName ?? 'x'] as const,
+    ]) {
+      if (typeof name === 'string' && name !== '' && name.length <= LONGEST_NAME) continue;
+      throw new SessionRequestError(`the ${what} of an expected session is 1 to ${LONGEST_NAME} characters`);
+    }
+    if (!Number.isInteger(expiresIn) || expiresIn < 0 || expiresIn > LONGEST_STAY) {
+      throw new SessionRequestError(
+        `\`expiresIn\` must be a whole number of milliseconds from 0 to ${LONGEST_STAY}`,
+      );
+    }
+    const isObject = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata);
+    const json = isObject ? (JSON.stringify(metadata) ?? '') : '';
+    if (!isObject || json.length > LONGEST_METADATA) {
+      throw new SessionRequestError(
+        `\`metadata\` of an expected session is an object of at most ${LONGEST_METADATA} characters of JSON: keep more of it yourself, and its key here`,
+      );
+    }
+    return {
+      source: plainText(project),
+      sessionId: plainText(sessionId),
+      roomName: roomName === undefined ? null : plainText(roomName),
+      metadata: JSON.parse(json) as Record<string, unknown>,
+    };
+  }
+
+  private async matchNow(
+    room: RoomKey & { segment: number },
+    { sessionId, metadata }: Pick<ExpectationEntity, 'sessionId' | 'metadata'>,
+  ): Promise<void> {
+    await this.store.write(async (manager) => {
+      await lockRooms(this.store.dialect, manager, [room]);
+      const rooms = (await new FactStore(manager).load([room])).map((facts) => ({
+        before: facts,
+        after: facts,
+      }));
+      await this.keeper.keep(manager, rooms, {
+        expectedIn: room.segment,
+        amend: (row, { segment }) =>
+          row.sessionId === sessionId && segment === room.segment ? { metadata } : {},
+      });
+    });
+  }
+
+  private async get(source: string, sessionId: string): Promise<Expectation> {
+    const row = await this.store.read((manager) => this.expected.find(manager, source, sessionId));
+    return toExpectation(row as ExpectationEntity);
+  }
+
+  private expire(): Promise<number> {
+    return this.store.write(async (manager) => {
+      if (!(await isOurTurn(this.store.dialect, manager, 'expiry'))) return 0;
+      const now = await this.clock.read(manager);
+      const expired = await this.expected.expire(manager, now, BATCH);
+      // Each is given up once, in this transaction, so that no name of its own must tell it from others: one of its session
+      // id would outlive an erasure, since headers of events stay.
+      const drafts = expired.map((row) => ({
+        kind: 'session' as const,
+        name: 'session.expired',
+        project: row.source,
+        room: { name: row.roomName },
+        occurredAt: row.expiresAt,
+        data: { version: SESSION_EVENT_VERSION, expectation: toExpectation(row) },
+      }));
+      await this.events.append(manager, ...drafts);
+      return expired.length;
+    });
+  }
+}
+
+/** The newest session that an expectation may be about. */
+async function newestSession(
+  manager: EntityManager,
+  { source, sessionId, roomName }: Pick<ExpectationEntity, 'source' | 'sessionId' | 'roomName'>,
+): Promise<SessionEntity | null> {
+  const query = manager
+    .createQueryBuilder(SessionEntity, 's')
+    .where('s.source = :source', { source })
+    .orderBy('s.beganAt', 'DESC')
+    .addOrderBy('s.pk', 'DESC')
+    .limit(1);
+  const byId = await query.clone().andWhere('s.sessionId = :sessionId', { sessionId }).getOne();
+  if (byId !== null || roomName === null) return byId;
+  return query
+    .andWhere(
+      's.room_sid IN (SELECT r.room_sid FROM livekit_rooms r WHERE r.source = :source AND r.room_name = :roomName)',
+      {
+        roomName,
+      },
+    )
+    .getOne();
+}
+
+const cursorOf = ({ sessionId, source }: ExpectationEntity): string =>
+  Buffer.from(JSON.stringify([sessionId, source])).toString('base64url');
+
+function positionOf(cursor: string): [sessionId: string, source: string] {
+  try {
+    const [sessionId, source] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
+    if (typeof sessionId === 'string' && typeof source === 'string')
+      return [plainText(sessionId), plainText(source)];
+  } catch {
+    // told below
+  }
+  throw new SessionRequestError(
+    '`cursor` is not one of ours: give the `nextCursor` of the page before, as it was',
+  );
+}

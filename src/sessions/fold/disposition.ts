@@ -1,0 +1,57 @@
+import { presenceOf, type SessionFold } from './fold.js';
+import { counts } from './participants.js';
+import { greatest, mostAtOnce } from './presence.js';
+
+/** Every way that a session may go, by the rules. */
+export const RULED_DISPOSITIONS = [
+  'failed',
+  'nobody_came',
+  'no_answer',
+  'busy',
+  'abandoned',
+  'dropped',
+  'deleted',
+  'completed',
+] as const;
+
+/** How a session went, by the rules. */
+export type RuledDisposition = (typeof RULED_DISPOSITIONS)[number];
+
+/** How many parties make a call, unless the host says otherwise. */
+export const DEFAULT_PARTIES = 2;
+
+/** Why a party left that never answered (LiveKit's `DisconnectReason`). */
+const UNANSWERED = new Set(['USER_UNAVAILABLE', 'USER_REJECTED']);
+
+/** Why a party left that did not want to. */
+const DROPPED = new Set(['CONNECTION_TIMEOUT', 'MEDIA_FAILURE', 'AGENT_ERROR']);
+
+/**
+ * How a session went, by the first rule that applies; `null` while it goes on.
+ *
+ * @param parties how many must have been there at once for it to be a call.
+ */
+export function dispositionOf(session: SessionFold, parties = DEFAULT_PARTIES): RuledDisposition | null {
+  if (session.state === 'active') return null;
+  const all = session.participants
+    .filter(counts)
+    .flatMap(({ identity, kind, connections }) => connections.map((one) => ({ ...one, identity, kind })));
+  const leftWith = (wanted: string) => all.some(({ reason }) => reason === wanted);
+
+  if (all.length === 0) return session.abortedAttempts > 0 ? 'failed' : 'nobody_came';
+
+  const answered = all.filter(({ reason }) => !UNANSWERED.has(reason ?? ''));
+  if (mostAtOnce(answered.flatMap(presenceOf)) < parties) {
+    if (leftWith('USER_UNAVAILABLE')) return 'no_answer';
+    return leftWith('USER_REJECTED') ? 'busy' : 'abandoned';
+  }
+
+  // Who was replaced by a connection of their own has not left.
+  const callers = all.filter(({ kind, reason }) => kind !== 'agent' && reason !== 'DUPLICATE_IDENTITY');
+  const lastLeftAt = greatest(callers.flatMap(({ leftAt }) => leftAt ?? []));
+  const last = callers.filter(({ leftAt }) => leftAt === lastLeftAt);
+  if (last.some(({ reason }) => DROPPED.has(reason ?? ''))) return 'dropped';
+
+  if (session.endReason === 'ROOM_END_API_DELETE' || leftWith('ROOM_DELETED')) return 'deleted';
+  return 'completed';
+}

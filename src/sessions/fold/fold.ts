@@ -1,0 +1,236 @@
+import type { EgressFact, RoomFact, RoomFacts, RoomFinish } from '../facts/facts.js';
+import { lastToldOf, type Segment, segmentsOf } from './segments.js';
+import { type FoldedConnection, type FoldedParticipant, foldParticipants } from './participants.js';
+import {
+  COUNTED_KINDS,
+  type CountedKind,
+  countedKind,
+  greatest,
+  holdsRoomOpen,
+  least,
+  mostAtOnce,
+  type Presence,
+} from './presence.js';
+
+/** A session as its facts make it. Times are UTC milliseconds, `null` is not known. */
+export interface SessionFold {
+  source: string;
+  roomSid: string;
+  roomName: string | null;
+  /** Which of the sessions of this room's sid, from 0. */
+  segment: number;
+  description: RoomFact['description'];
+  state: 'active' | 'ended';
+  /** The earliest time that is known of it, whatever that is. */
+  beganAt: number;
+  startedAt: number | null;
+  firstJoinedAt: number | null;
+  /** `null` while somebody that counts is connected. */
+  lastLeftAt: number | null;
+  endedAt: number | null;
+  endReason: string | null;
+  /** From first join to last leave; `null` while that is not known. */
+  durationSeconds: number | null;
+  /** Of connections that have ended. */
+  participantSeconds: Record<CountedKind, number>;
+  peakParticipants: number;
+  /** How many identities that count are connected now. */
+  activeParticipants: number;
+  /** Attempts to connect that never became a connection. */
+  abortedAttempts: number;
+  participants: FoldedParticipant[];
+  recordings: EgressFact[];
+  /** What nobody told, and others of its facts bound: by the name of its field, `joinedAt` and `leftAt` of connections too. */
+  inferred: InferredField[];
+  /** When LiveKit closes it, unless somebody comes; `null` while it is held open, and when it has ended. */
+  closesAt: number | null;
+}
+
+/** A field of a session that may be inferred. */
+export type InferredField =
+  | 'joinedAt'
+  | 'leftAt'
+  | 'startedAt'
+  | 'firstJoinedAt'
+  | 'lastLeftAt'
+  | 'endedAt'
+  | 'durationSeconds'
+  | 'participantSeconds'
+  | 'peakParticipants'
+  | 'activeParticipants';
+
+/** The sessions that a room's facts make, in their order: one, and one more for each time its sid came back to life. */
+export const foldRoom = (facts: RoomFacts): SessionFold[] =>
+  segmentsOf(facts).map((segment, index) => {
+    const fold = foldSegment(facts.room, segment, index);
+    const finish = presumedEnd(facts.room, fold);
+    return finish === null ? fold : foldSegment(facts.room, { ...segment, finish }, index);
+  });
+
+/** The end of a room that has been found empty, where that is still all that is known: whoever was there after all refutes it. */
+function presumedEnd({ finishes }: RoomFact, { closesAt }: SessionFold): RoomFinish | null {
+  const isFound =
+    closesAt !== null && finishes.some(({ inferred, at }) => inferred === 'empty' && at >= closesAt);
+  return isFound ? { at: closesAt, endReason: null, inferred: 'empty' } : null;
+}
+
+function foldSegment(room: RoomFact, segment: Segment, index: number): SessionFold {
+  const endedAt = segment.finish?.at ?? null;
+  const participants = foldParticipants(
+    segment.connections.filter(({ connected }) => connected),
+    endedAt,
+  );
+  const stays = participants.flatMap(staysOf);
+  const present = stays.filter(({ leftAt }) => leftAt === null);
+  const firstJoinedAt = least(stays.flatMap(({ joinedAt }) => joinedAt ?? []));
+  const lastLeftAt = present.length > 0 ? null : greatest(stays.flatMap(({ leftAt }) => leftAt ?? []));
+  const startedAt = index === 0 ? (room.openedAt ?? least(room.starts)) : segment.openedAt;
+  const beganAt =
+    index === 0 ? Math.min(room.seenAt, startedAt ?? Infinity, firstJoinedAt ?? Infinity) : segment.openedAt;
+  const session = {
+    source: room.source,
+    roomSid: room.roomSid,
+    roomName: room.roomName,
+    segment: index,
+    description: room.description,
+    state: endedAt === null ? ('active' as const) : ('ended' as const),
+    beganAt: beganAt ?? room.seenAt,
+    startedAt,
+    firstJoinedAt,
+    lastLeftAt,
+    endedAt,
+    endReason: segment.finish?.endReason ?? null,
+    durationSeconds:
+      firstJoinedAt === null || lastLeftAt === null ? null : seconds(lastLeftAt - firstJoinedAt),
+    participantSeconds: secondsByKind(stays),
+    peakParticipants: mostAtOnce(stays.flatMap(presenceOf)),
+    activeParticipants: new Set(present.map(({ identity }) => identity)).size,
+    abortedAttempts: segment.connections.filter(isAbortedAttempt).length,
+    participants,
+    recordings: segment.egresses.toSorted(byStart),
+  };
+  return {
+    ...session,
+    inferred: inferredIn(session, stays, {
+      // Nobody told when it was opened again: it was when somebody joined.
+      start: index > 0 && !room.starts.includes(segment.openedAt as number),
+      end: segment.finish?.inferred !== undefined,
+    }),
+    closesAt: closingTime(session, lastToldOf(room, segment.connections)),
+  };
+}
+
+/** A connection of somebody who counts. */
+interface Stay extends Pick<FoldedConnection, 'joinedAt' | 'leftAt' | 'inferred'> {
+  identity: string;
+  kind: CountedKind;
+}
+
+const staysOf = ({ identity, kind, connections }: FoldedParticipant): Stay[] => {
+  const counted = countedKind(kind);
+  return counted === null
+    ? []
+    : connections.map(({ joinedAt, leftAt, inferred }) => ({
+        identity,
+        kind: counted,
+        joinedAt,
+        leftAt,
+        inferred,
+      }));
+};
+
+/** When a connection was there; nothing when its join is not known. */
+export const presenceOf = ({
+  identity,
+  joinedAt,
+  leftAt,
+}: Pick<Stay, 'identity' | 'joinedAt' | 'leftAt'>): Presence[] =>
+  joinedAt === null ? [] : [{ identity, from: joinedAt, to: leftAt ?? Infinity }];
+
+const isAbortedAttempt = ({ abort, connected, kind }: Segment['connections'][number]): boolean =>
+  abort !== null && !connected && countedKind(kind) !== null;
+
+function secondsByKind(stays: readonly Stay[]): Record<CountedKind, number> {
+  const ofKind = (counted: CountedKind) =>
+    stays
+      .filter(({ kind }) => kind === counted)
+      .reduce(
+        (sum, { joinedAt, leftAt }) => sum + (leftAt ?? 0) - (leftAt === null ? 0 : (joinedAt ?? leftAt)),
+        0,
+      );
+  return Object.fromEntries(COUNTED_KINDS.map((kind) => [kind, seconds(ofKind(kind))])) as Record<
+    CountedKind,
+    number
+  >;
+}
+
+type Bounded = Pick<SessionFold, 'firstJoinedAt' | 'lastLeftAt' | 'durationSeconds' | 'participants'>;
+
+// An inferred time is the latest that it may have been: where a told one is as early, or as late, the extreme is told.
+function inferredIn(
+  { firstJoinedAt, lastLeftAt, durationSeconds, participants }: Bounded,
+  stays: readonly Stay[],
+  isInferred: { start: boolean; end: boolean },
+): InferredField[] {
+  const connections = participants.flatMap((participant) => participant.connections);
+  const isAny = (field: 'joinedAt' | 'leftAt', some: readonly Pick<FoldedConnection, 'inferred'>[]) =>
+    some.some(({ inferred }) => inferred.includes(field));
+  const isTold = (field: 'joinedAt' | 'leftAt', at: number | null) =>
+    at === null || stays.some((stay) => stay[field] === at && !stay.inferred.includes(field));
+  const [join, leave] = [isAny('joinedAt', stays), isAny('leftAt', stays)];
+  // Whose join nobody told may have come before anybody's.
+  const first = join;
+  // Nor is an end that is inferred the latest that anybody may have left.
+  const last = leave && (isInferred.end || !isTold('leftAt', lastLeftAt));
+  const found: [InferredField, boolean][] = [
+    ['joinedAt', isAny('joinedAt', connections)],
+    ['leftAt', isAny('leftAt', connections)],
+    ['startedAt', isInferred.start],
+    ['firstJoinedAt', first && firstJoinedAt !== null],
+    ['lastLeftAt', last && lastLeftAt !== null],
+    ['endedAt', isInferred.end],
+    ['durationSeconds', durationSeconds !== null && (first || last)],
+    ['participantSeconds', join || leave],
+    ['peakParticipants', join || leave],
+    // Whom a track alone has told of may be of a kind that does not count.
+    [
+      'activeParticipants',
+      isAny(
+        'joinedAt',
+        stays.filter(({ leftAt }) => leftAt === null),
+      ),
+    ],
+  ];
+  return found.flatMap(([field, isSo]) => (isSo ? [field] : []));
+}
+
+/** How long LiveKit keeps a room open that is empty unless it says, seconds (`livekit/livekit pkg/config`). */
+const DEPARTURE_TIMEOUT = 20;
+const EMPTY_TIMEOUT = 300;
+
+function closingTime(
+  { state, beganAt, startedAt, participants, description }: Omit<SessionFold, 'inferred' | 'closesAt'>,
+  lastToldAt: number,
+): number | null {
+  if (state === 'ended') return null;
+  const holders = participants
+    .filter(({ kind }) => holdsRoomOpen(kind))
+    .flatMap(({ connections }) => connections);
+  if (holders.some(({ leftAt }) => leftAt === null)) return null;
+  const timeout = (field: string, otherwise: number): number => {
+    const told = (description?.room as Record<string, unknown> | undefined)?.[field];
+    return (typeof told === 'number' ? told : otherwise) * 1_000;
+  };
+  const departure = timeout('departureTimeout', DEPARTURE_TIMEOUT);
+  const lastLeft = greatest(holders.flatMap(({ leftAt }) => leftAt ?? []));
+  const closes =
+    lastLeft === null
+      ? (startedAt ?? beganAt) + Math.max(departure, timeout('emptyTimeout', EMPTY_TIMEOUT))
+      : lastLeft + departure;
+  return Math.max(closes, lastToldAt); // an agent may have been there longer than it should
+}
+
+const byStart = (a: EgressFact, b: EgressFact): number =>
+  (a.startedAt ?? a.seenAt) - (b.startedAt ?? b.seenAt) || (a.egressId < b.egressId ? -1 : 1);
+
+const seconds = (milliseconds: number): number => milliseconds / 1000;

@@ -1,0 +1,148 @@
+import type { ConnectionFact } from '../facts/facts.js';
+import { countedKind, least } from './presence.js';
+
+/** What is known of a telephone call from LiveKit's `sip.*` attributes (`livekit/sip`). */
+export interface FoldedSipCall {
+  callId: string | null;
+  from: string | null;
+  to: string | null;
+  trunkId: string | null;
+  ruleId: string | null;
+  status: string | null;
+  /** Only a call that came in has a dispatch rule. */
+  direction: 'inbound' | 'outbound';
+}
+
+/** Somebody in a session, and all of their connections. Times are UTC milliseconds, `null` is not known. */
+export interface FoldedParticipant {
+  identity: string;
+  name: string | null;
+  /** Not known while only tracks of theirs have been told. */
+  kind: string | null;
+  /** Without `sip.*`. */
+  attributes: Record<string, string>;
+  sip: FoldedSipCall | null;
+  connections: FoldedConnection[];
+}
+
+/** One connection: from a join to its leave. */
+export interface FoldedConnection {
+  participantSid: string;
+  joinedAt: number | null;
+  leftAt: number | null;
+  reason: string | null;
+  /** Which of its times nobody told: it joined by then, it was gone by then. */
+  inferred: ('joinedAt' | 'leftAt')[];
+}
+
+/** Groups connections by identity, the earliest first. `endedAt` is the end of their session, once it has ended. */
+export function foldParticipants(
+  connections: readonly ConnectionFact[],
+  endedAt: number | null,
+): FoldedParticipant[] {
+  const byIdentity = new Map<string, ConnectionFact[]>();
+  for (const connection of connections.toSorted(byJoin)) {
+    const identity = identityOf(connection);
+    const others = byIdentity.get(identity);
+    if (others === undefined) byIdentity.set(identity, [connection]);
+    else others.push(connection);
+  }
+  return [...byIdentity].map(([identity, theirs]) => foldParticipant(identity, theirs, endedAt));
+}
+
+function foldParticipant(
+  identity: string,
+  connections: readonly ConnectionFact[],
+  endedAt: number | null,
+): FoldedParticipant {
+  const attributes = latest(connections, (connection) => connection.attributes?.value) ?? {};
+  const kind = latest(connections, (connection) => connection.kind) ?? null;
+  return {
+    identity,
+    name: latest(connections, (connection) => connection.name?.value) ?? null,
+    kind,
+    attributes: Object.fromEntries(Object.entries(attributes).filter(([name]) => !name.startsWith('sip.'))),
+    sip: kind === 'sip' ? sipCallOf(attributes) : null,
+    connections: connections.map((connection, nth) =>
+      foldConnection(connection, endedAt, replacedAt(connections, nth)),
+    ),
+  };
+}
+
+/** @param replaced when another connection of the same identity came. */
+function foldConnection(
+  connection: ConnectionFact,
+  endedAt: number | null,
+  replaced: number | null,
+): FoldedConnection {
+  const { participantSid, joinedAt: toldJoin, seenAt } = connection;
+  const leave = leaveOf(connection);
+  const joinedAt = toldJoin ?? seenAt;
+  const leftAt = leave?.at ?? least([endedAt, replaced].filter((at) => at !== null));
+  const inferred: FoldedConnection['inferred'] = [];
+  if (toldJoin === null && joinedAt !== null) inferred.push('joinedAt');
+  if (leftAt !== null && (leave === null || leave.inferred)) inferred.push('leftAt');
+  return {
+    participantSid,
+    joinedAt,
+    // A leave is told in whole seconds, and may seem to come before its join.
+    leftAt: leftAt === null ? null : Math.max(leftAt, joinedAt ?? leftAt),
+    reason: leave?.reason ?? null,
+    inferred,
+  };
+}
+
+/** A leave that nobody told holds until something is told of the connection that happened after it. */
+export const leaveOf = ({
+  leave,
+  lastSeenAt,
+}: Pick<ConnectionFact, 'leave' | 'lastSeenAt'>): ConnectionFact['leave'] =>
+  leave?.inferred && lastSeenAt !== null && lastSeenAt > leave.at ? null : leave;
+
+/**
+ * When the next connection of the same identity came, `null` when none did: LiveKit closes the one before
+ * (`DUPLICATE_IDENTITY`). Of one whose join nobody told only the second is known in which it was seen first.
+ */
+function replacedAt(connections: readonly ConnectionFact[], nth: number): number | null {
+  const { joinedAt, seenAt } = connections[nth] as ConnectionFact;
+  const after = joinedAt ?? (seenAt ?? 0) + 1_000;
+  for (let later = nth + 1; later < connections.length; later += 1) {
+    const at = connections[later]?.joinedAt ?? null;
+    if (at !== null && at >= after) return at;
+  }
+  return null;
+}
+
+/** A telephone call as `sip.*` attributes tell it. */
+export function sipCallOf(attributes: Readonly<Record<string, string>>): FoldedSipCall {
+  const field = (name: string): string | null => attributes[`sip.${name}`] ?? null;
+  const inbound = field('ruleID') !== null;
+  const [remote, ours] = [field('phoneNumber'), field('trunkPhoneNumber')];
+  return {
+    callId: field('callID'),
+    from: inbound ? remote : ours,
+    to: inbound ? ours : remote,
+    trunkId: field('trunkID'),
+    ruleId: field('ruleID'),
+    status: field('callStatus'),
+    direction: inbound ? 'inbound' : 'outbound',
+  };
+}
+
+/** Whether a participant counts in the figures of their session. */
+export const counts = ({ kind }: Pick<FoldedParticipant, 'kind'>): boolean => countedKind(kind) !== null;
+
+/** Whom a connection belongs to; until an event has told, it stands for itself. */
+const identityOf = ({ identity, participantSid }: ConnectionFact): string => identity ?? participantSid;
+
+const byJoin = (a: ConnectionFact, b: ConnectionFact): number =>
+  timeOf(a) - timeOf(b) || (identityOf(a) + a.participantSid < identityOf(b) + b.participantSid ? -1 : 1);
+
+const timeOf = ({ joinedAt, seenAt, leave }: ConnectionFact): number =>
+  joinedAt ?? seenAt ?? leave?.at ?? Number.MAX_SAFE_INTEGER;
+
+/** What the latest connection that says anything says. */
+const latest = <T>(
+  connections: readonly ConnectionFact[],
+  told: (connection: ConnectionFact) => T | null | undefined,
+): T | undefined => connections.map(told).findLast((value) => value != null) ?? undefined;

@@ -1,0 +1,69 @@
+import type { ConnectionFact, EgressFact, RoomFact, RoomFacts, RoomFinish } from '../facts/facts.js';
+
+/** How long after a room's end a join or a start must lie to begin a new session, milliseconds. */
+const REOPENED_AFTER = 1_000;
+
+/** A stretch of a room's life that is a session of its own. */
+export interface Segment {
+  /** The join or start that began it; `null` for the first, which began with the room. */
+  openedAt: number | null;
+  finish: RoomFinish | null;
+  connections: ConnectionFact[];
+  egresses: EgressFact[];
+}
+
+/**
+ * Divides a room's life into sessions. LiveKit may open a room again under the sid of one that has finished
+ * (`livekit/livekit#4726`): a new segment begins only when a join or a `room_started` lies 1 s or more after
+ * the `room_finished` before it; a finish that nothing lies between is the same end told again.
+ */
+export function segmentsOf({ room, connections, egresses }: RoomFacts): Segment[] {
+  const openings = [...room.starts, ...connections.flatMap(({ joinedAt }) => joinedAt ?? [])].sort(
+    (a, b) => a - b,
+  );
+  const told = room.finishes.filter(({ inferred }) => !inferred);
+  const segments: Segment[] = [];
+  let openedAt: number | null = null;
+  do {
+    const since: number = openedAt === null ? -Infinity : wholeSecond(openedAt);
+    const finish: RoomFinish | null = told.find(({ at }) => at >= since) ?? null;
+    segments.push({ openedAt, finish, connections: [], egresses: [] });
+    openedAt = finish && (openings.find((at) => at >= finish.at + REOPENED_AFTER) ?? null);
+  } while (openedAt !== null);
+  for (const connection of connections) {
+    const { joinedAt, leave, abort, seenAt } = connection;
+    const at = joinedAt ?? leave?.at ?? abort?.at ?? seenAt;
+    segmentAt(at, segments).connections.push(connection);
+  }
+  for (const egress of egresses) {
+    segmentAt(egress.startedAt ?? egress.seenAt, segments).egresses.push(egress);
+  }
+  const last = segments.at(-1) as Segment;
+  last.finish ??= goneBy(room, last);
+  return segments;
+}
+
+// A finish is told in whole seconds, and may seem to come before the join that opened its segment.
+const wholeSecond = (time: number): number => time - (time % 1_000);
+
+// Whatever comes too late for the end of one belongs to the next; what no time is known of is taken for one of the first.
+const segmentAt = (at: number | null, segments: readonly Segment[]): Segment =>
+  segments.find(({ finish }) => finish === null || (at ?? -Infinity) < finish.at + REOPENED_AFTER) ??
+  (segments.at(-1) as Segment);
+
+/** The end that LiveKit told when it was asked: it holds until something is told of the room that happened after it. */
+function goneBy(room: RoomFact, { openedAt, connections }: Segment): RoomFinish | null {
+  const since = Math.max(openedAt ?? -Infinity, lastToldOf(room, connections));
+  return room.finishes.find(({ inferred, at }) => inferred === 'gone' && at >= since) ?? null;
+}
+
+/** The last moment at which a room is told to have been there, by what is known of its connections too. */
+export function lastToldOf(
+  { starts, listedAt }: Pick<RoomFact, 'starts' | 'listedAt'>,
+  connections: readonly ConnectionFact[],
+): number {
+  const told = connections.flatMap(({ joinedAt, lastSeenAt, leave }) =>
+    [joinedAt, lastSeenAt, leave?.inferred ? null : (leave?.at ?? null)].filter((at) => at !== null),
+  );
+  return [...starts, ...told].reduce((a, b) => Math.max(a, b), listedAt ?? -Infinity);
+}

@@ -1,0 +1,71 @@
+import { abandonable } from '../../database/abandonable.js';
+import { inSpan, SpanKind, startSpan } from '../../tracing/spans.js';
+
+/** LiveKit refused a call, or did not answer it. */
+export class LivekitCallError extends Error {
+  override readonly name = 'LivekitCallError';
+  /** The HTTP status that it answered with; undefined when it did not answer. */
+  readonly status: number | undefined;
+
+  // Without a cause: where LiveKit refuses a token, its message holds it.
+  constructor(error: unknown) {
+    super(whyFailed(error));
+    this.status = statusOf(error);
+  }
+}
+
+/** Asks LiveKit (`RoomService/ListRooms`), unless the application stops meanwhile: then nobody waits for the answer. */
+export interface Ask {
+  <T>(what: `${string}/${string}`, call: () => Promise<T>): Promise<T>;
+  readonly signal: AbortSignal;
+}
+
+/** An `Ask` that a signal ends. It rejects with the signal's reason then, and with a `LivekitCallError` when LiveKit fails. */
+export function askUntil(signal: AbortSignal): Ask {
+  const ask = async <T>(what: string, call: () => Promise<T>): Promise<T> => {
+    const [service, method] = what.split('/');
+    const attributes = { 'rpc.system': 'twirp', 'rpc.service': `livekit.${service}`, 'rpc.method': method };
+    const span = startSpan(`livekit.${what}`, { kind: SpanKind.CLIENT, attributes });
+    try {
+      return await inSpan(span, () => abandonable(call, { signal }));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new LivekitCallError(error);
+    }
+  };
+  return Object.assign(ask, { signal });
+}
+
+/** Whether LiveKit says that it does not know what it was asked for. */
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof LivekitCallError && error.status === 404;
+
+const statusOf = (error: unknown): number | undefined => (error as { status?: number } | null)?.status;
+
+/** Whether LiveKit has not answered in time: what it was to do, it may have done. */
+export const isTimeout = (error: unknown): boolean =>
+  (error as { name?: unknown } | null)?.name === 'TimeoutError';
+
+/** Why a call failed, in words without addresses and tokens, which may hold secrets. */
+export function whyFailed(error: unknown): string {
+  if (isTimeout(error)) return 'no answer in time';
+  const { message = String(error), cause } = (error ?? {}) as { message?: string; cause?: unknown };
+  const status = statusOf(error);
+  if (status !== undefined) return `${status} ${message.replace(/\beyJ\S+/g, '…')}`.trim().slice(0, 200);
+  const { code } = (cause ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : message;
+}
+
+/** Does something with each item, some at a time, until `isOver`. */
+export async function someAtATime<T>(
+  items: readonly T[],
+  count: number,
+  isOver: () => boolean,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = items.toReversed();
+  const next = async (): Promise<void> => {
+    for (let item = left.pop(); item !== undefined && !isOver(); item = left.pop()) await work(item);
+  };
+  await Promise.all(Array.from({ length: count }, next));
+}

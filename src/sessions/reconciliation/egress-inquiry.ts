@@ -1,0 +1,113 @@
+import { Logger } from '@nestjs/common';
+import { exponentialBackoff } from '../../event-log/running/backoff.js';
+import { type Ask, isNotFound, LivekitCallError } from './asking.js';
+import type { KnownEgress } from './known-rooms.js';
+import type { LivekitClient } from './livekit-clients.js';
+import { type ToldEgress, toldEgress } from './told.js';
+
+/** Egresses asked for by id in one round, at most. */
+const IDS_IN_A_ROUND = 10;
+
+/** How long nobody asks again where there are no egresses to be had, or for one that is not known, milliseconds. */
+const RARELY = 10 * 60_000;
+
+const backoff = exponentialBackoff({ first: 15_000, longest: RARELY });
+
+/** What LiveKit says of egresses. */
+export interface EgressAnswer {
+  egresses: ToldEgress[];
+  /** Those of ours that LiveKit does not know any more: told once. */
+  lost: string[];
+}
+
+/** Asks one LiveKit for its egresses, as rarely as will do. */
+export class EgressInquiry {
+  private readonly logger = new Logger('Reconciliation');
+  private notBefore = 0;
+  private failures = 0;
+  /** When each of ours that was not listed was asked for, and how often LiveKit did not know it. */
+  private readonly unlisted = new Map<string, { askedAt: number; unknown: number }>();
+
+  constructor(private readonly client: LivekitClient) {}
+
+  /**
+   * Asks for what runs, and for those of ours that do not by LiveKit's word.
+   *
+   * @param running those of ours that have not ended.
+   * @param at now, UTC milliseconds.
+   */
+  async ask(ask: Ask, running: readonly KnownEgress[], at: number): Promise<EgressAnswer> {
+    if (at < this.notBefore) return { egresses: [], lost: [] };
+    try {
+      const listed = (
+        await ask('Egress/ListEgress', () => this.client.egress.listEgress({ active: true }))
+      ).map(toldEgress);
+      this.available();
+      const ids = new Set(listed.map(({ egressId }) => egressId));
+      const ours = running.filter(({ egressId }) => !ids.has(egressId) && !egressId.startsWith('event:'));
+      const others = await this.askById(ask, ours, at);
+      return { egresses: [...listed, ...others.egresses], lost: others.lost };
+    } catch (error) {
+      if (!(error instanceof LivekitCallError)) throw error;
+      this.unavailable(error, at);
+      return { egresses: [], lost: [] };
+    }
+  }
+
+  private async askById(ask: Ask, ours: readonly KnownEgress[], at: number): Promise<EgressAnswer> {
+    const ids = new Set(ours.map(({ egressId }) => egressId));
+    for (const id of this.unlisted.keys()) if (!ids.has(id)) this.unlisted.delete(id);
+    const due = [...ids]
+      .filter((id) => this.isDue(id, at))
+      .sort((a, b) => this.askedAt(a) - this.askedAt(b))
+      .slice(0, IDS_IN_A_ROUND);
+    const answer: EgressAnswer = { egresses: [], lost: [] };
+    for (const egressId of due) {
+      const found = await this.one(ask, egressId);
+      const before = this.unlisted.get(egressId)?.unknown ?? 0;
+      const unknown = found === undefined ? before + 1 : 0;
+      this.unlisted.set(egressId, { askedAt: at, unknown });
+      if (found !== undefined) answer.egresses.push(found);
+      if (unknown === 2) answer.lost.push(egressId);
+    }
+    return answer;
+  }
+
+  private askedAt(egressId: string): number {
+    return this.unlisted.get(egressId)?.askedAt ?? -Infinity;
+  }
+
+  private isDue(egressId: string, at: number): boolean {
+    const { askedAt, unknown } = this.unlisted.get(egressId) ?? { askedAt: -Infinity, unknown: 0 };
+    return unknown < 2 || askedAt <= at - RARELY;
+  }
+
+  private async one(ask: Ask, egressId: string): Promise<ToldEgress | undefined> {
+    try {
+      const [egress] = await ask('Egress/ListEgress', () => this.client.egress.listEgress({ egressId }));
+      return egress === undefined ? undefined : toldEgress(egress);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  private unavailable({ message }: LivekitCallError, at: number): void {
+    this.failures += 1;
+    this.notBefore = at + backoff(this.failures);
+    if (this.failures > 1) return;
+    const { project, host } = this.client;
+    this.logger.warn(
+      `LiveKit at ${host} tells nothing of the egresses of project \`${project}\` (${message}), which is as it should be where there is no egress service: it is asked again, less and less often`,
+    );
+  }
+
+  private available(): void {
+    if (this.failures > 0) {
+      this.logger.log(
+        `LiveKit at ${this.client.host} tells of egresses of project \`${this.client.project}\``,
+      );
+    }
+    this.failures = 0;
+  }
+}

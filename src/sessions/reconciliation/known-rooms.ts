@@ -1,0 +1,162 @@
+import { Injectable } from '@nestjs/common';
+import { EventStore } from '../../database/event-store.js';
+import { StoreClock } from '../../event-log/clock.js';
+import type { Departure } from '../facts/facts.js';
+import { leaveOf } from '../fold/participants.js';
+
+/** A room whose session goes on. */
+export interface ActiveRoom {
+  roomSid: string;
+  /** Whether LiveKit has told the room itself: until then its session has no id. */
+  isDescribed: boolean;
+  /** How many connections hold it open, for all we know. */
+  present: number;
+}
+
+/** An egress, as far as it matters here. */
+export interface KnownEgress {
+  egressId: string;
+  roomSid: string;
+  /** See `EgressReport`. */
+  progress: number;
+}
+
+/** Connections or egresses that one statement asks for: SQLite takes up to 32,766 parameters. */
+const AT_ONCE = 1_000;
+
+/** The little that must be known of all active sessions of a project to see which of them to look at. */
+@Injectable()
+export class KnownRooms {
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: StoreClock,
+  ) {}
+
+  /** Now, UTC milliseconds, by the clock that all replicas go by. */
+  now(): Promise<number> {
+    return this.store.read((manager) => this.clock.read(manager));
+  }
+
+  /** The rooms of a project's active sessions. */
+  async active(project: string): Promise<ActiveRoom[]> {
+    const p = this.clock.parameters();
+    const rows = await this.store.read((manager) =>
+      manager.query<{ room_sid: string; is_described: unknown; present: number | string }[]>(
+        `SELECT s.room_sid, r.description IS NOT NULL AS is_described,
+           (SELECT count(*) FROM livekit_connections c
+            WHERE c.source = s.source AND c.room_sid = s.room_sid AND c.connected AND c.leave IS NULL
+              AND coalesce(c.kind, 'standard') NOT IN ('agent', 'egress')) AS present
+         FROM livekit_sessions s JOIN livekit_rooms r ON r.source = s.source AND r.room_sid = s.room_sid
+         WHERE s.state = 'active' AND s.source = ${p.add(project)}`,
+        p.values,
+      ),
+    );
+    return rows.map((row) => ({
+      roomSid: row.room_sid,
+      isDescribed: Boolean(row.is_described),
+      present: Number(row.present),
+    }));
+  }
+
+  /** The sids of connections that go on for all we know, of some rooms, by room. */
+  async presentIn(project: string, roomSids: readonly string[]): Promise<Map<string, Set<string>>> {
+    const present = new Map<string, Set<string>>(roomSids.map((sid) => [sid, new Set()]));
+    for (let from = 0; from < roomSids.length; from += AT_ONCE) {
+      const p = this.clock.parameters();
+      const rows = await this.store.read((manager) =>
+        manager.query<ConnectionRow[]>(
+          `SELECT room_sid, participant_sid, last_seen_at, leave FROM livekit_connections
+           WHERE source = ${p.add(project)} AND room_sid IN ${p.list(roomSids.slice(from, from + AT_ONCE))}
+             AND connected AND (leave IS NULL OR leave LIKE '%"inferred":true%')`,
+          p.values,
+        ),
+      );
+      for (const row of rows.filter(isPresent)) present.get(row.room_sid)?.add(row.participant_sid);
+    }
+    return present;
+  }
+
+  /** The names of some rooms, by sid. */
+  async namesOf(project: string, roomSids: readonly string[]): Promise<Map<string, string | null>> {
+    const names = new Map<string, string | null>();
+    for (let from = 0; from < roomSids.length; from += AT_ONCE) {
+      const p = this.clock.parameters();
+      const rows = await this.store.read((manager) =>
+        manager.query<{ room_sid: string; room_name: string | null }[]>(
+          `SELECT room_sid, room_name FROM livekit_rooms
+           WHERE source = ${p.add(project)} AND room_sid IN ${p.list(roomSids.slice(from, from + AT_ONCE))}`,
+          p.values,
+        ),
+      );
+      for (const row of rows) names.set(row.room_sid, row.room_name);
+    }
+    return names;
+  }
+
+  /** Egresses that have not ended, of sessions that are not settled. */
+  async runningEgresses(project: string): Promise<KnownEgress[]> {
+    const p = this.clock.parameters();
+    const egresses = await this.egresses(
+      `SELECT DISTINCT e.egress_id, e.room_sid, e.report FROM livekit_sessions s
+       JOIN livekit_egresses e ON e.source = s.source AND e.room_sid = s.room_sid
+       WHERE s.state IN ('active', 'ended') AND s.source = ${p.add(project)}`,
+      p.values,
+    );
+    return egresses.filter(({ progress }) => progress < ENDED);
+  }
+
+  /** Egresses by their ids. */
+  async egressesOf(project: string, ids: readonly string[]): Promise<KnownEgress[]> {
+    const found: KnownEgress[] = [];
+    for (let from = 0; from < ids.length; from += AT_ONCE) {
+      const p = this.clock.parameters();
+      const some = await this.egresses(
+        `SELECT egress_id, room_sid, report FROM livekit_egresses
+         WHERE source = ${p.add(project)} AND egress_id IN ${p.list(ids.slice(from, from + AT_ONCE))}`,
+        p.values,
+      );
+      found.push(...some);
+    }
+    return found;
+  }
+
+  /** When the last webhook of a project came, UTC milliseconds; `null`: none ever. */
+  async lastWebhookAt(project: string): Promise<number | null> {
+    const p = this.clock.parameters();
+    const [row] = await this.store.read((manager) =>
+      manager.query<{ received_at: number | string }[]>(
+        `SELECT received_at FROM livekit_events WHERE kind = 'livekit' AND source = ${p.add(project)}
+         ORDER BY received_at DESC LIMIT 1`,
+        p.values,
+      ),
+    );
+    return row === undefined ? null : Number(row.received_at);
+  }
+
+  private async egresses(sql: string, parameters: unknown[]): Promise<KnownEgress[]> {
+    const rows = await this.store.read((manager) =>
+      manager.query<{ egress_id: string; room_sid: string; report: string }[]>(sql, parameters),
+    );
+    return rows.map(({ egress_id: egressId, room_sid: roomSid, report }) => ({
+      egressId,
+      roomSid,
+      progress: (JSON.parse(report) as { progress: number }).progress,
+    }));
+  }
+}
+
+interface ConnectionRow {
+  room_sid: string;
+  participant_sid: string;
+  last_seen_at: number | string | null;
+  leave: string | null;
+}
+
+const isPresent = ({ leave, last_seen_at: lastSeenAt }: ConnectionRow): boolean =>
+  leaveOf({
+    leave: leave === null ? null : (JSON.parse(leave) as Departure),
+    lastSeenAt: lastSeenAt === null ? null : Number(lastSeenAt),
+  }) === null;
+
+/** How far an egress is that has ended. */
+const ENDED = 3;

@@ -1,0 +1,265 @@
+import type { ReconciledEventName } from '../../livekit-webhook/livekit-events.js';
+import type { ConnectionFact, EgressFact, RoomFacts } from '../facts/facts.js';
+import { foldRoom, type SessionFold } from '../fold/fold.js';
+import { leaveOf } from '../fold/participants.js';
+import { lastToldOf } from '../fold/segments.js';
+import { finishedFact, type ReconciledEvent } from './reconciled-event.js';
+import type { ToldEgress, ToldParticipant, ToldRoom } from './told.js';
+
+/** What LiveKit said of a room when it was asked. */
+export interface RoomAnswer {
+  project: string;
+  roomSid: string;
+  /** When it was asked, UTC milliseconds. */
+  at: number;
+  /** `null`: it is not listed. */
+  room: ToldRoom | null;
+  /** `null`: nobody asked for them. */
+  participants: readonly ToldParticipant[] | null;
+  egresses: readonly ToldEgress[];
+  /** When another room of the same name was opened that is listed now. */
+  successorOpenedAt: number | null;
+}
+
+/** What was missing from an answer for the first time, by sid, and when that one was asked for. */
+export type Suspects = ReadonlyMap<string, number>;
+
+/** What webhooks have missed of a room, by LiveKit's word. */
+export interface MissingFacts {
+  events: ReconciledEvent[];
+  /** What is missing for the first time: another round must confirm it. */
+  suspects: Suspects;
+}
+
+/** What happened less than that before LiveKit was asked is left to the webhooks that are on their way, milliseconds. */
+export const LEFT_TO_WEBHOOKS = 5_000;
+
+/** What was there less than that before LiveKit was asked is not missed yet, milliseconds. */
+const SURELY_LISTED = 10_000;
+
+/** LiveKit may list a room for a while after it has told its end, and under the sid of one that has ended (`livekit/livekit#4726`), milliseconds. */
+const ENDED_FOR_NOW = 60_000;
+
+/** A join this long after a room's end begins another session, milliseconds: see `segments.ts`. */
+const REOPENED_AFTER = 1_000;
+
+/** Compares what is known of a room (`null`: nothing) with what LiveKit says of it. */
+export function missingFacts(
+  known: RoomFacts | null,
+  answer: RoomAnswer,
+  suspects: Suspects = new Map(),
+): MissingFacts {
+  const session = known === null ? undefined : foldRoom(known).at(-1);
+  const parts = [
+    answer.room === null
+      ? missingEnd(known, session, answer, suspects)
+      : missingLife(known, session, { ...answer, room: answer.room }, suspects),
+    // What is recorded of a room that nobody knows and nobody lists makes no session.
+    known === null && answer.room === null ? NOTHING : missingEgresses(known, answer),
+  ];
+  return {
+    events: parts.flatMap(({ events }) => events),
+    suspects: new Map(parts.flatMap((part) => [...part.suspects])),
+  };
+}
+
+const NOTHING: MissingFacts = { events: [], suspects: new Map() };
+
+type Listed = RoomAnswer & { room: ToldRoom };
+
+/** A room that goes on for all we know, and is not listed, twice. */
+function missingEnd(
+  known: RoomFacts | null,
+  session: SessionFold | undefined,
+  { project, at, successorOpenedAt }: RoomAnswer,
+  suspects: Suspects,
+): MissingFacts {
+  if (known === null || session?.state !== 'active') return NOTHING;
+  const { room, connections } = known;
+  const lastTold = Math.max(room.seenAt, lastToldOf(room, connections));
+  const first = confirmed(room.roomSid, lastTold, at, suspects);
+  if (first === 'too soon') return NOTHING;
+  if (first === undefined) return { events: [], suspects: new Map([[room.roomSid, at]]) };
+  return {
+    events: [
+      {
+        name: 'room_finished',
+        project,
+        room: { ...room.description?.room, sid: room.roomSid, name: room.roomName },
+        subject: room.roomSid,
+        fact: finishedFact(room),
+        at: Math.max(Math.min(first, successorOpenedAt ?? first), lastTold),
+      },
+    ],
+    suspects: new Map(),
+  };
+}
+
+/** A room that is listed: whether we know it, and who is there. */
+function missingLife(
+  known: RoomFacts | null,
+  session: SessionFold | undefined,
+  answer: Listed,
+  suspects: Suspects,
+): MissingFacts {
+  const { room, at, participants } = answer;
+  const isActive = session === undefined || session.state === 'active';
+  if (!isActive && (session.endedAt ?? 0) > at - ENDED_FOR_NOW) return NOTHING;
+  const isNew = (known?.room.description ?? null) === null;
+  if (isNew && known === null && isRecent(room.openedAt, at)) return NOTHING;
+  const wasRefuted = !isActive && session.inferred.includes('endedAt');
+  const events: ReconciledEvent[] = [];
+  if (wasRefuted || (isNew && room.openedAt !== null && !isRecent(room.openedAt, at))) {
+    events.push({ ...about(answer), name: 'room_started', subject: room.sid, fact: 'started', at });
+  }
+  if (participants === null) return { events, suspects: connectionsIn(known, suspects) };
+  // What LiveKit told the end of begins again only when somebody joins who was not there before.
+  const since = isActive || wasRefuted ? -Infinity : (session.endedAt ?? 0) + REOPENED_AFTER;
+  const connections = new Map((known?.connections ?? []).map((one) => [one.participantSid, one]));
+  events.push(
+    ...participants
+      .filter(
+        ({ sid, isActive: isThere, joinedAt }) =>
+          isThere &&
+          !isRecent(joinedAt, at) &&
+          (joinedAt ?? at) >= since &&
+          isNotKnownAsConnected(connections.get(sid), at),
+      )
+      .map(({ sid, json }) => ({
+        ...about(answer),
+        name: 'participant_joined' as const,
+        subject: sid,
+        fact: 'joined',
+        participant: json,
+        at,
+      })),
+  );
+  const present = isActive && session !== undefined ? presentIn(session, connections) : [];
+  const left = missingLeaves(present, { ...answer, participants }, suspects);
+  return { events: [...events, ...left.events], suspects: left.suspects };
+}
+
+/** Connections that go on for all we know, and are not listed in their room, twice. */
+function missingLeaves(
+  present: readonly ConnectionFact[],
+  answer: Listed & { participants: readonly ToldParticipant[] },
+  suspects: Suspects,
+): MissingFacts {
+  const { at, participants } = answer;
+  const listed = new Set(participants.flatMap(({ sid, isGone }) => (isGone ? [] : [sid])));
+  const events: ReconciledEvent[] = [];
+  const stillSuspect = new Map<string, number>();
+  for (const connection of present) {
+    const { participantSid, joinedAt, seenAt, lastSeenAt } = connection;
+    if (listed.has(participantSid)) continue;
+    const lastTold = Math.max(joinedAt ?? 0, seenAt ?? 0, lastSeenAt ?? 0);
+    const first = confirmed(participantSid, lastTold, at, suspects);
+    if (first === 'too soon') continue;
+    if (first === undefined) {
+      stillSuspect.set(participantSid, at);
+      continue;
+    }
+    events.push({
+      ...about(answer),
+      name: 'participant_left',
+      subject: participantSid,
+      fact: 'left',
+      participant: described(connection),
+      // LiveKit closes a connection when another of the same identity joins (`DUPLICATE_IDENTITY`).
+      at: Math.max(Math.min(first, replacedAt(connection, participants) ?? first), lastTold),
+    });
+  }
+  return { events, suspects: stillSuspect };
+}
+
+/** Egresses that LiveKit tells as further on than we know. */
+function missingEgresses(known: RoomFacts | null, { project, at, egresses, room }: RoomAnswer): MissingFacts {
+  const facts = new Map((known?.egresses ?? []).map((one) => [one.egressId, one]));
+  const events = egresses
+    .filter((egress) => isFurther(egress, facts.get(egress.egressId)) && !isRecent(egress.changedAt, at))
+    .map(({ egressId, roomSid, roomName, progress, json }): ReconciledEvent => ({
+      ...(EGRESS_EVENTS[progress] as (typeof EGRESS_EVENTS)[number]),
+      project,
+      room: { sid: roomSid, name: known?.room.roomName ?? room?.name ?? roomName },
+      subject: egressId,
+      egressInfo: json,
+      at,
+    }));
+  return { events, suspects: new Map() };
+}
+
+// `livekit/livekit pkg/service/ioservice.go`: an update is sent when it is active, and when it is ending.
+const EGRESS_EVENTS: readonly { name: ReconciledEventName; fact: string }[] = [
+  { name: 'egress_started', fact: 'started' },
+  { name: 'egress_updated', fact: 'active' },
+  { name: 'egress_updated', fact: 'ending' },
+  { name: 'egress_ended', fact: 'ended' },
+];
+
+const isFurther = ({ progress }: ToldEgress, known: EgressFact | undefined): boolean =>
+  known === undefined || progress > known.report.progress;
+
+/**
+ * When something was missing for the first time, if it is missing for the second now.
+ *
+ * @param lastTold the last moment at which it was there, for all we know.
+ */
+function confirmed(
+  sid: string,
+  lastTold: number,
+  at: number,
+  suspects: Suspects,
+): number | 'too soon' | undefined {
+  const first = suspects.get(sid);
+  if (first !== undefined && lastTold <= first - SURELY_LISTED) return first;
+  return lastTold <= at - SURELY_LISTED ? undefined : 'too soon';
+}
+
+const isRecent = (time: number | null, at: number): boolean => time !== null && time > at - LEFT_TO_WEBHOOKS;
+
+// Nobody is there again whose leave was told: LiveKit's list is what is late.
+function isNotKnownAsConnected(connection: ConnectionFact | undefined, at: number): boolean {
+  if (connection === undefined || !connection.connected) return true;
+  if (connection.kind === null) return true; // its tracks have told of it, and neither a join nor a leave
+  const leave = leaveOf(connection);
+  return leave?.inferred === true && leave.at < at;
+}
+
+const presentIn = (
+  { participants }: SessionFold,
+  connections: ReadonlyMap<string, ConnectionFact>,
+): ConnectionFact[] =>
+  participants
+    .flatMap((participant) => participant.connections)
+    .flatMap(({ participantSid, leftAt }) =>
+      leftAt === null ? (connections.get(participantSid) ?? []) : [],
+    );
+
+const replacedAt = (
+  { participantSid, identity, joinedAt }: ConnectionFact,
+  participants: readonly ToldParticipant[],
+): number | null =>
+  participants.find(
+    (other) =>
+      other.identity === identity &&
+      other.sid !== participantSid &&
+      (other.joinedAt ?? 0) >= (joinedAt ?? Infinity),
+  )?.joinedAt ?? null;
+
+const about = ({ project, room }: Listed): Pick<ReconciledEvent, 'project' | 'room'> => ({
+  project,
+  room: { ...room.json, sid: room.sid, name: room.name },
+});
+
+const described = ({ participantSid, identity, kind, joinedAt }: ConnectionFact): object => ({
+  sid: participantSid,
+  identity: identity ?? '',
+  ...(kind !== null && { kind: kind.toUpperCase() }),
+  ...(joinedAt !== null && { joinedAt: seconds(joinedAt), joinedAtMs: String(joinedAt) }),
+});
+
+const seconds = (time: number): string => String(Math.floor(time / 1_000));
+
+// Of rooms whose participants nobody asked for, those that were missing stay so.
+const connectionsIn = (known: RoomFacts | null, suspects: Suspects): Suspects =>
+  new Map([...suspects].filter(([sid]) => sid !== known?.room.roomSid));

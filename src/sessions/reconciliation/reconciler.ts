@@ -1,0 +1,73 @@
+import {
+  Inject,
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  Optional,
+} from '@nestjs/common';
+import { EventStore } from '../../database/event-store.js';
+import { CLOCK, type Clock, StoreClock } from '../../event-log/clock.js';
+import { ROLE, type Role } from '../../event-log/role.js';
+import { SessionsOptionsError } from '../errors.js';
+import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
+import { Duty } from './duty.js';
+import { KnownRooms } from './known-rooms.js';
+import { LivekitClients } from './livekit-clients.js';
+import { ProjectReconciler } from './project-reconciler.js';
+import { ReconciliationLoop } from './reconciliation-loop.js';
+import { type ReconciliationRound, Reconciliations } from './reconciliations.js';
+import { Repairs } from './repairs.js';
+
+/** Asks the LiveKit of every project that has an address what webhooks have missed, for as long as the application runs. */
+@Injectable()
+export class Reconciler implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly loops: readonly ReconciliationLoop[];
+
+  constructor(
+    clients: LivekitClients,
+    known: KnownRooms,
+    repairs: Repairs,
+    rounds: Reconciliations,
+    store: EventStore,
+    storeClock: StoreClock,
+    @Inject(CLOCK) clock: Clock,
+    @Inject(SESSIONS_SETTINGS) { reconcileInterval }: SessionsSettings,
+    @Optional() @Inject(ROLE) private readonly role: Role = 'all',
+  ) {
+    this.loops = clients.all().map(
+      (client) =>
+        new ReconciliationLoop({
+          client,
+          known,
+          rounds,
+          reconciler: new ProjectReconciler(client, known, repairs, clock),
+          duty: new Duty(store, storeClock, `reconciliation:${client.project}`),
+          interval: reconcileInterval,
+        }),
+    );
+  }
+
+  onApplicationBootstrap(): void {
+    if (this.role !== 'edge') for (const loop of this.loops) loop.start();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await Promise.all(this.loops.map((loop) => loop.stop()));
+  }
+
+  /**
+   * Asks every LiveKit once, now, whoever's turn it is.
+   *
+   * @returns what was added, one round a project.
+   * @throws SessionsOptionsError when no LiveKit has an address; whatever a LiveKit failed with.
+   */
+  async reconcileNow(): Promise<ReconciliationRound[]> {
+    if (this.loops.length === 0) {
+      throw new SessionsOptionsError(
+        'livekitUrl',
+        'is not given, and so there is nobody to ask: give it the address of LiveKit, such as `https://livekit.example.com`',
+      );
+    }
+    return Promise.all(this.loops.map((loop) => loop.roundNow()));
+  }
+}

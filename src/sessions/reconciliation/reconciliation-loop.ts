@@ -1,0 +1,170 @@
+import { Logger } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import { exponentialBackoff, withJitter } from '../../event-log/running/backoff.js';
+import { type Ask, askUntil, LivekitCallError } from './asking.js';
+import type { Duty } from './duty.js';
+import type { KnownRooms } from './known-rooms.js';
+import type { LivekitClient } from './livekit-clients.js';
+import type { ProjectReconciler } from './project-reconciler.js';
+import type { ReconciliationOutcome, ReconciliationRound, Reconciliations } from './reconciliations.js';
+import { StaleAnswerError } from './repairs.js';
+
+/** How long it sleeps at most: the lease must be kept, and another's may be over, milliseconds. */
+const TICK = 5_000;
+
+/** Between rounds while rooms are left that have not been asked for since a gap, milliseconds. */
+const CATCHING_UP = 1_000;
+
+/** How long sessions go on without a webhook before LiveKit is asked, though the interval is longer, milliseconds. */
+const SILENCE = 60_000;
+
+/** Who wakes so much later than asked has slept, or was held up, milliseconds. */
+const OVERSLEPT = 5_000;
+
+const backoff = exponentialBackoff({ first: 1_000, longest: 5 * 60_000 });
+
+/** What a loop does its rounds with. */
+export interface LoopParts {
+  client: LivekitClient;
+  reconciler: ProjectReconciler;
+  known: KnownRooms;
+  duty: Duty;
+  rounds: Reconciliations;
+  /** Milliseconds between rounds. */
+  interval: number;
+}
+
+/** Reconciles one project for as long as the application runs: on its start, on an interval, after a gap and after silence. */
+export class ReconciliationLoop {
+  private readonly logger = new Logger('Reconciliation');
+  private readonly stopping = new AbortController();
+  private readonly ask: Ask = askUntil(this.stopping.signal);
+  private loop: Promise<void> = Promise.resolve();
+  private last: Promise<unknown> = Promise.resolve();
+  private isHeld = false;
+  private isAfterGap = true;
+  private failures = 0;
+  private complaint: string | undefined;
+  private dueAt = 0;
+  private roundAt = 0;
+
+  constructor(private readonly parts: LoopParts) {}
+
+  start(): void {
+    this.loop = this.run();
+  }
+
+  /** The call in hand is abandoned, and nothing is appended any more. */
+  async stop(): Promise<void> {
+    this.stopping.abort(new Error('the application is stopping'));
+    await this.loop;
+    await this.last;
+    if (this.isHeld) await this.parts.duty.release().catch(() => undefined); // then its lease runs out
+  }
+
+  /** Does a round now, after the one in hand. @throws whatever it failed with. */
+  roundNow(): Promise<ReconciliationRound> {
+    const round = this.last.then(() => this.round());
+    this.last = round.catch(() => undefined);
+    return round;
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      const wait = Math.min(Math.max(this.dueAt - Date.now(), 0), TICK);
+      const begun = Date.now();
+      await delay(wait, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      if (Date.now() - begun > wait + OVERSLEPT) this.gap();
+      await this.turn();
+    }
+  }
+
+  private async turn(): Promise<void> {
+    try {
+      const wasHeld = this.isHeld;
+      this.isHeld = await this.parts.duty.hold();
+      if (!this.isHeld) {
+        this.dueAt = Date.now() + withJitter(TICK);
+        return;
+      }
+      if (!wasHeld) this.gap();
+      if (Date.now() < this.dueAt && !(await this.isSilent())) return;
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    await this.roundNow().then(
+      () => this.succeed(),
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  /** Something may have been missed: it is looked at everything, at once. */
+  private gap(): void {
+    this.isAfterGap = true;
+    this.dueAt = 0;
+  }
+
+  private succeed(): void {
+    const { reconciler, interval, client } = this.parts;
+    if (this.failures > 0) {
+      this.logger.log(`project \`${client.project}\` is reconciled with LiveKit again`);
+      this.failures = 0;
+      this.complaint = undefined;
+    }
+    const wait = reconciler.isCatchingUp ? Math.min(CATCHING_UP, interval) : interval;
+    this.dueAt = Date.now() + withJitter(wait);
+  }
+
+  private fail(error: unknown): void {
+    if (this.stopping.signal.aborted) return;
+    this.isAfterGap = true; // webhooks may have been lost where questions were
+    this.failures += 1;
+    this.dueAt = Date.now() + withJitter(backoff(this.failures));
+    const complaint = complaintOf(error, this.parts.client.host);
+    if (complaint === this.complaint) return;
+    this.complaint = complaint;
+    this.logger.warn(
+      `project \`${this.parts.client.project}\` is not reconciled with LiveKit: ${complaint}; trying again, less and less often`,
+    );
+  }
+
+  private async isSilent(): Promise<boolean> {
+    const { known, client, interval } = this.parts;
+    if (interval <= SILENCE || Date.now() < this.roundAt + SILENCE || this.failures > 0) return false;
+    const lastWebhook = await known.lastWebhookAt(client.project);
+    if (lastWebhook !== null && lastWebhook > (await known.now()) - SILENCE) return false;
+    return (await known.active(client.project)).length > 0;
+  }
+
+  private async round(): Promise<ReconciliationRound> {
+    const { reconciler, rounds, client } = this.parts;
+    if (this.isAfterGap) reconciler.catchUp();
+    this.isAfterGap = false;
+    this.roundAt = Date.now();
+    try {
+      const round = await reconciler.round(this.ask);
+      rounds.record(round);
+      return round;
+    } catch (error) {
+      if (!this.stopping.signal.aborted) {
+        rounds.record({ project: client.project, outcome: outcomeOf(error), added: [], lostEgresses: [] });
+      }
+      throw error;
+    }
+  }
+}
+
+function outcomeOf(error: unknown): ReconciliationOutcome {
+  if (error instanceof LivekitCallError) return 'failed';
+  return error instanceof StaleAnswerError ? 'held_up' : 'store_failed';
+}
+
+function complaintOf(error: unknown, host: string): string {
+  if (error instanceof LivekitCallError) return `LiveKit at ${host} can't be asked (${error.message})`;
+  return error instanceof StaleAnswerError
+    ? error.message
+    : `the store failed (${error instanceof Error ? error.message : String(error)})`;
+}

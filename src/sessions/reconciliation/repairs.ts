@@ -1,0 +1,139 @@
+import { Injectable } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EntityManager } from 'typeorm';
+import { EventStore } from '../../database/event-store.js';
+import { HostEvents } from '../../event-log/append/host-events.js';
+import { StoreClock } from '../../event-log/clock.js';
+import { FactStore } from '../fact-store.js';
+import { lockRooms } from '../room-locks.js';
+import { roomsWithin } from '../rooms-within.js';
+import { missingFacts, type RoomAnswer, type Suspects } from './missing-facts.js';
+import { type ReconciledEvent, reconciledDraft, reconciledId } from './reconciled-event.js';
+
+/** Rooms in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
+const BATCH = 50;
+
+/** Connections, or about so many, that are folded in one transaction. */
+const CONNECTIONS = 1_000;
+
+/** Between two transactions, so that others get their turn, milliseconds. */
+const PAUSE = 2;
+
+/** What LiveKit said is not to be gone by any more when so much time has passed, milliseconds. */
+const STALE = 60_000;
+
+/** Too much time has passed since LiveKit was asked: this process was held up. */
+export class StaleAnswerError extends Error {
+  override readonly name = 'StaleAnswerError';
+}
+
+/** What became of some answers. */
+export interface Repaired {
+  added: ReconciledEvent[];
+  /** What each room misses for the first time; a room that is not here could not be looked at now. */
+  suspects: Map<string, Suspects>;
+}
+
+/** Compares what LiveKit says of rooms with what is known of them, and appends what is missing. */
+@Injectable()
+export class Repairs {
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: StoreClock,
+    private readonly events: HostEvents,
+  ) {}
+
+  /**
+   * Looks at rooms in small transactions, each of which keeps its rooms from the projection for as long as it lasts.
+   *
+   * @param suspectsOf what a room missed in the last round that it was looked at in.
+   * @throws StaleAnswerError
+   */
+  async repair(
+    answers: readonly RoomAnswer[],
+    suspectsOf: (roomSid: string) => Suspects,
+    signal: AbortSignal,
+  ): Promise<Repaired> {
+    const repaired: Repaired = { added: [], suspects: new Map() };
+    for (let from = 0; from < answers.length;) {
+      const { taken, added, suspects } = await this.store.write((manager) =>
+        this.repairSome(manager, answers.slice(from, from + BATCH), suspectsOf, signal),
+      );
+      from += taken;
+      repaired.added.push(...added);
+      for (const [roomSid, missing] of suspects) repaired.suspects.set(roomSid, missing);
+      await delay(PAUSE);
+    }
+    return repaired;
+  }
+
+  private async repairSome(
+    manager: EntityManager,
+    given: readonly RoomAnswer[],
+    suspectsOf: (roomSid: string) => Suspects,
+    signal: AbortSignal,
+  ): Promise<Repaired & { taken: number }> {
+    const { dialect } = this.store;
+    const keys = given.map((answer) => ({ ...answer, source: answer.project }));
+    const some = await roomsWithin(dialect, manager, keys, CONNECTIONS);
+    await lockRooms(dialect, manager, some);
+    const now = await this.clock.read(manager);
+    if (some.some(({ at }) => at < now - STALE)) {
+      throw new StaleAnswerError('LiveKit was asked too long ago: this process has been held up meanwhile');
+    }
+    const busy = await this.roomsOnTheirWay(manager, some);
+    const rooms = await new FactStore(manager).load(some);
+    const known = new Map(rooms.map((facts) => [facts.room.roomSid, facts]));
+    const suspects = new Map<string, Suspects>();
+    const missing: ReconciledEvent[] = [];
+    for (const answer of some) {
+      const { roomSid } = answer;
+      if (busy.has(roomSid)) continue;
+      const found = missingFacts(known.get(roomSid) ?? null, answer, suspectsOf(roomSid));
+      suspects.set(roomSid, found.suspects);
+      missing.push(...found.events);
+    }
+    signal.throwIfAborted();
+    const added = await this.named(manager, missing);
+    if (added.length > 0) await this.events.append(manager, ...added.map(reconciledDraft));
+    return { taken: some.length, added, suspects };
+  }
+
+  /** Rooms that the log has events of which are not in their facts yet, ours of the last round too. */
+  private async roomsOnTheirWay(
+    manager: EntityManager,
+    rooms: readonly { source: string; roomSid: string }[],
+  ): Promise<Set<string>> {
+    const [first] = rooms;
+    if (first === undefined) return new Set();
+    const p = this.clock.parameters();
+    const rows = await manager.query<{ room_sid: string }[]>(
+      `SELECT DISTINCT e.room_sid FROM livekit_events e
+       WHERE e.source = ${p.add(first.source)} AND e.room_sid IN ${p.list(rooms.map(({ roomSid }) => roomSid))}
+         AND e.kind IN ('livekit', 'reconciled')
+         AND (NOT e.routed OR EXISTS (SELECT 1 FROM livekit_deliveries d
+              WHERE d.event_seq = e.seq AND d.handler = 'sessions' AND d.state IN ('pending', 'running')))`,
+      p.values,
+    );
+    return new Set(rows.map((row) => row.room_sid));
+  }
+
+  // The same fact may be missing again: what was refuted, or what was pruned. Its name must be another then.
+  private async named(
+    manager: EntityManager,
+    events: readonly ReconciledEvent[],
+  ): Promise<ReconciledEvent[]> {
+    const [first] = events;
+    if (first === undefined) return [];
+    const p = this.clock.parameters();
+    const rows = await manager.query<{ event_id: string }[]>(
+      `SELECT event_id FROM livekit_events
+       WHERE source = ${p.add(first.project)} AND event_id IN ${p.list(events.map(reconciledId))}`,
+      p.values,
+    );
+    const taken = new Set(rows.map((row) => row.event_id));
+    return events.map((event) =>
+      taken.has(reconciledId(event)) ? { ...event, fact: `${event.fact}-${event.at}` } : event,
+    );
+  }
+}

@@ -1,0 +1,29 @@
+import type { EntityManager } from 'typeorm';
+import { type Dialect, Parameters } from '../database/sql.js';
+import type { RoomKey } from './fact-store.js';
+
+/** The first of some rooms: so many that they have about `limit` connections together, and one at least. */
+export async function roomsWithin<R extends RoomKey>(
+  dialect: Dialect,
+  manager: EntityManager,
+  rooms: readonly R[],
+  limit: number,
+): Promise<R[]> {
+  if (rooms.length < 2) return [...rooms];
+  const p = new Parameters(dialect);
+  const keys = rooms.map(({ source, roomSid }) => p.list([source, roomSid])).join(',');
+  const rows = await manager.query<{ source: string; room_sid: string; connections: number | string }[]>(
+    `WITH r (source, room_sid) AS (VALUES ${keys})
+     SELECT source, room_sid, (SELECT count(*) FROM (SELECT 1 FROM livekit_connections c
+       WHERE c.source = r.source AND c.room_sid = r.room_sid LIMIT ${limit}) AS few) AS connections FROM r`,
+    p.values,
+  );
+  const counts = new Map(rows.map((row) => [`${row.source}/${row.room_sid}`, Number(row.connections)]));
+  let left = limit;
+  let first = 0;
+  for (; first < rooms.length && (first === 0 || left > 0); first += 1) {
+    const { source, roomSid } = rooms[first] as R;
+    left -= counts.get(`${source}/${roomSid}`) ?? 0;
+  }
+  return rooms.slice(0, first);
+}

@@ -1,0 +1,88 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Room } from 'livekit-server-sdk';
+import type { EntityManager } from 'typeorm';
+import { ExpectationStore } from './expectations/expectation-store.js';
+import type { SessionFold } from './fold/fold.js';
+import type { SessionRow } from './session-row.js';
+import type { UnmatchedCause } from './session.js';
+import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from './sessions.options.js';
+
+/** What a session is called, and what the backend says of it. */
+export type SessionName = Pick<SessionRow, 'sessionId' | 'metadata' | 'unmatched'>;
+
+/** A session to be named. */
+export interface Nameless {
+  fold: SessionFold;
+  /** What it was called before. */
+  before: SessionName | undefined;
+  /** Whether what is awaited may be about it. */
+  mayBeAwaited: boolean;
+}
+
+/** Longer ids than that can't be indexed. */
+const LONGEST_ID = 512;
+
+/** Names sessions: by the host's `sessionId`, or by what the host expects in its room. */
+@Injectable()
+export class SessionNaming {
+  private readonly logger = new Logger('Sessions');
+
+  constructor(
+    private readonly expectations: ExpectationStore,
+    @Inject(SESSIONS_SETTINGS) private readonly settings: SessionsSettings,
+  ) {}
+
+  /** Names sessions, in their order; whoever is expected is matched, and is then expected no more. */
+  async name(manager: EntityManager, sessions: readonly Nameless[]): Promise<SessionName[]> {
+    const given = sessions.map(({ fold }) => this.idOf(fold));
+    const told = sessions.flatMap(({ fold, before, mayBeAwaited }, nth) => {
+      const ids = [given[nth]?.sessionId, before?.sessionId].filter((id) => id != null);
+      return fold.description === null ? [] : [{ fold, before, mayBeAwaited, sessionIds: [...new Set(ids)] }];
+    });
+    const matches = await this.expectations.match(manager, told);
+    return sessions.map(({ fold, before }, nth) => {
+      const match = matches.get(fold);
+      if (match !== undefined) return { ...match, unmatched: null };
+      const { sessionId, cause } = given[nth] as GivenId;
+      const unmatched = cause ?? this.unexpected(fold, before);
+      if (unmatched !== null && unmatched !== before?.unmatched) this.report(fold, unmatched);
+      return { sessionId, metadata: before?.metadata ?? {}, unmatched };
+    });
+  }
+
+  private idOf({ description, roomName, roomSid }: SessionFold): GivenId {
+    const { sessionId } = this.settings;
+    if (sessionId === undefined) return { sessionId: roomName, cause: null };
+    if (description === null) return { sessionId: null, cause: null }; // not before LiveKit has told the room itself
+    try {
+      const room = Room.fromJson(description.room as never, { ignoreUnknownFields: true });
+      const given = textGiven(sessionId(room))?.slice(0, LONGEST_ID) ?? null;
+      return { sessionId: given, cause: given === null ? 'no_session_id' : null };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.logger.warn(`the option \`sessionId\` failed on room ${roomSid} (${why})`);
+      return { sessionId: null, cause: 'session_id_failed' };
+    }
+  }
+
+  // What was matched once stays so, whatever else is told of its room.
+  private unexpected({ description }: SessionFold, before: SessionName | undefined): UnmatchedCause | null {
+    const isMatched = before !== undefined && before.unmatched === null && before.sessionId !== null;
+    return this.settings.requireExpected && description !== null && !isMatched ? 'not_expected' : null;
+  }
+
+  private report({ roomSid }: SessionFold, cause: UnmatchedCause): void {
+    this.logger.warn(`the session of room ${roomSid} is unmatched: ${WHY[cause]}`);
+  }
+}
+
+interface GivenId {
+  sessionId: string | null;
+  cause: UnmatchedCause | null;
+}
+
+const WHY: Record<UnmatchedCause, string> = {
+  no_session_id: '`sessionId` gave it no id (no_session_id)',
+  session_id_failed: '`sessionId` failed on it (session_id_failed)',
+  not_expected: 'nobody expects it; `expect()` matches it still (not_expected)',
+};

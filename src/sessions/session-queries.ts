@@ -1,0 +1,111 @@
+import type { EntityManager, SelectQueryBuilder } from 'typeorm';
+import { ConnectionEntity } from '../database/entities/connection.entity.js';
+import { RoomEntity } from '../database/entities/room.entity.js';
+import { SessionEntity } from '../database/entities/session.entity.js';
+import { dialectOf } from '../database/sql.js';
+import { plainText } from '../event-log/events.js';
+import { SessionRequestError } from './errors.js';
+import type { SessionState } from './session.js';
+
+/** Which sessions to tell. All of the given conditions must hold. */
+export interface SessionsFilter {
+  state?: SessionState;
+  sessionId?: string;
+  /** The name of their room, or its sid. */
+  room?: string;
+  /** Somebody of this identity was connected. */
+  identity?: string;
+  /** A telephone call from or to this number. */
+  number?: string;
+  /** They began then or later. */
+  from?: Date;
+  /** They began before then. */
+  to?: Date;
+  /** Whether they belong to nothing that the backend knows. */
+  unmatched?: boolean;
+  /** Of this project only; of all, unless told. */
+  project?: string;
+  /** Sessions on a page, 50 unless told. */
+  limit?: number;
+  /** `nextCursor` of the page before. */
+  cursor?: string;
+}
+
+/** The most sessions on a page. */
+export const LARGEST_PAGE = 200;
+
+/** The query for sessions that meet a filter, the newest first. @throws SessionRequestError when the cursor is not ours. */
+export async function sessionsQuery(
+  manager: EntityManager,
+  filter: SessionsFilter,
+): Promise<SelectQueryBuilder<SessionEntity>> {
+  const { state, sessionId, room, identity, number, from, to, unmatched, project, cursor } = filter;
+  const query = manager
+    .createQueryBuilder(SessionEntity, 's')
+    .orderBy('s.beganAt', 'DESC')
+    .addOrderBy('s.pk', 'DESC');
+  if (state !== undefined) query.andWhere('s.state = :state', { state });
+  if (project !== undefined) query.andWhere('s.source = :project', { project });
+  if (sessionId !== undefined)
+    query.andWhere('s.sessionId = :sessionId', { sessionId: plainText(sessionId) });
+  if (room !== undefined) await whereRoomHas(manager, query, RoomEntity, ['room_name', 'room_sid'], room);
+  if (identity !== undefined) await whereRoomHas(manager, query, ConnectionEntity, ['identity'], identity);
+  if (number !== undefined) await whereRoomHas(manager, query, ConnectionEntity, NUMBERS, number);
+  if (from !== undefined) query.andWhere('s.beganAt >= :from', { from: from.getTime() });
+  if (to !== undefined) query.andWhere('s.beganAt < :to', { to: to.getTime() });
+  if (unmatched !== undefined) query.andWhere(`s.unmatched IS ${unmatched ? 'NOT ' : ''}NULL`);
+  if (cursor !== undefined && cursor !== '') {
+    // As a pair, or the index of listings would be read from its beginning.
+    query.andWhere('(s.began_at, s.pk) < (:beganAt, :pk)', positionOf(cursor));
+  }
+  return query;
+}
+
+const NUMBERS = ['phone_number', 'trunk_phone_number'];
+
+/** Of more rows than that, a page of the newest sessions is found sooner by trying them in their order. */
+const MANY = 1_000;
+
+/**
+ * Of few rows, all rooms are found by what they have, and their sessions are put in order; but an agent, or a number of ours,
+ * may have been in every one. PostgreSQL knows by its statistics which is better; SQLite has to be told.
+ */
+async function whereRoomHas(
+  manager: EntityManager,
+  query: SelectQueryBuilder<SessionEntity>,
+  entity: typeof RoomEntity | typeof ConnectionEntity,
+  columns: readonly string[],
+  text: string,
+): Promise<void> {
+  const value = plainText(text);
+  const name = columns.join('_or_');
+  const has = (sign = '') => `(${columns.map((column) => `${sign}x.${column} = :${name}`).join(' OR ')})`;
+  const beyond = manager
+    .createQueryBuilder(entity, 'x')
+    .select('1', 'one')
+    .where(has(), { [name]: value });
+  const rooms = query.subQuery().from(entity, 'x');
+  if (dialectOf(manager) === 'sqlite' && (await beyond.limit(1).offset(MANY).getRawOne()) !== undefined) {
+    // The sign keeps SQLite from asking the index of the column again, for each session.
+    rooms.select('1').where('x.source = s.source AND x.room_sid = s.room_sid').andWhere(has('+'));
+    query.andWhere(`EXISTS ${rooms.getQuery()}`, { [name]: value });
+  } else {
+    rooms.select(['x.source', 'x.room_sid']).where(has());
+    query.andWhere(`(s.source, s.room_sid) IN ${rooms.getQuery()}`, { [name]: value });
+  }
+}
+
+/** The cursor of whatever comes after a session. */
+export const cursorOf = ({ beganAt, pk }: SessionEntity): string =>
+  Buffer.from(`${beganAt}:${pk}`).toString('base64url');
+
+function positionOf(cursor: string): { beganAt: number; pk: number } {
+  const [, beganAt, pk] = /^(\d{1,15}):(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
+  // A key of ours has 32 bits: PostgreSQL would fail on more.
+  if (beganAt === undefined || pk === undefined || Number(pk) >= 2 ** 31) {
+    throw new SessionRequestError(
+      '`cursor` is not one of ours: give the `nextCursor` of the page before, as it was',
+    );
+  }
+  return { beganAt: Number(beganAt), pk: Number(pk) };
+}

@@ -1,0 +1,199 @@
+import { Injectable } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EntityManager } from 'typeorm';
+import { RoomEntity } from '../database/entities/room.entity.js';
+import { EventStore } from '../database/event-store.js';
+import { bytes, Parameters } from '../database/sql.js';
+import {
+  EVENT_COLUMNS,
+  eventHeader,
+  type EventRow,
+  type LoggedEvent,
+  plainText,
+} from '../event-log/events.js';
+import { FactStore, merged, type RoomKey } from './fact-store.js';
+import type { RoomFacts } from './facts/facts.js';
+import { lockRooms } from './room-locks.js';
+import { SessionKeeper } from './session-keeper.js';
+import { SessionProjection } from './session-projection.js';
+
+/** What became of a room that was rebuilt. */
+export interface RebuiltRoom {
+  project: string;
+  roomSid: string;
+  /** `events`: from all of its events; `facts`: from its stored facts, since bytes of its events are gone. */
+  from: 'events' | 'facts';
+  /** How many of its sessions have changed. */
+  changed: number;
+}
+
+/** What has been rebuilt so far. */
+export interface RebuiltCounts {
+  rooms: number;
+  /** How many of them were made from their stored facts, since bytes of their events are gone. */
+  fromFacts: number;
+  /** How many sessions have changed. */
+  changed: number;
+}
+
+/** How all is rebuilt. */
+export interface RebuildOptions {
+  /** Of this project only; of all, unless told. */
+  project?: string;
+  /** Told after every step. */
+  onProgress?: (counts: Readonly<RebuiltCounts>) => void;
+  /** Ends it after the step in hand. */
+  signal?: AbortSignal;
+}
+
+/** Events read at once. */
+const EVENTS = 500;
+
+/** Rooms looked up at once. */
+const ROOMS = 200;
+
+/** Between two rooms, so that others get their turn, milliseconds. */
+const PAUSE = 1;
+
+/** Makes sessions again, from the log. */
+@Injectable()
+export class SessionRebuild {
+  constructor(
+    private readonly store: EventStore,
+    private readonly projection: SessionProjection,
+    private readonly keeper: SessionKeeper,
+  ) {}
+
+  /** See `SessionsService.rebuild`. */
+  async rebuild(room: string, { project }: { project?: string }): Promise<RebuiltRoom[]> {
+    const wanted = plainText(room);
+    const source = project === undefined ? {} : { source: project };
+    const rooms = await this.store.read((manager) =>
+      manager.find(RoomEntity, {
+        where: [
+          { roomName: wanted, ...source },
+          { roomSid: wanted, ...source },
+        ],
+        order: { seenAt: 'ASC' },
+      }),
+    );
+    const rebuilt: RebuiltRoom[] = [];
+    for (const key of rooms) rebuilt.push(await this.rebuildRoom(key));
+    return rebuilt;
+  }
+
+  /** See `SessionsService.rebuildAll`. */
+  async rebuildAll({ project, onProgress, signal }: RebuildOptions): Promise<RebuiltCounts> {
+    const counts: RebuiltCounts = { rooms: 0, fromFacts: 0, changed: 0 };
+    for (let from: RoomKey | undefined = { source: '', roomSid: '' }; from !== undefined;) {
+      const some: readonly RoomKey[] = await this.roomsBehind(from, project);
+      for (const key of some) {
+        if (signal?.aborted) return counts;
+        const { changed, from: source } = await this.rebuildRoom(key);
+        counts.rooms += 1;
+        counts.fromFacts += source === 'facts' ? 1 : 0;
+        counts.changed += changed;
+        await delay(PAUSE);
+      }
+      if (some.length > 0) onProgress?.(counts);
+      from = some.at(-1);
+    }
+    return counts;
+  }
+
+  private roomsBehind({ source, roomSid }: RoomKey, project: string | undefined): Promise<RoomKey[]> {
+    return this.store.read(async (manager) => {
+      const p = new Parameters(this.store.dialect);
+      const ofProject = project === undefined ? '' : `AND source = ${p.add(project)}`;
+      const rows = await manager.query<{ source: string; room_sid: string }[]>(
+        `SELECT source, room_sid FROM livekit_rooms
+         WHERE (source, room_sid) > (${p.add(source)}, ${p.add(roomSid)}) ${ofProject} ORDER BY source, room_sid LIMIT ${ROOMS}`,
+        p.values,
+      );
+      return rows.map((row) => ({ source: row.source, roomSid: row.room_sid }));
+    });
+  }
+
+  // Most of it is read before the room is held; what has come meanwhile is read while it is.
+  private async rebuildRoom(key: RoomKey): Promise<RebuiltRoom> {
+    const read = await this.read((query) => this.store.read(query), key, [], 0);
+    return this.store.write(async (manager) => {
+      await lockRooms(this.store.dialect, manager, [key]);
+      const facts = new FactStore(manager);
+      const [before] = await facts.load([key]);
+      const { source: project, roomSid } = key;
+      if (before === undefined) return { project, roomSid, from: 'facts', changed: 0 };
+      // What was read may have been erased since.
+      const isWhole =
+        read !== null &&
+        !(await this.isBelowFloor(manager, before)) &&
+        !(await this.lacksBytes(manager, key));
+      const told = isWhole ? await this.read((query) => query(manager), key, read.facts, read.last) : null;
+      const after = told?.facts.find(({ room }) => room.roomSid === roomSid && room.source === project);
+      if (after !== undefined) await facts.replace(after);
+      const changed = await this.keeper.keep(manager, [{ before, after: after ?? before }], {
+        renames: true,
+      });
+      return { project, roomSid, from: after === undefined ? 'facts' : 'events', changed };
+    });
+  }
+
+  /** Merges a room's events behind a place of the log into facts; `null` when bytes of one are gone. */
+  private async read(
+    reader: Reader,
+    key: RoomKey,
+    known: RoomFacts[],
+    behind: number,
+  ): Promise<{ facts: RoomFacts[]; last: number } | null> {
+    let facts = known;
+    let last = behind;
+    for (;;) {
+      const events = await reader((manager) => this.eventsBehind(manager, key, last));
+      if (events === null) return null;
+      facts = merged(facts, this.projection.factsOf(events)).after;
+      last = events.at(-1)?.seq ?? last;
+      if (events.length < EVENTS) return { facts, last };
+    }
+  }
+
+  private async eventsBehind(
+    manager: EntityManager,
+    { source, roomSid }: RoomKey,
+    seq: number,
+  ): Promise<LoggedEvent[] | null> {
+    const p = new Parameters(this.store.dialect);
+    const rows = await manager.query<(EventRow & { raw: Buffer | ArrayBuffer | null })[]>(
+      `SELECT ${EVENT_COLUMNS}, b.raw FROM livekit_events e LEFT JOIN livekit_bodies b ON b.event_seq = e.seq
+       WHERE e.source = ${p.add(source)} AND e.room_sid = ${p.add(roomSid)} AND e.seq > ${p.add(seq)}
+         AND e.kind IN ('livekit', 'reconciled') ORDER BY e.seq LIMIT ${EVENTS}`,
+      p.values,
+    );
+    if (rows.some(({ raw }) => raw === null)) return null;
+    return rows.map((row) => ({ ...eventHeader(row), body: bytes(row.raw as Buffer | ArrayBuffer) }));
+  }
+
+  /** Whether bytes of a room's events are gone. */
+  private async lacksBytes(manager: EntityManager, { source, roomSid }: RoomKey): Promise<boolean> {
+    const p = new Parameters(this.store.dialect);
+    const gone = await manager.query<unknown[]>(
+      `SELECT 1 FROM livekit_events e
+       WHERE e.source = ${p.add(source)} AND e.room_sid = ${p.add(roomSid)} AND e.kind IN ('livekit', 'reconciled')
+         AND NOT EXISTS (SELECT 1 FROM livekit_bodies b WHERE b.event_seq = e.seq) LIMIT 1`,
+      p.values,
+    );
+    return gone.length > 0;
+  }
+
+  /** Whether events of a room may have been pruned whole. */
+  private async isBelowFloor(manager: EntityManager, { room }: RoomFacts): Promise<boolean> {
+    const p = new Parameters(this.store.dialect);
+    const floors = await manager.query<unknown[]>(
+      `SELECT 1 FROM livekit_floors WHERE source = ${p.add(room.source)} AND occurred_at >= ${p.add(room.seenAt)}`,
+      p.values,
+    );
+    return floors.length > 0;
+  }
+}
+
+/** Reads from the store, or in a transaction. */
+type Reader = <T>(query: (manager: EntityManager) => Promise<T>) => Promise<T>;

@@ -1,0 +1,25 @@
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { createExpectationsController } from './expectations/expectations.controller.js';
+import { createSessionsController } from './sessions.controller.js';
+import type { SessionsModuleExtras, SessionsModuleOptions } from './sessions.options.js';
+
+const builder = new ConfigurableModuleBuilder<SessionsModuleOptions>({
+  moduleName: 'Sessions',
+  optionsInjectionToken: Symbol.for('nestjs-livekit-webhooks:sessions-options'),
+})
+  .setClassMethodName('forRoot')
+  .setExtras<SessionsModuleExtras>({}, (definition, { adminToken }) => ({
+    ...definition,
+    global: true,
+    controllers:
+      adminToken === undefined
+        ? []
+        : [createSessionsController(adminToken), createExpectationsController(adminToken)],
+  }));
+
+/** What `SessionsModule` is made of: `forRoot`, `forRootAsync` and the token of its options. */
+export const {
+  ConfigurableModuleClass: SessionsModuleClass,
+  MODULE_OPTIONS_TOKEN: SESSIONS_OPTIONS,
+  ASYNC_OPTIONS_TYPE: SESSIONS_ASYNC_OPTIONS,
+} = builder.build();
