@@ -1,0 +1,13 @@
+/** An option of `OutletsModule` can't work; the message names the option and the cure, and holds no secret. */
+export class OutletsOptionsError extends Error {
+  override readonly name = 'OutletsOptionsError';
+
+  constructor(option: string, problem: string) {
+    super(`OutletsModule: option \`${option}\` ${problem}`);
+  }
+}
+
+/** An outlet could not publish an event: what it publishes to is down, or refused it. Its delivery is tried again. */
+export class OutletError extends Error {
+  override readonly name = 'OutletError';
+}

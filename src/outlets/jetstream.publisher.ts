@@ -1,0 +1,130 @@
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { Logger } from '@nestjs/common';
+import { FailDelivery } from '../event-log/handlers/outcomes.js';
+import type { NatsAddress } from '../event-log/engines/nats-address.js';
+import { importPeers } from '../event-log/optional-peer.js';
+import { traceHeaders } from '../tracing/trace-context.js';
+import { CLOUD_EVENT_JSON, type OutletEvent } from './cloud-event.js';
+import { OutletError } from './errors.js';
+import type { Publisher } from './outlet.js';
+
+/** How long the server may take to answer, milliseconds. */
+const PATIENCE = 5_000;
+
+/** What a stream that we make keeps: a week, and a gigabyte at most, the oldest goes first. */
+const LIMITS = { max_age: 7 * 86_400 * 1e9, max_bytes: 1024 ** 3, duplicate_window: 600 * 1e9 };
+
+/** Headers and protocol beside the event, bytes, generously. */
+const OVERHEAD = 4_096;
+
+interface Link {
+  connection: NatsConnection;
+  client: JetStreamClient;
+  manager: JetStreamManager;
+  /** Subjects that a stream takes, as far as we know. */
+  taken: Set<string>;
+}
+
+/** Publishes to NATS JetStream, and waits for the acknowledgement that a stream has the event. */
+export class JetstreamPublisher implements Publisher {
+  private readonly logger = new Logger('Outlets');
+  private link: Promise<Link> | undefined;
+
+  private constructor(
+    private readonly address: NatsAddress,
+    private readonly peers: Awaited<ReturnType<typeof importClients>>,
+  ) {}
+
+  /** It does not connect before the first event. @throws MissingPeerError */
+  static async load(address: NatsAddress): Promise<JetstreamPublisher> {
+    return new JetstreamPublisher(address, await importClients());
+  }
+
+  async publish({ id, address, json }: OutletEvent): Promise<void> {
+    const { connection, client, manager, taken } = await this.connected();
+    const bytes = Buffer.from(json);
+    const most = (connection.info?.max_payload ?? Number.POSITIVE_INFINITY) - OVERHEAD;
+    if (bytes.length > most) {
+      throw new FailDelivery(
+        `${bytes.length} bytes are more than NATS takes: let the server have a greater \`max_payload\`, and replay`,
+      );
+    }
+    try {
+      if (!taken.has(address)) await this.requireStream(manager, address);
+      taken.add(address);
+      const headers = this.peers.headers();
+      headers.set('Content-Type', CLOUD_EVENT_JSON);
+      for (const [name, value] of Object.entries(traceHeaders())) headers.set(name, value);
+      await client.publish(address, bytes, { msgID: id, headers, timeout: PATIENCE });
+    } catch (error) {
+      taken.delete(address); // its stream may have been deleted
+      throw new OutletError(`JetStream has not taken \`${address}\`: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    const link = await this.link?.catch(() => undefined);
+    await link?.connection.close();
+  }
+
+  private connected(): Promise<Link> {
+    return (this.link ??= this.connect().catch((error: unknown) => {
+      this.link = undefined;
+      throw new OutletError(`NATS is not reached: ${messageOf(error)}`, { cause: error });
+    }));
+  }
+
+  private async connect(): Promise<Link> {
+    const { connect, jetstream, jetstreamManager } = this.peers;
+    const connection = await connect({
+      ...this.address,
+      name: 'nestjs-livekit-webhooks',
+      timeout: PATIENCE,
+      maxReconnectAttempts: -1,
+    });
+    // Closed by what can't be mended by connecting again, such as credentials that are not valid any more.
+    void connection.closed().then(() => (this.link = undefined));
+    const manager = await jetstreamManager(connection, { timeout: PATIENCE, checkAPI: false });
+    return { connection, client: jetstream(connection, { timeout: PATIENCE }), manager, taken: new Set() };
+  }
+
+  /** Makes a stream unless one takes the subject. */
+  private async requireStream(manager: JetStreamManager, address: string): Promise<void> {
+    const { JetStreamApiCodes, JetStreamApiError } = this.peers;
+    const found = await manager.streams.find(address).catch((error: unknown) => {
+      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)
+        return undefined;
+      throw error;
+    });
+    if (found !== undefined) return;
+    const [family, project] = address.split('.');
+    const name = `${family}-${project}`.replaceAll(/[^\w-]/g, '_');
+    const subjects = [`${family}.${project}.>`];
+    const { retention, storage, discard } = STREAM;
+    await manager.streams
+      .add({ name, subjects, retention, storage, discard, ...LIMITS })
+      .catch((error: unknown) => {
+        throw new Error(
+          `no stream takes it, and none can be made of \`${subjects[0]}\` (${messageOf(error)}): let one of yours take that subject`,
+          { cause: error },
+        );
+      });
+    this.logger.log(
+      `no stream of JetStream took \`${address}\`: made \`${name}\` of \`${subjects[0]}\`, which keeps 7 days and 1 GiB`,
+    );
+  }
+}
+
+// The words that the client's enumerations stand for.
+const STREAM = { retention: 'limits', storage: 'file', discard: 'old' } as const;
+
+const importClients = () =>
+  importPeers('the outlet jetstream', ['@nats-io/transport-node', '@nats-io/jetstream'], async () => {
+    const { connect, headers } = await import('@nats-io/transport-node');
+    const { jetstream, jetstreamManager, JetStreamApiCodes, JetStreamApiError } =
+      await import('@nats-io/jetstream');
+    return { connect, headers, jetstream, jetstreamManager, JetStreamApiCodes, JetStreamApiError };
+  });
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,79 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { CLOCK, type Clock } from '../event-log/clock.js';
+import { FailDelivery } from '../event-log/handlers/outcomes.js';
+import { Observers } from '../event-log/observers.js';
+
+/** The outlets there are. */
+export const OUTLET_NAMES = ['jetstream', 'redis', 'webhook'] as const;
+
+/** The name of an outlet. */
+export type OutletName = (typeof OUTLET_NAMES)[number];
+
+/** How an outlet does in this process, by its last attempt. */
+export type OutletState =
+  | { status: 'unused' }
+  | { status: 'up' }
+  | {
+      status: 'down';
+      /** When it went down, UTC milliseconds. */
+      since: number;
+      /** What its last attempt failed with. */
+      message: string;
+    };
+
+/** Hears of every attempt to publish. */
+export type OutletObserver = (outlet: OutletName, outcome: 'published' | 'failed') => void;
+
+/** Knows how each outlet does: for health, metrics and the log. */
+@Injectable()
+export class OutletStates {
+  private readonly logger = new Logger('Outlets');
+  private readonly states = new Map<OutletName, OutletState>();
+  private readonly observers = new Observers<OutletObserver>(this.logger, 'outlets');
+
+  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+
+  /** The outlets of this application. */
+  get all(): ReadonlyMap<OutletName, OutletState> {
+    return this.states;
+  }
+
+  /** Adds an observer; returns what takes it away again. */
+  observe(observer: OutletObserver): () => void {
+    return this.observers.add(observer);
+  }
+
+  /** Tells that there is an outlet. */
+  add(outlet: OutletName): void {
+    this.states.set(outlet, { status: 'unused' });
+  }
+
+  /** Tries to publish, and remembers how that went; rejects as `attempt` does. */
+  async watch(outlet: OutletName, attempt: () => Promise<void>): Promise<void> {
+    try {
+      await attempt();
+    } catch (error) {
+      this.tell(outlet, 'failed');
+      // What is given up is the fault of one event, or has been said for good.
+      if (!(error instanceof FailDelivery)) this.wentDown(outlet, error);
+      throw error;
+    }
+    this.tell(outlet, 'published');
+    if (this.states.get(outlet)?.status === 'down') this.logger.log(`outlet ${outlet} is up again`);
+    this.states.set(outlet, { status: 'up' });
+  }
+
+  private wentDown(outlet: OutletName, error: unknown): void {
+    const before = this.states.get(outlet);
+    const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] as string;
+    const since = before?.status === 'down' ? before.since : this.clock.now();
+    this.states.set(outlet, { status: 'down', since, message });
+    if (before?.status !== 'down') {
+      this.logger.warn(`outlet ${outlet} is down, and what it has to publish waits: ${message}`);
+    }
+  }
+
+  private tell(outlet: OutletName, outcome: 'published' | 'failed'): void {
+    this.observers.tell((observer) => observer(outlet, outcome));
+  }
+}

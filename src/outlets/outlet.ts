@@ -1,0 +1,58 @@
+import type { OnApplicationShutdown } from '@nestjs/common';
+import type { DeliveryContext } from '../event-log/handlers/context.js';
+import { declareHandler, type HandlerOptions } from '../event-log/handlers/handler.js';
+import { type OutletEvent, toOutletEvent } from './cloud-event.js';
+import type { PublishedEvents } from './event-patterns.js';
+import type { OutletName, OutletStates } from './outlet-states.js';
+
+/** Where an outlet publishes to. */
+export interface Publisher {
+  /**
+   * Resolves when the other side has taken the event.
+   *
+   * @param signal aborted when there is no more time.
+   * @throws what a handler may throw; `FailDelivery`, `RetryAfter` among it.
+   */
+  publish(event: OutletEvent, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * How every outlet is run. About a day of attempts (300, five minutes apart at most) before a dead letter; and a lease that
+ * another replica soon takes over, for it is renewed while an attempt goes on.
+ */
+const DELIVERY = {
+  ordering: 'room',
+  maxAttempts: 300,
+  backoff: { first: 1_000, longest: 300_000 },
+  lease: 10_000,
+} as const satisfies HandlerOptions;
+
+/** What the deliveries of an outlet are filed under. */
+export const handlerOfOutlet = (name: OutletName): string => `outlet.${name}`;
+
+/** A provider whose durable handler publishes events, filed under `outlet.<name>`. */
+export function createOutlet(
+  name: OutletName,
+  publisher: Publisher,
+  { session, livekit }: PublishedEvents,
+  states: OutletStates,
+): object {
+  const common = { options: { ...DELIVERY, name: handlerOfOutlet(name) }, decode: toOutletEvent };
+  states.add(name);
+
+  class Outlet implements OnApplicationShutdown {
+    @declareHandler({ ...common, kind: 'session', names: session })
+    @declareHandler({ ...common, kind: 'livekit', names: livekit })
+    publish(event: OutletEvent, { signal }: DeliveryContext): Promise<void> {
+      return states.watch(name, () => publisher.publish(event, signal));
+    }
+
+    // Not before: running deliveries have their time to end in `onModuleDestroy`.
+    onApplicationShutdown(): Promise<void> {
+      return publisher.close();
+    }
+  }
+
+  return new Outlet();
+}

@@ -1,0 +1,44 @@
+import { type FactoryProvider, Module } from '@nestjs/common';
+import { JetstreamPublisher } from './jetstream.publisher.js';
+import { createOutlet, type Publisher } from './outlet.js';
+import { type OutletName, OutletStates } from './outlet-states.js';
+import { OUTLETS_OPTIONS, OutletsModuleClass } from './outlets.module-definition.js';
+import {
+  OUTLETS_SETTINGS,
+  type OutletsModuleOptions,
+  type OutletsSettings,
+  resolveSettings,
+} from './outlets.options.js';
+import { RedisPublisher } from './redis.publisher.js';
+import { WebhookPublisher } from './webhook/webhook.publisher.js';
+
+/** Publishes sessions' and LiveKit's events to the systems around, as CloudEvents. Needs `LivekitWebhookModule`. */
+@Module({
+  providers: [
+    {
+      provide: OUTLETS_SETTINGS,
+      inject: [OUTLETS_OPTIONS],
+      useFactory: (options: OutletsModuleOptions) => resolveSettings(options),
+    },
+    OutletStates,
+    outlet('jetstream', (settings) => JetstreamPublisher.load(settings)),
+    outlet('redis', (settings) => RedisPublisher.load(settings)),
+    outlet('webhook', async (settings) => new WebhookPublisher(settings)),
+  ],
+  exports: [OutletStates],
+})
+export class OutletsModule extends OutletsModuleClass {}
+
+function outlet<N extends OutletName>(
+  name: N,
+  open: (settings: NonNullable<OutletsSettings[N]>) => Promise<Publisher>,
+): FactoryProvider {
+  return {
+    provide: Symbol.for(`nestjs-livekit-webhooks:outlet-${name}`),
+    inject: [OUTLETS_SETTINGS, OutletStates],
+    async useFactory({ events, ...outlets }: OutletsSettings, states: OutletStates) {
+      const settings = (outlets as OutletsSettings)[name];
+      return settings == null ? null : createOutlet(name, await open(settings), events, states);
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import { type NatsAddress, natsAddress } from '../event-log/engines/nats-address.js';
+import { OutletsOptionsError } from './errors.js';
+import { allEventsLike, eventsLike, type PublishedEvents } from './event-patterns.js';
+import { Allowance, isAllowEntry } from './webhook/addresses.js';
+import { urlProblem } from './webhook/guarded-lookup.js';
+import { signingKey } from './webhook/signature.js';
+
+/** Where the outlet `jetstream` publishes to. Needs `@nats-io/transport-node` and `@nats-io/jetstream`. */
+export interface JetstreamOutletOptions {
+  /** `nats://user:password@host:4222`, `tls://token@host`, or several servers of a cluster, divided by commas. */
+  url: string;
+}
+
+/** Where the outlet `redis` publishes to. Needs `ioredis`. */
+export interface RedisOutletOptions {
+  /** `redis://user:password@host:6379/0` or `rediss://…`. */
+  url: string;
+  /** Events that a stream keeps, about, 10,000 unless told. */
+  maxLength?: number;
+}
+
+/** Where the outlet `webhook` posts to. */
+export interface WebhookOutletOptions {
+  /** An `https://` URL; `http://` only where its host is allowed. */
+  url: string;
+  /** `whsec_` and 24 to 64 bytes in base64: what signs. */
+  secret?: string;
+  /** The same, several of them while one takes another's place: each signs. */
+  secrets?: readonly string[];
+  /** What may be posted to although it is private or reserved: `10.0.0.0/8`, `192.168.1.7`, `localhost`. Nothing, unless told. */
+  allow?: readonly string[];
+}
+
+/** What `OutletsModule.forRoot` is told: each outlet that is, is there. */
+export interface OutletsModuleOptions {
+  jetstream?: JetstreamOutletOptions | undefined;
+  redis?: RedisOutletOptions | undefined;
+  webhook?: WebhookOutletOptions | undefined;
+  /** What is published, `['session.*']` unless told: `session.settled`, `livekit.participant_*`, `*`. */
+  events?: readonly string[] | undefined;
+}
+
+/** How to reach Redis. */
+export type RedisSettings = Required<RedisOutletOptions>;
+
+/** How to post webhooks. */
+export interface WebhookSettings {
+  url: URL;
+  keys: readonly Buffer[];
+  allowance: Allowance;
+}
+
+/** The options, checked, with every default in its place. */
+export interface OutletsSettings {
+  jetstream?: NatsAddress;
+  redis?: RedisSettings;
+  webhook?: WebhookSettings;
+  events: PublishedEvents;
+}
+
+/** Where the settings are injected from. */
+export const OUTLETS_SETTINGS = Symbol.for('nestjs-livekit-webhooks:outlets-settings');
+
+/** What is published unless told. */
+export const DEFAULT_OUTLET_EVENTS = ['session.*'];
+
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws OutletsOptionsError naming the option and the cure.
+ */
+export function resolveSettings({
+  jetstream,
+  redis,
+  webhook,
+  events = DEFAULT_OUTLET_EVENTS,
+}: OutletsModuleOptions): OutletsSettings {
+  return {
+    ...(jetstream && { jetstream: jetstreamSettings(jetstream) }),
+    ...(redis && { redis: redisSettings(redis) }),
+    ...(webhook && { webhook: webhookSettings(webhook) }),
+    events: publishedEvents(events),
+  };
+}
+
+function publishedEvents(patterns: readonly string[]): PublishedEvents {
+  const unknown = patterns.find((pattern) => eventsLike(pattern) === undefined);
+  if (patterns.length === 0 || unknown !== undefined) {
+    throw new OutletsOptionsError(
+      'events',
+      `${unknown === undefined ? 'is empty' : `has \`${unknown}\`, which is no event`}: name some, such as \`session.*\`, \`session.settled\` or \`livekit.participant_*\``,
+    );
+  }
+  return allEventsLike(patterns);
+}
+
+function jetstreamSettings({ url }: JetstreamOutletOptions): NatsAddress {
+  const settings = natsAddress(url);
+  if (settings !== undefined) return settings;
+  throw new OutletsOptionsError('jetstream.url', 'must be an address such as `nats://nats.example.com:4222`');
+}
+
+function redisSettings({ url, maxLength = 10_000 }: RedisOutletOptions): RedisSettings {
+  if (!/^rediss?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
+    throw new OutletsOptionsError('redis.url', 'must be an address such as `redis://redis.example.com:6379`');
+  }
+  if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
+    throw new OutletsOptionsError('redis.maxLength', 'must be a whole number of at least 1');
+  }
+  return { url, maxLength };
+}
+
+function webhookSettings({ url, secret, secrets = [], allow = [] }: WebhookOutletOptions): WebhookSettings {
+  const wrong = (option: string, problem: string): never => {
+    throw new OutletsOptionsError(`webhook.${option}`, problem);
+  };
+  const all = [...(secret === undefined ? [] : [secret]), ...secrets];
+  if (all.length === 0) wrong('secret', 'is missing: receivers tell by the signature that an event is ours');
+  const keys = all.map(
+    (each) => signingKey(each) ?? wrong('secret', 'must be `whsec_` and 24 to 64 bytes in base64'),
+  );
+  const entry = allow.find((each) => !isAllowEntry(each));
+  if (entry !== undefined) {
+    wrong('allow', `has \`${entry}\`: give addresses, ranges such as \`10.0.0.0/8\`, or names of hosts`);
+  }
+  const problem = webhookUrlProblem(url, allow);
+  if (problem !== undefined) wrong('url', problem);
+  return { url: new URL(url), keys, allowance: new Allowance(allow) };
+}
+
+/** Why webhooks can't be posted to a URL; `undefined`: nothing is known against it. */
+export function webhookUrlProblem(text: string, allow: readonly string[]): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['https:', 'http:'].includes(url.protocol)) return 'must be an https:// URL';
+  return urlProblem(url, new Allowance(allow));
+}

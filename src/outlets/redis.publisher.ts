@@ -1,0 +1,72 @@
+import type { Redis } from 'ioredis';
+import { importPeers } from '../event-log/optional-peer.js';
+import { traceHeaders } from '../tracing/trace-context.js';
+import type { OutletEvent } from './cloud-event.js';
+import { OutletError } from './errors.js';
+import type { Publisher } from './outlet.js';
+import type { RedisSettings } from './outlets.options.js';
+
+/** How long the server may take to answer, milliseconds. */
+const PATIENCE = 5_000;
+
+/** The longest wait before it connects again, milliseconds. */
+const LONGEST_WAIT = 2_000;
+
+/** Publishes to Redis Streams that are cut off at a length. */
+export class RedisPublisher implements Publisher {
+  private connection: Redis | undefined;
+
+  private constructor(
+    private readonly settings: RedisSettings,
+    private readonly Client: typeof Redis,
+  ) {}
+
+  /** It does not connect before the first event. @throws MissingPeerError */
+  static async load(settings: RedisSettings): Promise<RedisPublisher> {
+    const { Redis } = await importPeers('the outlet redis', ['ioredis'], () => import('ioredis'));
+    return new RedisPublisher(settings, Redis);
+  }
+
+  async publish({ id, type, address, json }: OutletEvent): Promise<void> {
+    const { maxLength } = this.settings;
+    try {
+      await this.connected().xadd(
+        address,
+        'MAXLEN',
+        '~',
+        maxLength,
+        '*',
+        'id',
+        id,
+        'type',
+        type,
+        'event',
+        json,
+        ...Object.entries(traceHeaders()).flat(),
+      );
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      throw new OutletError(`Redis has not taken \`${address}\`: ${message}`, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.connection?.disconnect();
+  }
+
+  private connected(): Redis {
+    return (this.connection ??= this.connect());
+  }
+
+  private connect(): Redis {
+    const connection = new this.Client(this.settings.url, {
+      connectionName: 'nestjs-livekit-webhooks',
+      connectTimeout: PATIENCE,
+      commandTimeout: PATIENCE,
+      maxRetriesPerRequest: 1,
+      retryStrategy: (times) => Math.min(times * 100, LONGEST_WAIT),
+    });
+    connection.on('error', () => undefined); // whoever publishes is told
+    return connection;
+  }
+}
