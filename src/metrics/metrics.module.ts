@@ -1,10 +1,21 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { AppendMetrics } from './append-metrics.js';
+import { BuildMetrics } from './build-metrics.js';
+import { DeliveryEngineMetrics } from './delivery-engine-metrics.js';
+import { DeliveryMetrics } from './delivery-metrics.js';
+import { HandlerMetrics } from './handler-metrics.js';
+import { Instruments } from './instruments.js';
 import { createMetricsController } from './metrics.controller.js';
 import type { MetricsModuleOptions } from './metrics.options.js';
 import { METRICS_REGISTRY } from './metrics.registry.js';
+import { OutletMetrics } from './outlet-metrics.js';
+import { ReconciliationMetrics } from './reconciliation-metrics.js';
 import { SessionMetrics } from './session-metrics.js';
 import { WebhookMetrics } from './webhook-metrics.js';
+
+/** Gauges of prom-client's that are called like counters, each the sum of another one. */
+const MISNAMED = ['handles', 'requests', 'resources'].map((things) => `nodejs_active_${things}_total`);
 
 /** Counts deliveries and sessions for Prometheus, and serves the figures. Needs `LivekitWebhookModule`. */
 @Module({})
@@ -16,11 +27,26 @@ export class MetricsModule {
     registry = new Registry(),
     processMetrics = false,
   }: MetricsModuleOptions = {}): DynamicModule {
-    if (processMetrics) collectDefaultMetrics({ register: registry });
+    if (processMetrics) {
+      collectDefaultMetrics({ register: registry });
+      for (const name of MISNAMED) registry.removeSingleMetric(name);
+    }
     return {
       module: MetricsModule,
       controllers: path === false ? [] : [createMetricsController(path, token)],
-      providers: [{ provide: METRICS_REGISTRY, useValue: registry }, WebhookMetrics, SessionMetrics],
+      providers: [
+        { provide: METRICS_REGISTRY, useValue: registry },
+        Instruments,
+        WebhookMetrics,
+        AppendMetrics,
+        HandlerMetrics,
+        DeliveryMetrics,
+        DeliveryEngineMetrics,
+        OutletMetrics,
+        SessionMetrics,
+        ReconciliationMetrics,
+        BuildMetrics,
+      ],
       exports: [METRICS_REGISTRY],
     };
   }

@@ -1,47 +1,149 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { Gauge, Registry } from 'prom-client';
-import { SessionsService } from '../sessions/sessions.service.js';
-import { METRICS_REGISTRY } from './metrics.registry.js';
+import type { Counter } from 'prom-client';
+import { EventLog } from '../event-log/event-log.js';
+import type { LoggedEvent } from '../event-log/events.js';
+import {
+  decodeSessionEvent,
+  SESSION_EVENT_NAMES,
+  type SessionEvent,
+} from '../sessions/events/session-events.js';
+import { RULED_DISPOSITIONS } from '../sessions/fold/disposition.js';
+import { COUNTED_KINDS } from '../sessions/fold/presence.js';
+import type { Session } from '../sessions/session.js';
+import { MOST_COUNTED, SessionsService } from '../sessions/sessions.service.js';
+import { Instruments } from './instruments.js';
+import { LabelValues, MOST_DISPOSITIONS } from './label-values.js';
+import { providerOf } from './provider-of.js';
+import { sharedRead } from './shared-read.js';
 
-/** Tells how many sessions and participants are active, by what the store says: the same on every replica. */
+/** From a call that is hung up at once to one of four hours. */
+const DURATION_BUCKETS = [1, 5, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400];
+
+/** What is told by how the session went. */
+const BY_DISPOSITION = ['session.ended', 'session.settled', 'session.corrected'] as const;
+
+/**
+ * Tells how many sessions and participants are active, by what the store says, the same in every process; and counts what
+ * becomes of sessions in this process. A session event is counted where it was committed: once, however often the handler that
+ * makes it was tried and in however many processes. (The store would have to count all sessions that ever were.)
+ */
 @Injectable()
-export class SessionMetrics implements OnModuleInit {
+export class SessionMetrics implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger('Metrics');
+  private readonly dispositions = new LabelValues(MOST_DISPOSITIONS, RULED_DISPOSITIONS);
+  private forget: () => void = () => undefined;
+
   constructor(
     private readonly moduleRef: ModuleRef,
-    @Inject(METRICS_REGISTRY) private readonly registry: Registry,
+    private readonly log: EventLog,
+    private readonly instruments: Instruments,
   ) {}
 
   onModuleInit(): void {
-    const sessions = this.sessions();
+    const sessions = providerOf(this.moduleRef, SessionsService);
     if (sessions === undefined) return; // a host without SessionsModule
-    const active = new Gauge({
-      name: 'livekit_sessions_active',
-      help: 'Sessions that have begun and not ended.',
-      registers: [],
-      async collect() {
-        this.set(await sessions.activeCount());
-      },
+    this.tellActive(sessions);
+    const count = this.counting();
+    this.forget = this.log.onCommitted((committed) => {
+      const events = committed.filter(({ kind }) => kind === 'session');
+      // Not while the next turn of the projection waits: what they hold may be long.
+      if (events.length > 0) setImmediate(() => events.forEach((event) => this.decoded(event, count)));
     });
-    const participants = new Gauge({
-      name: 'livekit_participants_active',
-      help: 'Participants that are connected in active sessions, by kind.',
-      labelNames: ['kind'],
-      registers: [],
-      async collect() {
-        const counts = await sessions.activeParticipants();
-        for (const [kind, count] of Object.entries(counts)) this.set({ kind }, count);
-      },
-    });
-    this.registry.registerMetric(active);
-    this.registry.registerMetric(participants as never);
   }
 
-  private sessions(): SessionsService | undefined {
-    try {
-      return this.moduleRef.get(SessionsService, { strict: false });
-    } catch {
-      return undefined;
+  onModuleDestroy(): void {
+    this.forget();
+  }
+
+  private tellActive(sessions: SessionsService): void {
+    const read = sharedRead(async () => ({
+      active: await sessions.activeCount(),
+      participants: await sessions.activeParticipants(),
+      unmatched: await sessions.unmatchedCount(),
+    }));
+    this.instruments.storeGauge(
+      {
+        name: 'livekit_sessions_active',
+        help: `Sessions that have begun and not ended; no more than ${MOST_COUNTED.postgres} are counted, ${MOST_COUNTED.sqlite} on SQLite.`,
+      },
+      read,
+      (gauge, { active }) => gauge.set(active),
+    );
+    this.instruments.storeGauge(
+      {
+        name: 'livekit_sessions_unmatched',
+        help: `Sessions that belong to nothing that the backend knows; no more than ${MOST_COUNTED.postgres} are counted, ${MOST_COUNTED.sqlite} on SQLite.`,
+      },
+      read,
+      (gauge, { unmatched }) => gauge.set(unmatched),
+    );
+    this.instruments.storeGauge(
+      {
+        name: 'livekit_participants_active',
+        help: 'Participants that are connected in active sessions, by kind.',
+        labelNames: ['kind'],
+      },
+      read,
+      (gauge, { participants }) => {
+        for (const kind of COUNTED_KINDS) gauge.set({ kind }, participants[kind]);
+      },
+    );
+  }
+
+  private counting(): (event: SessionEvent) => void {
+    const events = this.instruments.counter({
+      name: 'livekit_session_events_total',
+      help: 'What became of sessions in this process, by session event, and by how it went where that is known.',
+      labelNames: ['event', 'disposition'],
+    });
+    this.beginAtZero(events);
+    const duration = this.instruments.histogram(
+      {
+        name: 'livekit_session_duration_seconds',
+        help: 'From the first join to the last leave of sessions that settled in this process, by how they went.',
+        labelNames: ['disposition'],
+      },
+      DURATION_BUCKETS,
+    );
+    const participants = this.instruments.counter({
+      name: 'livekit_participant_seconds_total',
+      help: 'Connected seconds of all participants of sessions that settled in this process, by kind.',
+      labelNames: ['kind'],
+    });
+    for (const kind of COUNTED_KINDS) participants.inc({ kind }, 0);
+    return (event) => {
+      const session = judged(event);
+      if (session === undefined) return events.inc({ event: event.name });
+      const disposition = this.dispositions.of(session.disposition ?? 'none');
+      events.inc({ event: event.name, disposition });
+      if (event.name !== 'session.settled') return;
+      if (session.durationSeconds !== null) duration({ disposition }, session.durationSeconds);
+      for (const kind of COUNTED_KINDS) participants.inc({ kind }, session.participantSeconds[kind]);
+    };
+  }
+
+  // A counter that comes up at 1 has not risen for Prometheus: nobody would see the first call that drops.
+  private beginAtZero(events: Counter<'event' | 'disposition'>): void {
+    for (const event of SESSION_EVENT_NAMES) {
+      if (!isJudged(event)) events.inc({ event }, 0);
+      else for (const disposition of RULED_DISPOSITIONS) events.inc({ event, disposition }, 0);
     }
   }
+
+  private decoded(event: LoggedEvent, count: (event: SessionEvent) => void): void {
+    try {
+      count(decodeSessionEvent(event));
+    } catch (error) {
+      this.logger.error(`session event ${event.eventId} can't be counted`, error);
+    }
+  }
+}
+
+const isJudged = (name: string): boolean => (BY_DISPOSITION as readonly string[]).includes(name);
+
+/** The session whose disposition an event is told by. */
+function judged(event: SessionEvent): Session | undefined {
+  if (event.name === 'session.corrected') return event.after ?? event.before;
+  return event.name === 'session.ended' || event.name === 'session.settled' ? event.session : undefined;
 }

@@ -1,14 +1,19 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { Counter, Histogram, Registry } from 'prom-client';
+import type { Counter } from 'prom-client';
 import { LIVEKIT_EVENT_NAMES } from '../livekit-webhook/livekit-events.js';
+import { PROJECT_KEYS, type ProjectKeys } from '../livekit-webhook/project-keys.js';
 import { type TimedWebhookReceipt, WebhookReceipts } from '../livekit-webhook/webhook-receipts.js';
-import { METRICS_REGISTRY } from './metrics.registry.js';
+import { Instruments, type Observe } from './instruments.js';
+import { LabelValues, MOST_PROJECTS, onlyOf } from './label-values.js';
 
-/** From a tenth of a millisecond to past the 2 s after which a delivery is answered 503. */
+/** From half a millisecond to past the 2 s after which a delivery is answered 503. */
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** From a second, which is as fine as LiveKit tells, to past the 30 s after which it drops what is queued. */
 const LAG_BUCKETS = [1, 2, 3, 5, 10, 15, 30, 60, 300, 3600];
+
+/** From the smallest event to past the limit of a body. */
+const BODY_BUCKETS = [512, 1_024, 2_048, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
 
 /** Counts the requests to the webhook paths. */
 @Injectable()
@@ -16,40 +21,48 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
   private forget: () => void = () => undefined;
   private readonly requests: Counter<'project' | 'event' | 'outcome'>;
   private readonly signatureFailures: Counter<'reason'>;
-  private readonly receiveSeconds: Histogram<'outcome'>;
-  private readonly lagSeconds: Histogram<'event'>;
+  private readonly receiveSeconds: Observe<'outcome'>;
+  private readonly lagSeconds: Observe<'event'>;
+  private readonly bodyBytes: Observe<never>;
+  private readonly projects: LabelValues;
+  private readonly events = onlyOf(LIVEKIT_EVENT_NAMES);
 
   constructor(
+    instruments: Instruments,
     private readonly receipts: WebhookReceipts,
-    @Inject(METRICS_REGISTRY) registry: Registry,
+    @Inject(PROJECT_KEYS) projects: ProjectKeys,
   ) {
-    const registers = [registry];
-    this.requests = new Counter({
+    this.projects = new LabelValues(MOST_PROJECTS, projects.keys());
+    this.requests = instruments.counter({
       name: 'livekit_webhook_requests_total',
       help: 'Requests to the webhook paths, by project, event and what became of them.',
       labelNames: ['project', 'event', 'outcome'],
-      registers,
     });
-    this.signatureFailures = new Counter({
+    this.signatureFailures = instruments.counter({
       name: 'livekit_webhook_signature_failures_total',
       help: 'Requests answered 401, by the reason.',
       labelNames: ['reason'],
-      registers,
     });
-    this.receiveSeconds = new Histogram({
-      name: 'livekit_webhook_receive_seconds',
-      help: "From a request's head to its answer.",
-      labelNames: ['outcome'],
-      buckets: LATENCY_BUCKETS,
-      registers,
-    });
-    this.lagSeconds = new Histogram({
-      name: 'livekit_webhook_lag_seconds',
-      help: 'From the time LiveKit gives an event (whole seconds) to its arrival.',
-      labelNames: ['event'],
-      buckets: LAG_BUCKETS,
-      registers,
-    });
+    this.receiveSeconds = instruments.histogram(
+      {
+        name: 'livekit_webhook_receive_seconds',
+        help: "From a request's head to its answer, by what became of it.",
+        labelNames: ['outcome'],
+      },
+      LATENCY_BUCKETS,
+    );
+    this.lagSeconds = instruments.histogram(
+      {
+        name: 'livekit_webhook_lag_seconds',
+        help: 'From the time LiveKit gives an event (whole seconds) to its arrival, by event.',
+        labelNames: ['event'],
+      },
+      LAG_BUCKETS,
+    );
+    this.bodyBytes = instruments.histogram(
+      { name: 'livekit_webhook_body_bytes', help: 'The sizes of the bodies that were read.' },
+      BODY_BUCKETS,
+    );
   }
 
   onModuleInit(): void {
@@ -61,16 +74,18 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
   }
 
   private count({ delivery, outcome, reason, milliseconds }: TimedWebhookReceipt): void {
-    const event = eventLabel(delivery.event?.name);
-    this.requests.inc({ project: delivery.project ?? 'none', event, outcome });
+    const { body, project, receivedAt } = delivery;
+    const event = delivery.event === undefined ? 'none' : this.events.of(delivery.event.name);
+    this.requests.inc({
+      project: project === undefined ? 'none' : this.projects.of(project),
+      event,
+      outcome,
+    });
     if (outcome === 'unauthorized') this.signatureFailures.inc({ reason: reason ?? 'none' });
-    this.receiveSeconds.observe({ outcome }, milliseconds / 1000);
+    this.receiveSeconds({ outcome }, milliseconds / 1000);
+    if (body !== undefined) this.bodyBytes({}, body.length);
     if (delivery.event !== undefined) {
-      this.lagSeconds.observe({ event }, Math.max(0, delivery.receivedAt - delivery.event.occurredAt) / 1000);
+      this.lagSeconds({ event }, Math.max(0, receivedAt - delivery.event.occurredAt) / 1000);
     }
   }
 }
-
-// Labels must not grow with what is sent: an event name that nobody knows is `other`.
-const eventLabel = (name: string | undefined): string =>
-  name === undefined ? 'none' : (LIVEKIT_EVENT_NAMES as readonly string[]).includes(name) ? name : 'other';

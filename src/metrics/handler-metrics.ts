@@ -1,0 +1,76 @@
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type { Counter } from 'prom-client';
+import { HandlerActivity, type HandlerRun } from '../event-log/handler-activity.js';
+import { HandlerRegistry } from '../event-log/handlers/handler-registry.js';
+import type { Settlement } from '../event-log/settlements.js';
+import { Instruments, type Observe } from './instruments.js';
+import { LabelValues, MOST_HANDLERS } from './label-values.js';
+
+/** What may become of a delivery that was tried; `released` ones were not. */
+const OUTCOMES = ['done', 'retry', 'dead', 'discarded'] as const;
+
+/** From a handler that only counts to one that runs into the time-out of 30 s. */
+const RUN_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Counts what handlers do in this process. */
+@Injectable()
+export class HandlerMetrics implements OnModuleInit, OnModuleDestroy {
+  private forget: () => void = () => undefined;
+  private readonly attempts: Counter<'handler' | 'outcome'>;
+  private readonly runSeconds: Observe<'handler' | 'outcome'>;
+  private names = new LabelValues(MOST_HANDLERS);
+
+  constructor(
+    instruments: Instruments,
+    private readonly activity: HandlerActivity,
+    private readonly registry: HandlerRegistry,
+  ) {
+    this.attempts = instruments.counter({
+      name: 'livekit_delivery_attempts_total',
+      help: 'Attempts to deliver, by handler and what became of the delivery, once that is committed: done, retry, dead or discarded.',
+      labelNames: ['handler', 'outcome'],
+    });
+    this.runSeconds = instruments.histogram(
+      {
+        name: 'livekit_handler_run_seconds',
+        help: 'How long a call of a handler took, with a delivery or a batch of them, by handler and how it went: done, discarded or failed.',
+        labelNames: ['handler', 'outcome'],
+      },
+      RUN_BUCKETS,
+    );
+  }
+
+  onModuleInit(): void {
+    const handlers = [...this.registry.handlers.keys()].toSorted();
+    this.names = new LabelValues(MOST_HANDLERS, handlers);
+    // A counter that comes up at 1 has not risen for Prometheus: nobody would hear of the first dead letter.
+    for (const name of handlers) {
+      for (const outcome of OUTCOMES) this.attempts.inc({ handler: this.names.of(name), outcome }, 0);
+    }
+    this.forget = this.activity.observe({
+      ran: (run) => this.time(run),
+      settled: (settlements) => this.count(settlements),
+    });
+  }
+
+  onModuleDestroy(): void {
+    this.forget();
+  }
+
+  private time({ handler, outcome, milliseconds }: HandlerRun): void {
+    this.runSeconds({ handler: this.names.of(handler), outcome }, milliseconds / 1000);
+  }
+
+  private count(settlements: readonly Settlement[]): void {
+    const counts = new Map<string, { handler: string; outcome: string; count: number }>();
+    for (const { delivery, verdict } of settlements) {
+      if (verdict.state === 'released') continue;
+      const handler = this.names.of(delivery.handler.name);
+      const key = `${verdict.state} ${handler}`;
+      const known = counts.get(key);
+      if (known === undefined) counts.set(key, { handler, outcome: verdict.state, count: 1 });
+      else known.count += 1;
+    }
+    for (const { count, ...labels } of counts.values()) this.attempts.inc(labels, count);
+  }
+}

@@ -1,0 +1,83 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client';
+import { sampledTraceId } from '../tracing/trace-context.js';
+import { METRICS_REGISTRY } from './metrics.registry.js';
+
+/** What a metric is called, what it tells, and by what it is told apart. */
+export interface MetricShape<Label extends string> {
+  name: string;
+  help: string;
+  labelNames?: readonly Label[];
+}
+
+/** Adds a value to a histogram. */
+export type Observe<Label extends string> = (labels: Record<Label, string>, value: number) => void;
+
+/** Makes metrics in the registry, and takes them away with the application, which a host's registry may outlive. */
+@Injectable()
+export class Instruments implements OnApplicationShutdown {
+  private readonly made: string[] = [];
+
+  constructor(@Inject(METRICS_REGISTRY) private readonly registry: Registry) {}
+
+  onApplicationShutdown(): void {
+    for (const name of this.made) this.registry.removeSingleMetric(name);
+  }
+
+  /** A counter. @param collect is called for every scrape. */
+  counter<Label extends string = never>(
+    shape: MetricShape<Label>,
+    collect?: (this: Counter<Label>) => void,
+  ): Counter<Label> {
+    return this.register(new Counter({ ...shape, registers: [], ...(collect && { collect }) }));
+  }
+
+  /** A histogram: where a trace goes on, its id is kept with the value, as an exemplar. */
+  histogram<Label extends string = never>(
+    shape: MetricShape<Label>,
+    buckets: readonly number[],
+  ): Observe<Label> {
+    // Its type takes an exemplar's labels for its own.
+    const histogram: Histogram = this.register(
+      new Histogram<string>({ ...shape, buckets: [...buckets], registers: [], enableExemplars: true }),
+    );
+    return (labels, value) => {
+      const trace = sampledTraceId();
+      histogram.observe({ labels, value, ...(trace && { exemplarLabels: { trace_id: trace } }) });
+    };
+  }
+
+  /** A gauge of what this process knows. @param collect sets it, for every scrape. */
+  gauge<Label extends string = never>(
+    shape: MetricShape<Label>,
+    collect: (this: Gauge<Label>) => void,
+  ): void {
+    this.register(new Gauge({ ...shape, registers: [], collect }));
+  }
+
+  /**
+   * A gauge of what the store says, the same in every process. Nothing is told of it while the store fails, which is when
+   * whatever else there is to tell is needed the most.
+   *
+   * @param tell sets the gauge, which is empty.
+   */
+  storeGauge<Figures, Label extends string = never>(
+    shape: MetricShape<Label>,
+    read: () => Promise<Figures>,
+    tell: (gauge: Gauge<Label>, figures: Figures) => void,
+  ): void {
+    const collect = async function (this: Gauge<Label>) {
+      const figures = await read().catch(() => undefined);
+      this.reset(); // nothing is told any more of a handler that is retired
+      if (figures !== undefined) tell(this, figures);
+      else if (shape.labelNames === undefined) this.remove(); // or it would be 0
+    };
+    this.register(new Gauge({ ...shape, registers: [], collect }));
+  }
+
+  private register<M>(metric: M & { name?: string }): M {
+    this.registry.registerMetric(metric as unknown as Metric);
+    this.made.push(Reflect.get(metric as object, 'name') as string);
+    return metric;
+  }
+}

@@ -1,0 +1,50 @@
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { PROJECT_KEYS, type ProjectKeys } from '../livekit-webhook/project-keys.js';
+import { Reconciliations } from '../sessions/reconciliation/reconciliations.js';
+import { Instruments } from './instruments.js';
+import { LabelValues, MOST_PROJECTS } from './label-values.js';
+import { providerOf } from './provider-of.js';
+
+/** Counts how often LiveKit is asked what webhooks have missed, and what was. */
+@Injectable()
+export class ReconciliationMetrics implements OnModuleInit, OnModuleDestroy {
+  private forget: () => void = () => undefined;
+
+  constructor(
+    private readonly moduleRef: ModuleRef,
+    private readonly instruments: Instruments,
+    @Inject(PROJECT_KEYS) private readonly projects: ProjectKeys,
+  ) {}
+
+  onModuleInit(): void {
+    const reconciliations = providerOf(this.moduleRef, Reconciliations);
+    if (reconciliations === undefined) return; // a host without SessionsModule
+    const projects = new LabelValues(MOST_PROJECTS, this.projects.keys());
+    const rounds = this.instruments.counter({
+      name: 'livekit_reconciliation_rounds_total',
+      help: 'Times that LiveKit was asked what webhooks have missed, by project and how it went.',
+      labelNames: ['project', 'outcome'],
+    });
+    const repairs = this.instruments.counter({
+      name: 'livekit_reconciliation_repairs_total',
+      help: 'Events that webhooks had missed and that were added, by project and event.',
+      labelNames: ['project', 'fact'],
+    });
+    const lost = this.instruments.counter({
+      name: 'livekit_reconciliation_lost_egresses_total',
+      help: 'Egresses that had not ended for all we know, and that LiveKit does not know any more, by project.',
+      labelNames: ['project'],
+    });
+    this.forget = reconciliations.observe(({ outcome, added, lostEgresses, ...round }) => {
+      const project = projects.of(round.project);
+      rounds.inc({ project, outcome });
+      for (const { name } of added) repairs.inc({ project, fact: name });
+      if (lostEgresses.length > 0) lost.inc({ project }, lostEgresses.length);
+    });
+  }
+
+  onModuleDestroy(): void {
+    this.forget();
+  }
+}
