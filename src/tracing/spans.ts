@@ -1,0 +1,60 @@
+import {
+  type Attributes,
+  type Context,
+  context,
+  type Link,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+
+export { type Span, SpanKind };
+
+/** Passes on to the SDK that the host has registered, and does nothing where there is none. */
+const tracer = trace.getTracer('nestjs-livekit-webhooks');
+
+/** What a span is told at its start. */
+export interface SpanStart {
+  /** `INTERNAL` unless told. */
+  kind?: SpanKind;
+  attributes?: Attributes;
+  /** What it is a child of, the active span unless told. */
+  parent?: Context;
+  links?: Link[];
+}
+
+/** Begins a span, which somebody must end. */
+export const startSpan = (name: string, { parent = context.active(), ...start }: SpanStart = {}): Span =>
+  tracer.startSpan(name, start, parent);
+
+/** The context in which a span is the active one, and the parent of what is begun there. */
+export const under = (span: Span): Context => trace.setSpan(context.active(), span);
+
+/** Does something while a span is the active one. */
+export const within = <T>(span: Span, work: () => T): T => context.with(under(span), work);
+
+/** Ends a span. @param failure what kind of, if it has failed. */
+export function endSpan(span: Span, failure?: string): void {
+  if (failure !== undefined) {
+    span.setAttribute('error.type', failure);
+    span.setStatus({ code: SpanStatusCode.ERROR });
+  }
+  span.end();
+}
+
+/** All that a span may tell of what was thrown: its message may hold a secret, or somebody's name. */
+export const failureOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.name.slice(0, 100) : typeof thrown;
+
+/** Does something while a span is the active one, and ends it. */
+export async function inSpan<T>(span: Span, work: (span: Span) => Promise<T>): Promise<T> {
+  try {
+    const result = await within(span, () => work(span));
+    endSpan(span);
+    return result;
+  } catch (error) {
+    endSpan(span, failureOf(error));
+    throw error;
+  }
+}

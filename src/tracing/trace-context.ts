@@ -1,0 +1,50 @@
+import {
+  type Context,
+  context,
+  isSpanContextValid,
+  type Link,
+  ROOT_CONTEXT,
+  type Span,
+  trace,
+} from '@opentelemetry/api';
+
+/** Where a span has its place, as it is stored and sent (W3C Trace Context); `null` when nobody traces. */
+export function traceparentOf(span: Span | undefined): string | null {
+  const spanContext = span?.spanContext();
+  if (spanContext === undefined || !isSpanContextValid(spanContext)) return null;
+  const { traceId, spanId, traceFlags } = spanContext;
+  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+}
+
+/** The same of the span that is active here. */
+export const activeTraceparent = (): string | null => traceparentOf(trace.getSpan(context.active()));
+
+/** The header of a message that is sent here. */
+export function traceHeaders(): { traceparent?: string } {
+  const traceparent = activeTraceparent();
+  return traceparent === null ? {} : { traceparent };
+}
+
+/** The trace that a span is of, for the log: 32 hex digits; undefined when nobody traces. */
+export const traceIdOf = (traceparent: string | null | undefined): string | undefined =>
+  traceparent?.split('-')[1];
+
+/** The trace that goes on here, if somebody will be able to look at it. */
+export function sampledTraceId(): string | undefined {
+  const traceparent = activeTraceparent();
+  return traceparent?.endsWith('01') ? traceIdOf(traceparent) : undefined;
+}
+
+/** The context of a span that has ended, perhaps elsewhere: who begins a span in it begins its child. */
+export function contextOf(traceparent: string | null): Context {
+  const [, traceId = '', spanId = '', flags = ''] = traceparent?.split('-') ?? [];
+  const spanContext = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
+  return isSpanContextValid(spanContext) ? trace.setSpanContext(ROOT_CONTEXT, spanContext) : ROOT_CONTEXT;
+}
+
+/** Links to spans, of those that there are. */
+export const linksTo = (traceparents: readonly (string | null)[]): Link[] =>
+  traceparents.flatMap((traceparent) => {
+    const spanContext = trace.getSpanContext(contextOf(traceparent));
+    return spanContext === undefined ? [] : [{ context: spanContext }];
+  });
