@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../database/event-store.js';
+import { storeTrouble } from '../database/store-trouble.js';
 
 /** How long the store may take to commit before it counts as down, milliseconds: as long as a delivery waits. */
-const PATIENCE = 2_000;
+export const PATIENCE = 2_000;
 
 /** Tells Terminus whether the event store can commit a write now. */
 @Injectable()
@@ -22,7 +23,7 @@ export class EventStoreHealthIndicator {
       await Promise.race([this.store.ping(), this.tooSlow(patience.signal)]);
       return indicator.up();
     } catch (error) {
-      return indicator.down({ message: error instanceof Error ? error.message : 'unknown' });
+      return indicator.down({ message: storeTrouble(error) });
     } finally {
       patience.abort();
     }

@@ -1,6 +1,8 @@
 import { Controller, Get, VERSION_NEUTRAL } from '@nestjs/common';
 import { HealthCheck, HealthCheckService } from '@nestjs/terminus';
+import { DeliveryEngineHealthIndicator } from './delivery-engine.health.js';
 import { EventStoreHealthIndicator } from './event-store.health.js';
+import { OutletsHealthIndicator } from './outlets.health.js';
 import { ShutdownHealthIndicator } from './shutdown.health.js';
 
 /** Health as an orchestrator asks for it: `live` restarts the process, `ready` sends it traffic. */
@@ -9,13 +11,19 @@ export class HealthController {
   constructor(
     private readonly health: HealthCheckService,
     private readonly store: EventStoreHealthIndicator,
+    private readonly outlets: OutletsHealthIndicator,
     private readonly shutdown: ShutdownHealthIndicator,
+    private readonly engine: DeliveryEngineHealthIndicator,
   ) {}
 
   @Get()
   @HealthCheck()
   all() {
-    return this.ready();
+    return this.health.check([
+      ...this.traffic,
+      () => this.engine.isHealthy(),
+      () => this.outlets.isHealthy(),
+    ]);
   }
 
   @Get('live')
@@ -27,6 +35,11 @@ export class HealthController {
   @Get('ready')
   @HealthCheck()
   ready() {
-    return this.health.check([() => this.store.isHealthy(), () => this.shutdown.isRunning()]);
+    return this.health.check(this.traffic);
+  }
+
+  // What webhooks need: an outlet that is down delays what it publishes, and refuses nothing.
+  private get traffic() {
+    return [() => this.store.isHealthy(), () => this.shutdown.isRunning()];
   }
 }
