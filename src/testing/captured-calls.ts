@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FOLDER } from '../../captures/folder.cjs'; // beside `src/` as beside `dist/`
+import { WebhookTestingError } from './errors.js';
+
+/** A webhook delivery of a real LiveKit server. */
+export interface CapturedDelivery {
+  /** ISO 8601, by the receiver's clock. */
+  receivedAt: string;
+  method: string;
+  path: string;
+  /** Pairs, as they were sent. */
+  headers: [name: string, value: string][];
+  /** The exact bytes, as UTF-8 text. */
+  body: string;
+  /** The receiver's status; `null` when it broke the connection without an answer. */
+  answered: number | null;
+}
+
+/** What a calling client did, by its own clock. */
+export interface TruthLine {
+  /** ISO 8601. */
+  at: string;
+  /** `joined`, `left`, `published`, `deleteRoom`, … */
+  what: string;
+  room?: string;
+  identity?: string;
+  /** Of the participant that joined, or the room that was made. */
+  sid?: string;
+  track?: string;
+}
+
+/** A call that real clients made through a real LiveKit server (`captures/README.md`). */
+export interface CapturedCall {
+  name: string;
+  /** In the order of arrival. */
+  deliveries: CapturedDelivery[];
+  /** What the clients did. */
+  truth: TruthLine[];
+}
+
+/** What the captures were signed with, and is used nowhere else. */
+export const CAPTURED_KEY = {
+  apiKey: 'APIcapture',
+  apiSecret: 'captured-calls-signing-secret-0123456789',
+};
+
+const TRUTH = '.truth.jsonl';
+
+/** The names of the captured calls; `captures/README.md` tells what happens in each. */
+export const capturedCalls = (): string[] =>
+  readdirSync(FOLDER)
+    .filter((file) => file.endsWith(TRUTH))
+    .map((file) => file.slice(0, -TRUTH.length))
+    .sort();
+
+/** A captured call by its name. @throws WebhookTestingError when there is none of this name. */
+export function capturedCall(name: string): CapturedCall {
+  const names = capturedCalls();
+  if (!names.includes(name)) {
+    throw new WebhookTestingError(`there is no captured call \`${name}\`: there are ${names.join(', ')}`);
+  }
+  return { name, deliveries: lines(`${name}.jsonl`), truth: lines(name + TRUTH) };
+}
+
+const lines = <T>(file: string): T[] =>
+  readFileSync(join(FOLDER, file), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as T);
