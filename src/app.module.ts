@@ -1,25 +1,36 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type DynamicModule, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { EventEmitterModule } from '@nestjs/event-emitter';
 import type { Environment } from './config/environment.js';
 import { HealthModule } from './health/health.module.js';
 import { LivekitWebhookModule } from './livekit-webhook/livekit-webhook.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
+import { OutletsModule } from './outlets/outlets.module.js';
 import { SessionsModule } from './sessions/sessions.module.js';
+
+class Stopped implements OnApplicationShutdown {
+  constructor(readonly onApplicationShutdown: () => Promise<void>) {}
+}
 
 /** The application: the same modules that a host imports, put together from the environment. */
 @Module({})
 export class AppModule {
-  static forRoot(environment: Environment): DynamicModule {
-    const { webhook, database, sessions, metrics } = environment;
+  static forRoot(
+    environment: Environment,
+    onStopped: () => Promise<void> = async () => undefined,
+  ): DynamicModule {
+    const { webhook, database, role, deliveries, retention, sessions, metrics, outlets } = environment;
+    const { adminToken: _, ...withoutRoutes } = sessions;
     return {
       module: AppModule,
       imports: [
         EventEmitterModule.forRoot({ wildcard: true }),
-        LivekitWebhookModule.forRoot({ ...webhook, database }),
-        SessionsModule.forRoot(sessions),
+        LivekitWebhookModule.forRoot({ ...webhook, database, role, deliveries, retention }),
+        SessionsModule.forRoot(role === 'worker' ? withoutRoutes : sessions),
+        OutletsModule.forRoot(outlets),
         MetricsModule.forRoot({ ...metrics, processMetrics: true }),
         HealthModule,
       ],
+      providers: [{ provide: Stopped, useValue: new Stopped(onStopped) }],
     };
   }
 }

@@ -14,14 +14,20 @@ const KEEP_ALIVE = 95_000;
 /** No request may take longer than this, whatever it waits for, milliseconds (Fastify has no limit of its own). */
 const REQUEST_TIMEOUT = 30_000;
 
-/** Builds the application, not yet listening. @throws EnvironmentError, or what Nest has logged that it can't start with. */
+/**
+ * Builds the application, not yet listening.
+ *
+ * @param onStopped is called when all else has stopped.
+ * @throws EnvironmentError, or what Nest has logged that it can't start with.
+ */
 export async function createApplication(
   environment: Environment,
   logger: LoggerService,
+  onStopped?: () => Promise<void>,
 ): Promise<INestApplication> {
   const https = httpsOptions(environment);
   const app = await NestFactory.create(
-    AppModule.forRoot(environment),
+    AppModule.forRoot(environment, onStopped),
     await httpAdapter(environment, https),
     {
       logger,

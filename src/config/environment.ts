@@ -2,10 +2,18 @@ import type { LogLevel } from '@nestjs/common';
 import { accessSync, constants, statSync } from 'node:fs';
 import type { EventStoreOptions } from '../database/event-store.js';
 import { LIVEKIT_EVENT_NAMES, type LivekitEventName } from '../livekit-webhook/livekit-events.js';
+import type { DeliveryEngineOptions } from '../event-log/engines/delivery-engine.js';
+import { natsAddress } from '../event-log/engines/nats-address.js';
+import type { Role } from '../event-log/role.js';
+import type { RetentionSettings } from '../event-log/retention/retention-options.js';
 import type { LivekitKey, SignatureScheme } from '../livekit-webhook/livekit-webhook.options.js';
+import { eventsLike } from '../outlets/event-patterns.js';
+import { type OutletsModuleOptions, webhookUrlProblem } from '../outlets/outlets.options.js';
+import { isAllowEntry } from '../outlets/webhook/addresses.js';
+import { signingKey } from '../outlets/webhook/signature.js';
 import type { AppLoggerOptions } from './app-logger.js';
 import { EnvironmentReader } from './environment-reader.js';
-import { duration, integer, listOf, matching, oneOf, size, url } from './parsers.js';
+import { duration, durationOrNone, each, integer, listOf, matching, oneOf, size, url } from './parsers.js';
 import { wrong } from './units.js';
 
 /** What the standalone application is told by its environment. */
@@ -18,9 +26,20 @@ export interface Environment {
     bodyLimit: number;
     clockTolerance: number;
   };
-  database: Required<Pick<EventStoreOptions, 'url' | 'migrations'>>;
-  sessions: { adminToken?: string };
+  role: Role;
+  deliveries: { engine: DeliveryEngineOptions };
+  retention: RetentionSettings;
+  database: Required<Pick<EventStoreOptions, 'url' | 'migrations' | 'poolSize'>> &
+    Pick<EventStoreOptions, 'listenUrl'>;
+  sessions: {
+    adminToken?: string;
+    livekitUrl?: string;
+    reconcileInterval: number;
+    settle: number;
+    expectTimeout: number;
+  };
   metrics: { token?: string };
+  outlets: OutletsModuleOptions;
   http: {
     port: number;
     host: string;
@@ -41,20 +60,12 @@ const databaseUrl = matching(
   /^(?::memory:|file:.+|postgres(?:ql)?:\/\/.+)$/s,
   'file:./data/voice.sqlite, :memory: or postgres://user:password@host/database',
 );
-const anyDuration = duration('0s', '36500d');
+const redisUrl = matching(/^rediss?:\/\/.+$/s, 'redis://user:password@host:6379');
+const natsUrl = (text: string): string =>
+  natsAddress(text) === undefined ? wrong('nats://host:4222 or tls://host:4222, or several of them') : text;
+const serverUrl = matching(/^postgres(?:ql)?:\/\/.+$/s, 'postgres://user:password@host/database');
+const age = (least: string) => durationOrNone(least, '36500d');
 const logLevel = oneOf('verbose', 'debug', 'log', 'info', 'warn', 'error', 'fatal');
-
-/** Variables of a later version, by what they will do: their form is checked already. */
-const WITHOUT_EFFECT = {
-  LIVEKIT_URL: url('https', 'http', 'wss', 'ws'),
-  RECONCILE_INTERVAL: anyDuration,
-  SESSION_SETTLE: anyDuration,
-  SESSION_EXPECT_TIMEOUT: anyDuration,
-  RETENTION_BODIES: anyDuration,
-  RETENTION_DELIVERIES: anyDuration,
-  RETENTION_EVENTS: anyDuration,
-  RETENTION_SESSIONS: anyDuration,
-};
 
 /**
  * Reads and checks the application's environment; an empty variable is an unset one.
@@ -74,7 +85,18 @@ export function readEnvironment(
   const metricsToken = reader.secret('METRICS_TOKEN', token);
   const tls = tlsFiles(reader, isReadable);
   const keys = signingKeys(reader);
-  refuseWhatIsNotThereYet(reader);
+  const livekitUrl = reader.optional('LIVEKIT_URL', url('https', 'http', 'wss', 'ws'));
+  if (livekitUrl !== undefined && !keys.some(({ apiKey }) => apiKey !== undefined)) {
+    reader.problem(
+      'LIVEKIT_URL',
+      'is set, and LIVEKIT_API_KEY is not: give the key that LiveKit is asked with, or unset the URL',
+    );
+  }
+  const databaseAt = reader.secret('DATABASE_URL', databaseUrl) ?? 'file:./data/voice.sqlite';
+  const listenUrl = reader.secret('DATABASE_LISTEN_URL', serverUrl);
+  if (listenUrl !== undefined && !databaseAt.startsWith('postgres')) {
+    reader.problem('DATABASE_LISTEN_URL', 'is set, and DATABASE_URL is not postgres://…: unset it');
+  }
   const environment: Environment = {
     webhook: {
       keys,
@@ -85,11 +107,28 @@ export function readEnvironment(
       clockTolerance: reader.read('LIVEKIT_WEBHOOK_CLOCK_TOLERANCE', '10s', duration('0s', '5m')),
     },
     database: {
-      url: reader.secret('DATABASE_URL', databaseUrl) ?? 'file:./data/voice.sqlite',
+      url: databaseAt,
       migrations: reader.read('DATABASE_MIGRATIONS', 'run', oneOf('run', 'check', 'none')),
+      poolSize: reader.read('DATABASE_POOL_SIZE', '10', integer(2, 1_000)),
+      ...(listenUrl !== undefined && { listenUrl }),
     },
-    sessions: { ...(adminToken !== undefined && { adminToken }) },
+    role: roleOf(reader, databaseAt),
+    deliveries: { engine: engineOf(reader, databaseAt) },
+    retention: {
+      bodies: reader.read('RETENTION_BODIES', '30d', age('0s')),
+      deliveries: reader.read('RETENTION_DELIVERIES', '30d', age('0s')),
+      events: reader.read('RETENTION_EVENTS', '400d', age('1d')),
+      sessions: reader.read('RETENTION_SESSIONS', 'none', age('0s')),
+    },
+    sessions: {
+      ...(adminToken !== undefined && { adminToken }),
+      ...(livekitUrl !== undefined && { livekitUrl }),
+      reconcileInterval: reader.read('RECONCILE_INTERVAL', '15s', duration('1s', '1d')),
+      settle: reader.read('SESSION_SETTLE', '30s', duration('0s', '30d')),
+      expectTimeout: reader.read('SESSION_EXPECT_TIMEOUT', '10m', duration('0s', '365d')),
+    },
     metrics: { ...(metricsToken !== undefined && { token: metricsToken }) },
+    outlets: outlets(reader),
     http: {
       port: reader.read('PORT', '8080', integer(0, 65_535)),
       host: reader.read('HOST', '0.0.0.0', matching(/^[\w.:[\]-]+$/, 'an address or a host name')),
@@ -157,20 +196,88 @@ function tlsFiles(
   return certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined;
 }
 
-// To start as if these were heeded would let somebody believe in what is not there.
-function refuseWhatIsNotThereYet(reader: EnvironmentReader): void {
-  const known = {
-    DELIVERY_ENGINE: oneOf('database', 'bullmq', 'jetstream'),
-    ROLE: oneOf('all', 'edge', 'worker'),
-  };
-  for (const [name, parser] of Object.entries(known)) {
-    const value = reader.optional<string>(name, parser);
-    if (value !== undefined && value !== 'database' && value !== 'all') {
-      reader.problem(name, `is ${value}, which is not available in this version: unset it`);
-    }
+function roleOf(reader: EnvironmentReader, databaseAt: string): Role {
+  const role = reader.read('ROLE', 'all', oneOf('all', 'edge', 'worker'));
+  if (role !== 'all') requireServer(reader, 'ROLE', role, databaseAt);
+  return role;
+}
+
+function engineOf(reader: EnvironmentReader, databaseAt: string): DeliveryEngineOptions {
+  const type = reader.read('DELIVERY_ENGINE', 'database', oneOf('database', 'bullmq', 'jetstream'));
+  if (type === 'database') return { type };
+  requireServer(reader, 'DELIVERY_ENGINE', type, databaseAt);
+  const [name, parser] =
+    type === 'bullmq' ? (['REDIS_URL', redisUrl] as const) : (['NATS_URL', natsUrl] as const);
+  const at = reader.secret(name, parser);
+  if (at === undefined && reader.raw(name) === undefined)
+    reader.problem(name, `is not set, and DELIVERY_ENGINE is ${type}: tell where it is`);
+  return { type, url: at ?? '' };
+}
+
+function requireServer(reader: EnvironmentReader, name: string, value: string, databaseAt: string): void {
+  if (databaseAt.startsWith('postgres')) return;
+  reader.problem(
+    name,
+    `is ${value}, and SQLite has one process, which does everything: give DATABASE_URL a PostgreSQL, or unset ${name}`,
+  );
+}
+
+const OUTLET_URLS = ['OUTLET_JETSTREAM_URL', 'OUTLET_REDIS_URL', 'OUTLET_WEBHOOK_URL'];
+const OUTLET_NAMES = [...OUTLET_URLS, 'OUTLET_WEBHOOK_SECRET', 'OUTLET_WEBHOOK_ALLOW', 'OUTLET_EVENTS'];
+
+function outlets(reader: EnvironmentReader): OutletsModuleOptions {
+  // Not told when they are wrong: passwords may stand in them, and a secret's halves are secrets.
+  const jetstream = reader.secret('OUTLET_JETSTREAM_URL', natsUrl);
+  const redis = reader.secret('OUTLET_REDIS_URL', url('redis', 'rediss'));
+  const secrets = reader.secret(
+    'OUTLET_WEBHOOK_SECRET',
+    each((text) => signingKey(text) !== undefined, 'whsec_ and 24 to 64 bytes in base64'),
+  );
+  const allow = reader.optional(
+    'OUTLET_WEBHOOK_ALLOW',
+    each(isAllowEntry, 'addresses, ranges such as 10.0.0.0/8 or names of hosts'),
+  );
+  const events = reader.optional(
+    'OUTLET_EVENTS',
+    each(
+      (text) => eventsLike(text) !== undefined,
+      'events such as session.*, session.settled or livekit.room_*',
+    ),
+  );
+  const webhook = reader.secret('OUTLET_WEBHOOK_URL', (text) => text);
+  const problem = webhook === undefined ? undefined : webhookUrlProblem(webhook, allow ?? []);
+  if (problem !== undefined) {
+    reader.problem('OUTLET_WEBHOOK_URL', `${problem}. OUTLET_WEBHOOK_ALLOW is where hosts are allowed`);
   }
-  for (const name of reader.names('OUTLET_'))
-    reader.problem(name, 'is not available in this version: unset it');
+  if (webhook !== undefined && reader.raw('OUTLET_WEBHOOK_SECRET') === undefined) {
+    reader.problem(
+      'OUTLET_WEBHOOK_SECRET',
+      'is not set, and OUTLET_WEBHOOK_URL is: give what signs, whsec_…',
+    );
+  }
+  for (const name of ['OUTLET_WEBHOOK_SECRET', 'OUTLET_WEBHOOK_ALLOW']) {
+    if (reader.raw(name) === undefined || webhook !== undefined) continue;
+    reader.problem(name, 'is set, and OUTLET_WEBHOOK_URL is not: give both, or unset it');
+  }
+  if (
+    reader.raw('OUTLET_EVENTS') !== undefined &&
+    OUTLET_URLS.every((name) => reader.raw(name) === undefined)
+  ) {
+    reader.problem(
+      'OUTLET_EVENTS',
+      `is set, and there is no outlet: set ${OUTLET_URLS.join(', ')}, or unset it`,
+    );
+  }
+  for (const name of reader.names('OUTLET_')) {
+    if (OUTLET_NAMES.includes(name)) continue;
+    reader.problem(name, `is none that is known: there are ${OUTLET_NAMES.join(', ')}`);
+  }
+  return {
+    ...(jetstream !== undefined && { jetstream: { url: jetstream } }),
+    ...(redis !== undefined && { redis: { url: redis } }),
+    ...(webhook !== undefined && secrets && { webhook: { url: webhook, secrets, ...(allow && { allow }) } }),
+    ...(events && { events }),
+  };
 }
 
 function warningsOf(reader: EnvironmentReader, keys: readonly LivekitKey[]): string[] {
@@ -178,13 +285,14 @@ function warningsOf(reader: EnvironmentReader, keys: readonly LivekitKey[]): str
   if (keys.some(({ apiKey }) => apiKey === undefined)) {
     warnings.push('LIVEKIT_API_KEY is not set: the issuer of tokens is not checked');
   }
+  // Of a file's last line, or of a shell's quoting: kept, for it may be meant, and then every webhook is unauthorized.
+  if (/^[\s"']|[\s"']$/.test(reader.raw('LIVEKIT_API_SECRET') ?? '')) {
+    warnings.push(
+      'LIVEKIT_API_SECRET begins or ends with white space or a quote, which is taken as a part of it',
+    );
+  }
   if (reader.raw('DATABASE_URL') === ':memory:') {
     warnings.push('DATABASE_URL is :memory:, so nothing survives a restart: for trying out only');
-  }
-  for (const [name, parser] of Object.entries(WITHOUT_EFFECT)) {
-    if (reader.optional<unknown>(name, parser) !== undefined) {
-      warnings.push(`${name} is set, and has no effect in this version yet`);
-    }
   }
   return warnings;
 }

@@ -10,6 +10,18 @@ export const duration =
     between(parseDuration(text), parseDuration(least), parseDuration(most)) ??
     wrong(`a duration from ${least} to ${most}`);
 
+/** A duration, or `none`: `false`. */
+export const durationOrNone =
+  (least: string, most: string): Parser<number | false> =>
+  (text) => {
+    if (text === 'none') return false;
+    try {
+      return duration(least, most)(text);
+    } catch {
+      return wrong(`a duration from ${least} to ${most}, such as 30d, or none`);
+    }
+  };
+
 /** A size such as `512kb` or `1mb`, or a number of bytes; in bytes. */
 export const size =
   (least: string, most: string): Parser<number> =>
@@ -39,6 +51,14 @@ export const listOf =
     if (known.length > 0 && unknown.length === 0) return known;
     const told = unknown.map((part) => `; ${JSON.stringify(part)} is none of them`);
     return wrong(`a list of ${words.join(', ')}, divided by commas${told.join('')}`);
+  };
+
+/** Several texts of one kind, divided by commas. */
+export const each =
+  (isRight: (text: string) => boolean, description: string): Parser<string[]> =>
+  (text) => {
+    const parts = text.split(',').flatMap((part) => part.trim() || []);
+    return parts.length > 0 && parts.every(isRight) ? parts : wrong(`${description}, divided by commas`);
   };
 
 /** A URL of one of some schemes. */
