@@ -32,6 +32,7 @@ export async function startApplication(): Promise<RunningApplication> {
       DATABASE_URL: `file:${join(folder, 'voice.sqlite')}`,
       HOST: '127.0.0.1',
       PORT: '0',
+      SESSION_SETTLE: '1s',
       LOG_FORMAT: 'json',
     },
   });

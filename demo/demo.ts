@@ -3,8 +3,9 @@
  * `npm run demo`, or `npm run demo -- --keep` to leave it running.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { capturedCall, type CapturedDelivery as Delivery } from '../src/testing/captured-calls.js';
 import { type RunningApplication, startApplication } from './application.js';
-import { type Delivery, post, recorded } from './deliveries.js';
+import { post } from './deliveries.js';
 import { sessionTable, type Session } from './table.js';
 
 const CALLS: readonly { scenario: string; what: string; arrange?: (deliveries: Delivery[]) => Delivery[] }[] =
@@ -27,6 +28,7 @@ const CALLS: readonly { scenario: string; what: string; arrange?: (deliveries: D
     { scenario: 'caller-vanished', what: "the caller's process dies; LiveKit notices 23 s later" },
     { scenario: 'connection-aborted', what: 'a caller signals and never connects' },
     { scenario: 'nobody-came', what: 'a room that nobody joins' },
+    { scenario: 'recording-outlives-call', what: 'the recording ends after the room' },
   ];
 
 function withoutRefused(deliveries: Delivery[]): Delivery[] {
@@ -52,7 +54,7 @@ async function play(application: RunningApplication): Promise<void> {
   console.log('Playing the webhooks of real LiveKit calls at it, signed as LiveKit signs them:\n');
   for (const { scenario, what, arrange = (deliveries: Delivery[]) => deliveries } of CALLS) {
     const answers = new Map<string, number>();
-    for (const delivery of arrange(recorded(scenario))) {
+    for (const delivery of arrange(capturedCall(scenario).deliveries)) {
       const { status, body } = await post(application, delivery.body, application.apiSecret);
       const answer = `${status} ${body.status}`;
       answers.set(answer, (answers.get(answer) ?? 0) + 1);
@@ -63,23 +65,23 @@ async function play(application: RunningApplication): Promise<void> {
 }
 
 const playedLine = (scenario: string, answers: string, what: string): string =>
-  `  ${scenario.padEnd(20)}${answers.padEnd(38)}${what}`;
+  `  ${scenario.padEnd(25)}${answers.padEnd(38)}${what}`;
 
 async function forge(application: RunningApplication): Promise<void> {
-  const [delivery] = recorded('two-party-call') as [Delivery];
+  const [delivery] = capturedCall('two-party-call').deliveries as [Delivery];
   const forged = delivery.body.replace('call-1001', 'call-6666');
   const { status, body } = await post(application, forged, 'not-the-secret');
   console.log(playedLine('a forged event', `1 × ${status} ${body.status}`, 'signed with another secret'));
 }
 
-// The answer comes when an event is stored; the session follows a moment later.
+// The answer comes when an event is stored; the session follows a moment later, and settles a second after its end.
 async function settledSessions(application: RunningApplication, count: number): Promise<Session[]> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
     const response = await fetch(`${application.url}/voice/sessions?limit=100`, {
       headers: { authorization: `Bearer ${application.adminToken}` },
     });
     const { sessions } = (await response.json()) as { sessions: Session[] };
-    if (sessions.length === count && sessions.every(({ state }) => state === 'ended')) return sessions;
+    if (sessions.length === count && sessions.every(({ state }) => state === 'settled')) return sessions;
     await delay(50);
   }
   throw new Error(`the sessions did not come out: see ${application.logFile}`);

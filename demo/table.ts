@@ -4,15 +4,16 @@ export interface Session {
   state: string;
   startedAt: string | null;
   durationSeconds: number | null;
-  peakParticipants: number;
+  disposition: string | null;
   participants: {
     identity: string;
     kind: string;
     connections: { joinedAt: string | null; leftAt: string | null; reason: string | null }[];
   }[];
+  recordings: { status: string; files: { filename: string | null; durationSeconds: number | null }[] }[];
 }
 
-const COLUMNS = ['session', 'state', 'began', 'seconds', 'peak', 'participants: joined – left, why'];
+const COLUMNS = ['session', 'state', 'began', 'seconds', 'went', 'participants: joined – left, why'];
 
 /** Sessions as a text table, the earliest first, a line for each connection. */
 export function sessionTable(sessions: readonly Session[]): string {
@@ -37,10 +38,15 @@ function sessionRows(session: Session): string[][] {
     session.state,
     clock(session.startedAt),
     session.durationSeconds?.toFixed(1) ?? '–',
-    String(session.peakParticipants),
+    session.disposition ?? '–',
   ];
-  const [first = 'nobody', ...others] = connections;
-  return [[...head, first], ...others.map((connection) => ['', '', '', '', '', connection])];
+  const recordings = session.recordings.flatMap(({ status, files }) =>
+    files.map(
+      ({ filename, durationSeconds }) => `● ${filename}, ${durationSeconds?.toFixed(1)} s, ${status}`,
+    ),
+  );
+  const [first = 'nobody', ...others] = [...connections, ...recordings];
+  return [[...head, first], ...others.map((line) => ['', '', '', '', '', line])];
 }
 
 const clock = (time: string | null): string => time?.slice(11, 23) ?? '–';

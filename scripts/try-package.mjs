@@ -1,15 +1,23 @@
-// Packs the library as it would be published, installs it into fresh hosts outside the repository, boots them and
-// sends each the webhooks of a recorded call. `npm run test:package`
+// Packs the library as it would be published, installs it into fresh hosts outside the repository, runs their tests and its command,
+// boots them and sends each the webhooks of a captured call; then runs the example with it. `npm run test:package`
 import { execFileSync, spawn } from 'node:child_process';
-import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { capturedCall, signWebhook } from '../dist/testing/index.js';
+import { tryBillingExample } from './try-example.mjs';
 
-const npm = (args, cwd) =>
-  execFileSync('npm', args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
+const npm = (args, cwd) => {
+  try {
+    execFileSync('npm', args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
+  } catch (error) {
+    console.error(error.stdout); // where compilers and test runners say what is wrong
+    throw error;
+  }
+};
 
 const HOSTS = [
   { name: 'nest-12-esm', also: async () => {} },
@@ -30,23 +38,29 @@ try {
   for (const host of HOSTS) {
     const folder = join(workshop, host.name);
     cpSync(resolve('test/package', host.name), folder, { recursive: true });
+    cpSync(resolve('test/package/billing.test.ts'), join(folder, 'src/billing.test.ts'));
     npm(
       ['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts', join(workshop, tarball)],
       folder,
     );
+    npm(['exec', '--no', '--', 'livekit-webhooks', 'migrate', '--database', 'file:./command.sqlite'], folder);
     npm(['run', '--silent', 'build'], folder);
+    npm(['test', '--silent'], folder);
     await tryHost(folder, host);
-    console.log(`${host.name}: booted, received a recorded call, told its session`);
+    console.log(
+      `${host.name}: ran its command, tested its handler, booted, received a captured call, told its session`,
+    );
   }
+  await tryBillingExample(join(workshop, tarball), workshop);
 } finally {
   rmSync(workshop, { recursive: true, force: true });
 }
 
 async function tryHost(folder, { also }) {
-  const secret = randomBytes(32).toString('hex');
+  const apiSecret = randomBytes(32).toString('hex');
   const child = spawn(process.execPath, ['dist/main.js'], {
     cwd: folder,
-    env: { ...process.env, SECRET: secret },
+    env: { ...process.env, SECRET: apiSecret },
   });
   const output = [];
   try {
@@ -56,12 +70,9 @@ async function tryHost(folder, { also }) {
       output.find((line) => line.startsWith('listening on '))?.slice('listening on '.length);
     await until('the host to listen', listening);
     const url = listening();
-    for (const { body } of recordedCall()) {
-      const response = await fetch(`${url}/voice/livekit/webhooks`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/webhook+json', authorization: token(body, secret) },
-        body,
-      });
+    for (const { body } of capturedCall('two-party-call').deliveries) {
+      const headers = signWebhook(body, { apiKey: 'APIhost', apiSecret });
+      const response = await fetch(`${url}/voice/livekit/webhooks`, { method: 'POST', headers, body });
       assert(response.status === 200, `a delivery was answered ${response.status} ${await response.text()}`);
     }
     const authorization = 'Bearer an-admin-token-of-the-host';
@@ -80,21 +91,6 @@ async function tryHost(folder, { also }) {
   } finally {
     child.kill('SIGKILL');
   }
-}
-
-function recordedCall() {
-  return readFileSync('captures/two-party-call.jsonl', 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-}
-
-function token(body, secret) {
-  const now = Math.floor(Date.now() / 1000);
-  const sha256 = createHash('sha256').update(body).digest('base64');
-  const parts = [{ alg: 'HS256' }, { iss: 'APIhost', nbf: now, exp: now + 300, sha256 }];
-  const content = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
 }
 
 async function until(what, condition) {
