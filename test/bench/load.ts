@@ -1,53 +1,62 @@
-import { createHash, createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { API_KEY, API_SECRET, PATH } from './contestants.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { signWebhook } from '../../src/testing/sign-webhook.js';
+import { nextBody } from './bodies.js';
+import { API_KEY, API_SECRET, PATH } from './keys.js';
 
 /** A delivery, signed and ready to be sent. */
-interface Signed {
+export interface Signed {
   body: string;
-  token: string;
+  headers: Record<string, string>;
 }
 
 /** What a slot of load has shown. */
-export interface Measure {
+export interface Load {
   requestsPerSecond: number;
+  /** Milliseconds. */
   p50: number;
   p99: number;
   accepted: number;
 }
 
-const BODIES = readFileSync('captures/twelve-calls-at-once.jsonl', 'utf8')
-  .trim()
-  .split('\n')
-  .map((line) => (JSON.parse(line) as { body: string }).body);
-
-let made = 0;
-
 /** Real-shaped deliveries, each with an event id of its own, under fresh tokens. */
 export const signedDeliveries = (count: number): Signed[] =>
-  Array.from({ length: count }, () => {
-    made += 1;
-    const body = (BODIES[made % BODIES.length] ?? '').replace(/"id":"EV_\w+"/, `"id":"EV_${made}"`);
-    return { body, token: sign(body) };
-  });
+  signedOf(Array.from({ length: count }, () => nextBody().body));
+
+/** Deliveries of these bodies, under fresh tokens. */
+export const signedOf = (bodies: Iterable<string>): Signed[] =>
+  Array.from(bodies, (body) => ({
+    body,
+    headers: signWebhook(body, { apiKey: API_KEY, apiSecret: API_SECRET }),
+  })).toReversed(); // they are taken from the end
+
+/** How often those look that are to wait, milliseconds. */
+const WAIT = 5;
 
 /**
- * Sends for some milliseconds over as many connections as `concurrency`, each one delivery at a time.
+ * Sends for some milliseconds over as many connections as `concurrency`, each one delivery at a time, and each to one of the
+ * servers.
  *
+ * @param waits whether nothing is to be sent now.
  * @throws Error when one is not answered 200, or when the deliveries run out.
  */
 export async function send(
-  url: string,
+  urls: readonly string[],
   deliveries: Signed[],
   concurrency: number,
   duration: number,
-): Promise<Measure> {
+  waits: () => boolean = () => false,
+): Promise<Load> {
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
   const latencies: number[] = [];
   const start = performance.now();
-  const client = async () => {
+  const client = async (_: unknown, nth: number) => {
+    const url = urls[nth % urls.length] as string;
     while (performance.now() - start < duration) {
+      if (waits()) {
+        await delay(WAIT);
+        continue;
+      }
       const delivery = deliveries.pop();
       if (delivery === undefined) throw new Error('the deliveries ran out: sign more of them');
       const sent = performance.now();
@@ -69,29 +78,13 @@ export async function send(
   };
 }
 
-function post(url: string, agent: Agent, { body, token }: Signed): Promise<number | undefined> {
+function post(url: string, agent: Agent, { body, headers: own }: Signed): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    const headers = {
-      'content-type': 'application/webhook+json',
-      'content-length': Buffer.byteLength(body),
-      authorization: token,
-    };
+    const headers = { ...own, 'Content-Length': Buffer.byteLength(body) };
     request(url + PATH, { method: 'POST', agent, headers }, (response) => {
       response.resume().on('end', () => resolve(response.statusCode));
     })
       .on('error', reject)
       .end(body);
   });
-}
-
-function sign(body: string): string {
-  const now = Math.floor(Date.now() / 1000);
-  const sha256 = createHash('sha256').update(body).digest('base64');
-  const content = [
-    { alg: 'HS256', typ: 'JWT' },
-    { iss: API_KEY, exp: now + 300, nbf: now, iat: now, sha256 },
-  ]
-    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
-    .join('.');
-  return `${content}.${createHmac('sha256', API_SECRET).update(content).digest('base64url')}`;
 }

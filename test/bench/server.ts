@@ -1,24 +1,29 @@
-/**
- * One of the servers that are compared, in a process of its own: `server.ts <contestant> <folder>`. It prints its URL,
- * and goes when its parent does.
- */
+/** One of the servers that are compared, in a process of its own: `server.ts <ServerShape as JSON>`. */
 import 'reflect-metadata';
-import { ConsoleLogger, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { ExpressAdapter } from '@nestjs/platform-express';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import express from 'express';
 import { WebhookReceiver } from 'livekit-server-sdk';
 import type { AddressInfo } from 'node:net';
-import { LivekitWebhookModule } from '../../dist/index.js';
-import { API_KEY, API_SECRET, type Contestant, PATH } from './contestants.js';
+import type { EntityManager } from 'typeorm';
+import { Deliveries, EventStore, SessionsModule } from '../../dist/index.js';
+import { application } from './application.js';
+import { answer } from './child.js';
+import { emptyHandlers } from './handlers.js';
+import { API_KEY, API_SECRET, PATH } from './keys.js';
+import type { ServerQuestion, ServerShape } from './servers.js';
 
-const [contestant, folder] = process.argv.slice(2) as [Contestant, string];
-process.send?.(await (contestant === 'baseline' ? startBaseline() : startOurs()));
-process.on('disconnect', () => process.exit());
+const asked = JSON.parse(process.argv[2] ?? '') as ServerShape;
+const { url, drain, backlog } = await (asked.receiver === 'baseline' ? startBaseline() : startOurs(asked));
+answer<ServerQuestion>(({ ask }) => (ask === 'url' ? url : ask === 'drained' ? drain() : backlog()));
+
+/** A server that runs. */
+interface Started {
+  url: string;
+  drain: () => Promise<void>;
+  backlog: () => Promise<number>;
+}
 
 /** What people have today: an Express handler that verifies with LiveKit's own receiver, and stores nothing. */
-async function startBaseline(): Promise<string> {
+async function startBaseline(): Promise<Started> {
   const receiver = new WebhookReceiver(API_KEY, API_SECRET);
   const app = express();
   app.post(PATH, express.raw({ type: '*/*', limit: '1mb' }), async (request, response) => {
@@ -31,26 +36,42 @@ async function startBaseline(): Promise<string> {
   });
   return new Promise((resolve) => {
     const server = app.listen(0, '127.0.0.1', () => {
-      resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+      const { port } = server.address() as AddressInfo;
+      resolve({ url: `http://127.0.0.1:${port}`, drain: async () => undefined, backlog: async () => 0 });
     });
   });
 }
 
 /** Ours: verified, stored on disk before it is answered, and logged. */
-async function startOurs(): Promise<string> {
-  class Host {}
-  Module({
-    imports: [
-      LivekitWebhookModule.forRoot({
-        apiKey: API_KEY,
-        apiSecret: API_SECRET,
-        path: PATH,
-        database: { url: `file:${folder}/voice.sqlite` },
-      }),
-    ],
-  })(Host);
-  const adapter = contestant === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
-  const app = await NestFactory.create(Host, adapter, { logger: new ConsoleLogger({ json: true }) });
+async function startOurs({
+  receiver,
+  database,
+  handlers = 0,
+  hears = '*',
+  sessions = false,
+  role = 'all',
+}: ServerShape): Promise<Started> {
+  const app = await application({
+    database: { url: database ?? '' },
+    role,
+    adapter: receiver === 'fastify' ? 'fastify' : 'express',
+    providers: [emptyHandlers(handlers, hears)],
+    imports: sessions ? [SessionsModule.forRoot()] : [],
+  });
   await app.listen(0, '127.0.0.1');
-  return app.getUrl();
+  return {
+    url: await app.getUrl(),
+    drain: () => app.get(Deliveries).drain(),
+    backlog: () => app.get(EventStore).read(backlogIn),
+  };
+}
+
+/** Events that nobody has looked at yet, and deliveries that are to be made. */
+async function backlogIn(manager: EntityManager): Promise<number> {
+  const [row] = await manager.query<{ backlog: number | string }[]>(
+    `SELECT (SELECT count(*) FROM livekit_events WHERE NOT routed)
+          + (SELECT count(*) FROM livekit_deliveries WHERE state = 'pending')
+          + (SELECT count(*) FROM livekit_deliveries WHERE state = 'running') AS backlog`,
+  );
+  return Number(row?.backlog);
 }

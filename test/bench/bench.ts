@@ -1,0 +1,40 @@
+/**
+ * `npm run bench` runs every benchmark, `npm run bench -- drain` one of them; `--long` takes its time, `--json <path>`
+ * writes the figures down. What counts are the ratios: contestants take turns on one machine.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { append } from './append.bench.js';
+import { backfill } from './backfill.bench.js';
+import { drain } from './drain.bench.js';
+import { engines } from './engines.bench.js';
+import { hotPath } from './hot-path.bench.js';
+import { idle } from './idle.bench.js';
+import { receive } from './receive.bench.js';
+import { machine, print, type Report } from './report.js';
+import { replicas } from './replicas.bench.js';
+import { sessions } from './sessions.bench.js';
+import { sizes } from './sizes.bench.js';
+
+const BENCHES = [receive, append, hotPath, drain, engines, replicas, backfill, idle, sizes, sessions];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { long: { type: 'boolean', default: false }, json: { type: 'string' } },
+});
+const unknown = positionals.find((name) => !BENCHES.some((bench) => bench.name === name));
+if (unknown !== undefined) {
+  console.error(`there is no bench \`${unknown}\`: there are ${BENCHES.map(({ name }) => name).join(', ')}`);
+  process.exit(1);
+}
+const { node, cpu, cores } = machine();
+console.log(`Node ${node}, ${cores} × ${cpu}`);
+const reports: Record<string, Report> = {};
+for (const bench of BENCHES) {
+  if (positionals.length > 0 && !positionals.includes(bench.name)) continue;
+  const report = await bench.run({ long: values.long });
+  print(bench.title, report);
+  reports[bench.name] = report;
+}
+if (values.json !== undefined)
+  writeFileSync(values.json, `${JSON.stringify({ machine: machine(), reports }, null, 2)}\n`);

@@ -1,0 +1,60 @@
+import { type ChildProcess, fork } from 'node:child_process';
+
+type Reply<T> = { value: T } | { error: string };
+
+/** A script of ours in a process of its own, so that nothing that is measured shares a heap or an event loop with another. */
+export class Child {
+  private constructor(private readonly process: ChildProcess) {}
+
+  /** Resolves once the script says that it is ready: it calls `answer`. */
+  static async start(script: string, ...args: string[]): Promise<Child> {
+    const process = fork(`test/bench/${script}`, args, {
+      execArgv: ['--expose-gc', '--import', 'tsx'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      serialization: 'advanced', // times stay times
+    });
+    const child = new Child(process);
+    await child.reply();
+    return child;
+  }
+
+  /** Asks it something, and resolves with its answer. */
+  ask<T>(question: object): Promise<T> {
+    const answered = this.reply<T>();
+    this.process.send(question);
+    return answered;
+  }
+
+  /** Ends it. */
+  stop(): void {
+    this.process.kill();
+  }
+
+  private reply<T>(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const onExit = (code: number | null) =>
+        reject(new Error(`${this.process.spawnargs.at(-1)}: exit ${code}`));
+      this.process.once('exit', onExit);
+      this.process.once('message', (reply: Reply<T>) => {
+        this.process.off('exit', onExit);
+        if ('error' in reply) reject(new Error(reply.error));
+        else resolve(reply.value);
+      });
+    });
+  }
+}
+
+/** The other side: answers what the bench asks, until it is gone. */
+export function answer<Question>(answerOne: (question: Question) => unknown): void {
+  process.on('message', (question) => void send(async () => answerOne(question as Question)));
+  process.on('disconnect', () => process.exit());
+  process.send?.({ value: 'ready' });
+}
+
+async function send(work: () => Promise<unknown>): Promise<void> {
+  const message = await work().then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  );
+  process.send?.(message);
+}

@@ -1,0 +1,88 @@
+/** Figures of one round, by their unit. */
+export type Measure = Record<string, number>;
+
+/** What is measured. */
+export interface Contestant {
+  /** For machines. */
+  name: string;
+  /** For people. */
+  what: string;
+  measure(): Promise<Measure>;
+}
+
+/** The median of several rounds, and how far they lie apart. */
+export interface Summary {
+  median: number;
+  min: number;
+  max: number;
+}
+
+/** A contestant, and what it has shown. */
+export interface Row {
+  name: string;
+  what: string;
+  figures: Record<string, Summary>;
+  rounds: Measure[];
+}
+
+/** A figure of one contestant as multiples of the same figure of others, by their names. */
+export interface Ratio {
+  name: string;
+  unit: string;
+  times: Record<string, Summary>;
+}
+
+/**
+ * Measures contestants in turn, round after round, so that whatever else the machine does hits all alike; every other round
+ * goes the other way, so that nobody always comes behind the same one. A round before the first is for warming up. One that
+ * fails fails the run: no ratio may come of it.
+ */
+export async function inTurns(contestants: readonly Contestant[], rounds: number): Promise<Row[]> {
+  const measures = contestants.map((): Measure[] => []);
+  for (let round = 0; round <= rounds; round += 1) {
+    const turns = [...contestants.entries()];
+    for (const [i, contestant] of round % 2 === 0 ? turns : turns.toReversed()) {
+      const measure = await contestant.measure();
+      if (round > 0) measures[i]?.push(measure);
+    }
+  }
+  return contestants.map(({ name, what }, i) => rowOf(name, what, measures[i] ?? []));
+}
+
+/** What the rounds of a contestant come to. */
+export const rowOf = (name: string, what: string, rounds: Measure[]): Row => ({
+  name,
+  what,
+  figures: Object.fromEntries(
+    Object.keys(rounds[0] ?? {}).map((unit) => [
+      unit,
+      summary(rounds.map((measure) => measure[unit] ?? NaN)),
+    ]),
+  ),
+  rounds,
+});
+
+/**
+ * A figure of one contestant as multiples of others', of each round: what slows the machine down for a while slows
+ * both down in that round. Who has not taken part is left out.
+ */
+export function ratioOf(rows: readonly Row[], unit: string, name: string, to: readonly string[]): Ratio {
+  const rounds = (wanted: string) => rows.find((row) => row.name === wanted)?.rounds ?? [];
+  const times: Record<string, Summary> = {};
+  for (const other of to) {
+    const ratios = rounds(other).map(
+      (measure, i) => (rounds(name)[i]?.[unit] ?? NaN) / (measure[unit] ?? NaN),
+    );
+    if (ratios.length > 0) times[other] = summary(ratios);
+  }
+  return { name, unit, times };
+}
+
+function summary(values: readonly number[]): Summary {
+  const sorted = values.toSorted((a, b) => a - b);
+  return {
+    median: sorted[Math.floor(sorted.length / 2)] ?? NaN,
+    min: sorted[0] ?? NaN,
+    max: sorted.at(-1) ?? NaN,
+  };
+}
