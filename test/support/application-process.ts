@@ -13,9 +13,12 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
+/** What Node is told to run: the built application. */
+const APPLICATION: readonly string[] = ['--enable-source-maps', 'dist/main.js'];
+
 const running = new Set<ApplicationProcess>();
 
-/** The built application in a process of its own, as its user would run it. */
+/** The built application in a process of its own, as its user would run it, or another program that is told the same. */
 export class ApplicationProcess {
   /** The origin it listens on; rejects when it ends before. */
   readonly listening: Promise<string>;
@@ -26,8 +29,8 @@ export class ApplicationProcess {
   private readonly child: ChildProcess;
   private exit: Exit | undefined;
 
-  private constructor(databaseUrl: string, env: Record<string, string>) {
-    this.child = spawn(process.execPath, ['--enable-source-maps', 'dist/main.js'], {
+  private constructor(databaseUrl: string, env: Record<string, string>, program: readonly string[]) {
+    this.child = spawn(process.execPath, program, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         PATH: process.env['PATH'],
@@ -64,8 +67,12 @@ export class ApplicationProcess {
   }
 
   /** Spawns it; it may not listen yet. */
-  static launch(databaseUrl: string, env: Record<string, string> = {}): ApplicationProcess {
-    return new ApplicationProcess(databaseUrl, env);
+  static launch(
+    databaseUrl: string,
+    env: Record<string, string> = {},
+    program: readonly string[] = APPLICATION,
+  ): ApplicationProcess {
+    return new ApplicationProcess(databaseUrl, env, program);
   }
 
   /** Spawns it, and resolves once it listens. */
@@ -93,6 +100,16 @@ export class ApplicationProcess {
   kill(): Promise<Exit> {
     this.child.kill('SIGKILL');
     return this.exited;
+  }
+
+  /** Stops it where it stands, as a machine that is suspended would. */
+  pause(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  /** Lets it go on from there. */
+  resume(): void {
+    this.child.kill('SIGCONT');
   }
 
   /** Asks it to end, as an orchestrator does. */

@@ -1,9 +1,11 @@
 import Database from 'libsql';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { EventStore } from '../../src/database/event-store.js';
+import { migrations } from '../../src/database/migrations/index.js';
 
 /** A new, empty database of the kind that this run tests, and what takes it away again. */
 export interface FreshDatabase {
@@ -46,7 +48,8 @@ export async function sqlQuery<Row = Record<string, unknown>>(
   }
 }
 
-async function freshSqlite(): Promise<FreshDatabase> {
+/** A folder for an SQLite file of its own. */
+export async function freshSqlite(): Promise<FreshDatabase> {
   const folder = mkdtempSync(join(tmpdir(), 'livekit-webhooks-test-'));
   return {
     url: `file:${join(folder, 'voice.sqlite')}`,
@@ -54,17 +57,105 @@ async function freshSqlite(): Promise<FreshDatabase> {
   };
 }
 
-async function freshPostgres(): Promise<FreshDatabase> {
+/**
+ * A database on the PostgreSQL server, with our tables as they are after every migration: the first of a row that no other
+ * test has now. They are emptied and not dropped: to make and to drop one writes so much that it takes most of a test's time.
+ */
+export async function freshPostgres(): Promise<FreshDatabase> {
+  const holder = new pg.Client({ connectionString: SERVER });
+  await holder.connect();
+  const template = await migratedTemplate(holder);
+  for (let n = 1; ; n += 1) {
+    const name = template.replace('template', String(n));
+    const { rows } = await holder.query('SELECT pg_try_advisory_lock(hashtext($1)) AS ours', [name]);
+    if (!(rows[0] as { ours: boolean }).ours) continue;
+    if (!(await emptied(holder, name, template))) {
+      await holder.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await holder.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
+    }
+    return { url: onServer(name), drop: () => holder.end() }; // with its lock
+  }
+}
+
+/** A database without any table of ours, of the kind that this run tests. */
+export async function emptyDatabase(): Promise<FreshDatabase> {
+  if (!onPostgres) return freshSqlite();
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await withClient(SERVER, (client) => client.query(`CREATE DATABASE ${name}`));
-  const url = new URL(SERVER);
-  url.pathname = `/${name}`;
+  await withClient(SERVER, (server) => server.query(`CREATE DATABASE ${name}`));
   return {
-    url: url.href,
+    url: onServer(name),
     drop: async () => {
-      await withClient(SERVER, (client) => client.query(`DROP DATABASE ${name} WITH (FORCE)`));
+      await withClient(SERVER, (server) => server.query(`DROP DATABASE ${name} WITH (FORCE)`));
     },
   };
+}
+
+/** Whether a database could be made as its template is: it is there, and no test has changed more than rows. */
+async function emptied(server: pg.Client, name: string, template: string): Promise<boolean> {
+  const { rowCount } = await server.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+  if (rowCount === 0) return false;
+  // Of processes that were killed, the server may not have heard yet.
+  await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
+  const expected = await withClient(onServer(template), shapeOf);
+  return withClient(onServer(name), async (client) => {
+    if ((await shapeOf(client)) !== expected) return false;
+    await client.query(`DO $$ DECLARE one record; BEGIN
+      FOR one IN SELECT relname, relkind FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S') AND relname !~ '^livekit_migrations' LOOP
+        IF one.relkind = 'r' THEN EXECUTE format('DELETE FROM %I', one.relname);
+        ELSE EXECUTE format('ALTER SEQUENCE %I RESTART', one.relname); END IF;
+      END LOOP; END $$`);
+    return true;
+  });
+}
+
+/** What stands in a database beside rows. */
+async function shapeOf(client: pg.Client): Promise<string> {
+  const { rows } = await client.query(`
+    SELECT md5(string_agg(what, '|' ORDER BY what)) AS shape FROM (
+      SELECT format('%s %s %s', c.relname, c.relkind, c.relacl) AS what FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^(pg_|information_schema)'
+      UNION ALL SELECT format('%s %s %s %s', a.attrelid::regclass, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull)
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0
+      UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid IN
+        (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+      UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+      UNION ALL SELECT tgname::text FROM pg_trigger
+      UNION ALL SELECT format('%s %s', nspname, nspacl) FROM pg_namespace WHERE nspname !~ '^(pg_t|pg_temp)'
+      UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+      UNION ALL SELECT setconfig::text FROM pg_db_role_setting
+        WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) AS parts`);
+  return (rows[0] as { shape: string }).shape;
+}
+
+const TEMPLATE = `livekit_webhooks_template_${createHash('sha256').update(migrations.map(String).join()).digest('hex').slice(0, 16)}`;
+
+/** Makes the template unless a run with these migrations has; it has its name only when it is whole. */
+async function migratedTemplate(server: pg.Client): Promise<string> {
+  const isThere = async () =>
+    (await server.query('SELECT FROM pg_database WHERE datname = $1', [TEMPLATE])).rowCount === 1;
+  if (await isThere()) return TEMPLATE;
+  await server.query('SELECT pg_advisory_lock(hashtext($1))', [TEMPLATE]);
+  try {
+    if (await isThere()) return TEMPLATE;
+    const draft = `${TEMPLATE}_draft`;
+    await server.query(`DROP DATABASE IF EXISTS ${draft} WITH (FORCE)`);
+    await server.query(`CREATE DATABASE ${draft}`);
+    const store = await EventStore.open({ url: onServer(draft) });
+    await store.close();
+    await server.query(`ALTER DATABASE ${draft} RENAME TO ${TEMPLATE}`);
+    return TEMPLATE;
+  } finally {
+    await server.query('SELECT pg_advisory_unlock(hashtext($1))', [TEMPLATE]);
+  }
+}
+
+/** The URL of a database on the server. */
+function onServer(name: string): string {
+  const url = new URL(SERVER);
+  url.pathname = `/${name}`;
+  return url.href;
 }
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -18,5 +18,6 @@ export function newEvent(
     receivedAt: 1_795_423_728_500,
     bodySha256: createHash('sha256').update(body).digest('hex'),
     body,
+    traceparent: null,
   };
 }

@@ -30,15 +30,16 @@ import { IsInt, IsOptional } from 'class-validator';
 import express from 'express';
 import type { IncomingMessage } from 'node:http';
 import { map, type Observable } from 'rxjs';
-import { APPEND_QUEUE_LIMITS, type AppendQueueLimits } from '../../src/event-log/append-queue.js';
+import { APPEND_QUEUE_LIMITS, type AppendQueueLimits } from '../../src/event-log/append/append-queue.js';
 import { EVENT_LOG_LIMITS } from '../../src/event-log/event-log.js';
-import { CLOCK } from '../../src/livekit-webhook/clock.js';
+import { CLOCK } from '../../src/event-log/clock.js';
 import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
 import {
   DEFAULT_WEBHOOK_PATH,
   type LivekitWebhookModuleExtras,
   type LivekitWebhookModuleOptions,
 } from '../../src/livekit-webhook/livekit-webhook.options.js';
+import { TestClock } from '../../src/testing/test-clock.js';
 import { freshDatabase, sqlQuery } from './database.js';
 import { RecordingLogger } from './recording-logger.js';
 import { mintToken, TEST_KEY, type TokenChanges } from './signing.js';
@@ -95,7 +96,7 @@ export interface Host {
   path: string;
   databaseUrl: string;
   logger: RecordingLogger;
-  clock: { time: number };
+  clock: TestClock;
   /** Posts a body as LiveKit does, with a token of its own unless `headers` say otherwise (`authorization: null`: none). */
   deliver(body: Buffer | string, how?: Delivering): Promise<Answer>;
   /** The log lines about requests to the webhook path. */
@@ -118,7 +119,7 @@ export async function bootHost(adapter: AdapterName, shape: HostShape = {}): Pro
   const needsDatabase = shape.databaseUrl === undefined && shape.webhooks !== null;
   const database = needsDatabase ? await freshDatabase() : undefined;
   const databaseUrl = shape.databaseUrl ?? database?.url ?? '';
-  const clock = { time: NOW, now: () => clock.time };
+  const clock = new TestClock(NOW);
   const logger = new RecordingLogger();
   const builder = Test.createTestingModule({
     imports: [...(shape.imports ?? []), ...webhookModules(shape, databaseUrl)],
@@ -159,7 +160,7 @@ export async function bootHost(adapter: AdapterName, shape: HostShape = {}): Pro
     async deliver(body, { token, headers = {}, path: otherPath = path } = {}) {
       const all = {
         'content-type': 'application/webhook+json',
-        authorization: mintToken(body, clock.time, token),
+        authorization: mintToken(body, clock.now(), token),
         ...headers,
       };
       const sent = Object.entries(all).filter((header): header is [string, string] => header[1] !== null);

@@ -1,36 +1,39 @@
 import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
-import { CLOCK } from '../../src/livekit-webhook/clock.js';
+import { CLOCK } from '../../src/event-log/clock.js';
 import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
 import type { Session } from '../../src/sessions/session.js';
 import { SessionsModule } from '../../src/sessions/sessions.module.js';
-import type { SessionsModuleOptions } from '../../src/sessions/sessions.options.js';
+import type { SessionsModuleExtras, SessionsModuleOptions } from '../../src/sessions/sessions.options.js';
 import { SessionsService } from '../../src/sessions/sessions.service.js';
-import type { CapturedDelivery } from './captures.js';
-import { sqlQuery } from './database.js';
-import { until } from './until.js';
-
-/** What the captures were signed with (`captures/README.md`). */
-export const CAPTURE_KEY = { apiKey: 'APIcapture', apiSecret: 'captured-calls-signing-secret-0123456789' };
+import { TestClock } from '../../src/testing/test-clock.js';
+import { WebhookTester } from '../../src/testing/webhook-tester.js';
+import { CAPTURE_KEY, type CapturedDelivery } from './captures.js';
 
 /** A receiver of recorded calls, with its sessions. */
 export interface Receiver {
   app: INestApplication;
   url: string;
-  /** Sends a delivery as it was recorded, at its time; gives the answer's status. */
-  send(delivery: CapturedDelivery): Promise<number>;
+  /** Sends a delivery as it was recorded, at its time unless told; gives the answer's status. */
+  send(delivery: CapturedDelivery, at?: string): Promise<number>;
+  /** Does all that is due: every event that was sent is in its session then. */
+  drain(): Promise<void>;
+  /** Does all that falls due within days, each time later than before: sessions settle, whatever is missing of them. */
+  settle(): Promise<void>;
   /** The sessions, once every event that was sent is in them. */
   sessions(): Promise<Session[]>;
 }
 
+const TWO_DAYS = 2 * 24 * 3_600_000;
+
 /** Boots the modules on a database, with a clock that follows the deliveries. */
 export async function bootReceiver(
   databaseUrl: string,
-  options: SessionsModuleOptions = {},
+  options: SessionsModuleOptions & SessionsModuleExtras = {},
   more: DynamicModule[] = [],
 ): Promise<Receiver> {
-  const clock = { time: 0, now: () => clock.time };
+  const clock = new TestClock();
   const module = await Test.createTestingModule({
     imports: [
       LivekitWebhookModule.forRoot({ ...CAPTURE_KEY, database: { url: databaseUrl } }),
@@ -43,27 +46,33 @@ export async function bootReceiver(
     .compile();
   const app = module.createNestApplication(new ExpressAdapter(), { logger: false });
   await app.listen(0, '127.0.0.1');
-  const url = await app.getUrl();
+  const tester = new WebhookTester(app, CAPTURE_KEY);
+  let horizon = Date.now();
   return {
     app,
-    url,
-    async send({ receivedAt, path, headers, body }) {
-      clock.time = Date.parse(receivedAt);
-      const sent = headers.filter(([name]) => name !== 'Content-Length');
-      const { status } = await fetch(url + path, { method: 'POST', headers: sent, body });
+    url: await app.getUrl(),
+    async send({ receivedAt, path, headers: recorded, body }, at = receivedAt) {
+      clock.set(at);
+      const isTheirs = (name: string) =>
+        name !== 'Content-Length' && !(name === 'Authorization' && at !== receivedAt);
+      const headers = Object.fromEntries(recorded.filter(([name]) => isTheirs(name)));
+      const { status } = await tester.deliver(body, { headers, path });
       return status;
     },
+    drain: () => tester.drain(),
+    async settle() {
+      await tester.drain();
+      // What is closed in the first round settles in the second.
+      for (const _ of ['closed', 'settled']) {
+        clock.set((horizon += TWO_DAYS));
+        await tester.drain();
+      }
+    },
     async sessions() {
-      await until('every event to be in its session', async () => (await unread(databaseUrl)) === 0);
+      clock.set(Date.now()); // whatever day it was: all is due now, and the leases of the dead are over
+      await tester.drain();
+      await tester.advance(3_600_000); // and what has ended just now settles
       return (await app.get(SessionsService).list({ limit: 200 })).sessions;
     },
   };
-}
-
-async function unread(databaseUrl: string): Promise<number> {
-  const [row] = await sqlQuery<{ unread: number | string }>(
-    databaseUrl,
-    'SELECT count(*) AS unread FROM livekit_events WHERE NOT routed',
-  );
-  return Number(row?.unread);
 }

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
+import { signWebhook } from '../../src/testing/sign-webhook.js';
 
 /** What the hosts of these tests are given, and sign with unless a test says otherwise. */
 export const TEST_KEY = { apiKey: 'APItest', apiSecret: 'the-secret-of-the-tests-0123456789abcdef' };
@@ -12,30 +13,32 @@ export interface TokenChanges {
   hash?: 'sha256' | 'sha384' | 'sha512';
 }
 
-/** Mints the token LiveKit would send with these bytes at this time (`url_notifier.go`), changed as told. */
+/** Mints the token LiveKit would send with these bytes at this time, changed as told. */
 export function mintToken(body: Buffer | string, now: number, changes: TokenChanges = {}): string {
+  const token = signWebhook(body, { ...TEST_KEY, now }).Authorization;
+  return Object.keys(changes).length === 0 ? token : forged(token, changes);
+}
+
+/** The `X-LiveKit-Signature` of these bytes. */
+export const hmacOf = (body: Buffer | string, apiSecret: string = TEST_KEY.apiSecret): string =>
+  signWebhook(body, { ...TEST_KEY, apiSecret, scheme: 'hmac' })['X-LiveKit-Signature'];
+
+/** The SHA-256 of these bytes. */
+export const sha256 = (body: Buffer | string, encoding: 'hex' | 'base64' = 'hex'): string =>
+  createHash('sha256').update(body).digest(encoding);
+
+function forged(token: string, changes: TokenChanges): string {
   const { header, claims, secret = TEST_KEY.apiSecret, hash = 'sha256' } = changes;
-  const seconds = Math.floor(now / 1000);
+  const [head, payload] = token.split('.').map(jsonOf);
   const content = [
-    { alg: 'HS256', typ: 'JWT', ...header },
-    {
-      iss: TEST_KEY.apiKey,
-      exp: seconds + 300,
-      nbf: seconds,
-      iat: seconds,
-      sha256: sha256(body, 'base64'),
-      ...claims,
-    },
+    { ...head, ...header },
+    { ...payload, ...claims },
   ]
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     .join('.');
   return `${content}.${createHmac(hash, secret).update(content).digest('base64url')}`;
 }
 
-/** The `X-LiveKit-Signature` of these bytes. */
-export const hmacOf = (body: Buffer | string, secret: string = TEST_KEY.apiSecret): string =>
-  createHmac('sha256', secret).update(body).digest('hex');
-
-/** The SHA-256 of these bytes. */
-export const sha256 = (body: Buffer | string, encoding: 'hex' | 'base64' = 'hex'): string =>
-  createHash('sha256').update(body).digest(encoding);
+function jsonOf(segment: string, index: number): object {
+  return index < 2 ? (JSON.parse(Buffer.from(segment, 'base64url').toString()) as object) : {};
+}

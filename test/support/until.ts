@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  patience = 10_000,
+  patience = 30_000,
 ): Promise<NonNullable<T>> {
   const deadline = Date.now() + patience;
   for (;;) {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { webhookBody } from '../../src/testing/webhook-body.js';
 
 /** The time of the tests, unless one sets its clock: a whole second, as LiveKit tells. */
 export const NOW = Date.parse('2026-11-23T08:48:48.000Z');
@@ -6,13 +7,17 @@ export const NOW = Date.parse('2026-11-23T08:48:48.000Z');
 /** An event id that nobody has used before. */
 export const newId = (): string => `EV_${randomUUID().slice(0, 12)}`;
 
-/** The body of a webhook, by default of a join; `undefined` leaves a field out. */
+const JOIN = JSON.parse(
+  webhookBody(
+    {
+      event: 'participant_joined',
+      room: { sid: 'RM_test', name: 'call-1' },
+      participant: { sid: 'PA_test', identity: 'caller-1' },
+    },
+    { now: () => NOW },
+  ),
+) as Record<string, unknown>;
+
+/** The body of a join with any fields changed, into what LiveKit would never send too; `undefined` leaves a field out. */
 export const webhook = (fields: Record<string, unknown> = {}): string =>
-  JSON.stringify({
-    event: 'participant_joined',
-    id: newId(),
-    createdAt: String(NOW / 1000),
-    room: { sid: 'RM_test', name: 'call-1' },
-    participant: { sid: 'PA_test', identity: 'caller-1' },
-    ...fields,
-  });
+  JSON.stringify({ ...JOIN, id: newId(), ...fields });

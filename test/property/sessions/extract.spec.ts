@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { factsOf } from '../../../src/sessions/facts/extract.js';
-import { foldRoom } from '../../../src/sessions/facts/fold.js';
+import { foldRoom } from '../../../src/sessions/fold/fold.js';
 import { runs } from './arbitraries.js';
 
 const names = fc.constantFrom(
@@ -76,7 +76,7 @@ it('whatever an event says, its facts can be stored and told', () => {
       ]);
       expect(isUntold(kept)).toBe(false);
       for (const room of rooms) {
-        for (const session of foldRoom(room, connections)) {
+        for (const session of foldRoom({ room, connections, egresses: [] })) {
           const times = [session.beganAt, session.startedAt, session.firstJoinedAt, session.lastLeftAt];
           for (const time of times) expect(() => new Date(time ?? 0).toISOString()).not.toThrow();
         }

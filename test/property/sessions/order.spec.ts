@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { foldRoom } from '../../../src/sessions/facts/fold.js';
+import { foldRoom } from '../../../src/sessions/fold/fold.js';
 import { deliveries, scenarios } from '../../support/captures.js';
 import { eventOf, sessionsOf } from '../../unit/sessions/facts.js';
 import { connectionFacts, roomFacts, runs } from './arbitraries.js';
@@ -29,7 +29,9 @@ describe('the sessions of any room', () => {
     );
     fc.assert(
       fc.property(roomFacts, shuffled, (room, [some, others]) =>
-        expect(foldRoom(room, others)).toEqual(foldRoom(room, some)),
+        expect(foldRoom({ room, connections: others, egresses: [] })).toEqual(
+          foldRoom({ room, connections: some, egresses: [] }),
+        ),
       ),
       runs(500),
     );
@@ -38,7 +40,7 @@ describe('the sessions of any room', () => {
   it('hold every connection that was ever connected once, and all but the last have ended', () => {
     fc.assert(
       fc.property(roomFacts, connections, (room, some) => {
-        const sessions = foldRoom(room, some);
+        const sessions = foldRoom({ room, connections: some, egresses: [] });
         const listed = sessions.flatMap(({ participants }) =>
           participants.flatMap((participant) => participant.connections.map((one) => one.participantSid)),
         );
@@ -53,7 +55,7 @@ describe('the sessions of any room', () => {
   it('begin a second or more after the end of the one before', () => {
     fc.assert(
       fc.property(roomFacts, connections, (room, some) => {
-        const sessions = foldRoom(room, some);
+        const sessions = foldRoom({ room, connections: some, egresses: [] });
         sessions.slice(1).forEach(({ startedAt }, nth) => {
           expect(startedAt as number).toBeGreaterThanOrEqual((sessions[nth]?.endedAt as number) + 1_000);
         });
@@ -65,7 +67,7 @@ describe('the sessions of any room', () => {
   it('have figures that agree with one another', () => {
     fc.assert(
       fc.property(roomFacts, connections, (room, some) => {
-        for (const session of foldRoom(room, some)) {
+        for (const session of foldRoom({ room, connections: some, egresses: [] })) {
           expect(session.durationSeconds ?? 0).toBeGreaterThanOrEqual(0);
           expect(session.peakParticipants).toBeLessThanOrEqual(session.participants.length);
           for (const seconds of Object.values(session.participantSeconds))

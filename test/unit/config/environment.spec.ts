@@ -8,7 +8,9 @@ import { DEFAULT_EVENTS } from '../../../src/livekit-webhook/livekit-events.js';
 type Variables = Record<string, string>;
 
 const PAIR = { LIVEKIT_API_KEY: 'APIkey', LIVEKIT_API_SECRET: 'a-secret' };
+const DAY = 86_400_000;
 const TOKEN = 'sixteen-or-more!';
+const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 
 /** Reads it with a good key pair and readable files. */
 const read = (env: Variables, isTerminal = false): Environment =>
@@ -36,9 +38,13 @@ describe('with nothing but a key pair', () => {
         bodyLimit: 1_048_576,
         clockTolerance: 10_000,
       },
-      database: { url: 'file:./data/voice.sqlite', migrations: 'run' },
-      sessions: {},
+      database: { url: 'file:./data/voice.sqlite', migrations: 'run', poolSize: 10 },
+      role: 'all',
+      deliveries: { engine: { type: 'database' } },
+      retention: { bodies: 30 * DAY, deliveries: 30 * DAY, events: 400 * DAY, sessions: false },
+      sessions: { reconcileInterval: 15_000, settle: 30_000, expectTimeout: 600_000 },
       metrics: {},
+      outlets: {},
       http: { port: 8080, host: '0.0.0.0', adapter: 'express' },
       log: { format: 'json', level: 'log' },
       warnings: [],
@@ -72,8 +78,19 @@ describe('what is set', () => {
       LIVEKIT_WEBHOOK_CLOCK_TOLERANCE: '5m',
       DATABASE_URL: 'postgres://me:pass@db/voice',
       DATABASE_MIGRATIONS: 'check',
-      DELIVERY_ENGINE: 'database',
-      ROLE: 'all',
+      DATABASE_POOL_SIZE: '20',
+      DATABASE_LISTEN_URL: 'postgres://me:pass@server/voice',
+      RETENTION_BODIES: '12h',
+      RETENTION_DELIVERIES: 'none',
+      RETENTION_EVENTS: '1d',
+      RETENTION_SESSIONS: '3650d',
+      DELIVERY_ENGINE: 'bullmq',
+      REDIS_URL: 'redis://redis:6379',
+      ROLE: 'worker',
+      LIVEKIT_URL: 'wss://livekit.example.com',
+      RECONCILE_INTERVAL: '1m',
+      SESSION_SETTLE: '0s',
+      SESSION_EXPECT_TIMEOUT: '1h',
       ADMIN_TOKEN: TOKEN,
       METRICS_TOKEN: `${TOKEN}${TOKEN}`,
       PORT: '0',
@@ -93,9 +110,24 @@ describe('what is set', () => {
         bodyLimit: 2048,
         clockTolerance: 300_000,
       },
-      database: { url: 'postgres://me:pass@db/voice', migrations: 'check' },
-      sessions: { adminToken: TOKEN },
+      database: {
+        url: 'postgres://me:pass@db/voice',
+        migrations: 'check',
+        poolSize: 20,
+        listenUrl: 'postgres://me:pass@server/voice',
+      },
+      role: 'worker',
+      deliveries: { engine: { type: 'bullmq', url: 'redis://redis:6379' } },
+      retention: { bodies: DAY / 2, deliveries: false, events: DAY, sessions: 3650 * DAY },
+      sessions: {
+        adminToken: TOKEN,
+        livekitUrl: 'wss://livekit.example.com',
+        reconcileInterval: 60_000,
+        settle: 0,
+        expectTimeout: 3_600_000,
+      },
       metrics: { token: `${TOKEN}${TOKEN}` },
+      outlets: {},
       http: {
         port: 0,
         host: '::1',
@@ -184,29 +216,32 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['LIVEKIT_WEBHOOK_BODY_LIMIT', 'big', /such as 512kb or 1mb/],
     ['LIVEKIT_WEBHOOK_CLOCK_TOLERANCE', '6m', /from 0s to 5m/],
     ['LIVEKIT_WEBHOOK_CLOCK_TOLERANCE', '10', /such as 500ms, 10s/],
+    ['RECONCILE_INTERVAL', '999ms', /1s/],
     ['LIVEKIT_URL', 'livekit.example.com', /https:\/\/ or http:\/\/ or wss:\/\/ or ws:\/\//],
     ['LIVEKIT_URL', 'ftp://livekit.example.com', /begins with https:\/\//],
     ['RECONCILE_INTERVAL', '15', /such as 500ms/],
     ['SESSION_SETTLE', 'soon', /such as 500ms/],
     ['SESSION_EXPECT_TIMEOUT', '-10m', /such as 500ms/],
-    ['RETENTION_BODIES', '1 month', /such as 500ms/],
-    ['RETENTION_DELIVERIES', 'Infinity', /such as 500ms/],
-    ['RETENTION_EVENTS', '1y', /such as 500ms/],
-    ['RETENTION_SESSIONS', 'none', /such as 500ms/],
+    ['RETENTION_BODIES', '1 month', /such as 30d, or none/],
+    ['RETENTION_DELIVERIES', 'Infinity', /such as 30d, or none/],
+    ['RETENTION_EVENTS', '23h', /from 1d to .*, such as 30d, or none/],
+    ['RETENTION_SESSIONS', 'never', /such as 30d, or none/],
     ['DATABASE_URL', 'mysql://db/voice', /file:.*:memory: or postgres:\/\//],
     ['DATABASE_URL', 'file:', /file:\.\/data/],
     ['DATABASE_MIGRATIONS', 'yes', /one of run, check, none/],
+    ['DATABASE_POOL_SIZE', '1', /a whole number from 2 to 1000/],
+    ['DATABASE_LISTEN_URL', 'postgres://server/voice', /DATABASE_URL is not postgres:.*unset it/],
     ['DELIVERY_ENGINE', 'kafka', /one of database, bullmq, jetstream/],
-    ['DELIVERY_ENGINE', 'bullmq', /bullmq.*not available in this version: unset it/],
-    ['DELIVERY_ENGINE', 'jetstream', /jetstream.*not available in this version: unset it/],
     ['ROLE', 'leader', /one of all, edge, worker/],
-    ['ROLE', 'edge', /edge.*not available in this version: unset it/],
-    ['ROLE', 'worker', /worker.*not available in this version: unset it/],
-    ['OUTLET_JETSTREAM_URL', 'nats://nats', /not available in this version: unset it/],
-    ['OUTLET_REDIS_URL', 'redis://redis', /not available in this version: unset it/],
-    ['OUTLET_WEBHOOK_URL', 'https://example.com', /not available in this version: unset it/],
-    ['OUTLET_WEBHOOK_SECRET', 'a-secret', /not available in this version: unset it/],
-    ['OUTLET_EVENTS', 'session.*', /not available in this version: unset it/],
+    ['ROLE', 'edge', /edge.*SQLite has one process.*DATABASE_URL a PostgreSQL/],
+    ['ROLE', 'worker', /worker.*SQLite has one process/],
+    ['OUTLET_JETSTREAM_URL', 'nats', /nats:\/\/host:4222/],
+    ['OUTLET_JETSTREAM_URL', 'nats://a,wss://b', /nats:\/\/host:4222/],
+    ['OUTLET_REDIS_URL', 'http://redis', /redis:\/\/ or rediss:\/\//],
+    ['OUTLET_WEBHOOK_SECRET', SECRET, /OUTLET_WEBHOOK_URL is not: give both/],
+    ['OUTLET_WEBHOOK_ALLOW', '10.0.0.0/8', /OUTLET_WEBHOOK_URL is not: give both/],
+    ['OUTLET_EVENTS', 'session.*', /there is no outlet: set OUTLET_JETSTREAM_URL, /],
+    ['OUTLET_KAFKA_URL', 'kafka://kafka', /there are OUTLET_JETSTREAM_URL, /],
     ['ADMIN_TOKEN', 'fifteen-letters', /at least 16 printable characters without spaces/],
     ['ADMIN_TOKEN', 'sixteen or more letters', /without spaces/],
     ['METRICS_TOKEN', 'sechzehn-fünfzehn', /printable/],
@@ -233,6 +268,54 @@ describe('a wrong value is refused with its name and the cure', () => {
 
   test('a control character in a value stays on its line', () => {
     expect(problemsOf({ ...PAIR, HOST: 'a\nPORT is fine' })[0]).toMatch(/^HOST is "a\\nPORT is fine", and/);
+  });
+});
+
+describe('outlets', () => {
+  const webhook = { OUTLET_WEBHOOK_URL: 'https://example.com/hook', OUTLET_WEBHOOK_SECRET: SECRET };
+
+  test('are told as the module is', () => {
+    expect(
+      read({
+        ...webhook,
+        OUTLET_WEBHOOK_SECRET: `${SECRET}, ${SECRET}`,
+        OUTLET_WEBHOOK_ALLOW: '10.0.0.0/8,localhost',
+        OUTLET_JETSTREAM_URL: 'nats://me:secret@nats-1:4222,nats://nats-2:4222',
+        OUTLET_REDIS_URL: 'rediss://:secret@redis:6380/1',
+        OUTLET_EVENTS: 'session.settled, livekit.room_*',
+      }).outlets,
+    ).toEqual({
+      jetstream: { url: 'nats://me:secret@nats-1:4222,nats://nats-2:4222' },
+      redis: { url: 'rediss://:secret@redis:6380/1' },
+      webhook: {
+        url: 'https://example.com/hook',
+        secrets: [SECRET, SECRET],
+        allow: ['10.0.0.0/8', 'localhost'],
+      },
+      events: ['session.settled', 'livekit.room_*'],
+    });
+    expect(read(webhook).outlets).toEqual({
+      webhook: { url: 'https://example.com/hook', secrets: [SECRET] },
+    });
+  });
+
+  test.each<[string, string, RegExp]>([
+    ['OUTLET_WEBHOOK_URL', 'example.com', /must be an https:\/\/ URL/],
+    [
+      'OUTLET_WEBHOOK_URL',
+      'http://example.com',
+      /https:\/\/ unless its host is allowed.*OUTLET_WEBHOOK_ALLOW/,
+    ],
+    ['OUTLET_WEBHOOK_URL', 'https://169.254.169.254/', /private or reserved.*OUTLET_WEBHOOK_ALLOW/],
+    ['OUTLET_WEBHOOK_SECRET', '', /OUTLET_WEBHOOK_URL is: give what signs/],
+    ['OUTLET_WEBHOOK_SECRET', 'a-secret', /whsec_ and 24 to 64 bytes in base64/],
+    ['OUTLET_WEBHOOK_SECRET', `${SECRET},whsec_c2hvcnQ=`, /whsec_ and 24 to 64 bytes in base64/],
+    ['OUTLET_WEBHOOK_ALLOW', '10.0.0.0/33', /addresses, ranges/],
+    ['OUTLET_EVENTS', 'session.began', /events such as session\.\*/],
+  ])('%s=%s', (name, value, cure) => {
+    const problems = problemsOf({ ...PAIR, ...webhook, [name]: value });
+    expect(problems).toEqual([expect.stringMatching(cure)]);
+    expect(problems[0]).toMatch(new RegExp(`^${name} `));
   });
 });
 
@@ -272,6 +355,30 @@ describe('TLS', () => {
   });
 });
 
+describe('an engine', () => {
+  const onServer = { DATABASE_URL: 'postgres://db/voice' };
+
+  test('is not for SQLite', () => {
+    expect(problemsOf({ ...PAIR, DELIVERY_ENGINE: 'bullmq', REDIS_URL: 'redis://redis' })).toEqual([
+      expect.stringMatching(
+        /^DELIVERY_ENGINE is bullmq, and SQLite has one process.*DATABASE_URL a PostgreSQL/,
+      ),
+    ]);
+  });
+
+  test.each([
+    ['bullmq', 'REDIS_URL'],
+    ['jetstream', 'NATS_URL'],
+  ])('%s needs %s', (engine, name) => {
+    expect(problemsOf({ ...PAIR, ...onServer, DELIVERY_ENGINE: engine })).toContainEqual(
+      `${name} is not set, and DELIVERY_ENGINE is ${engine}: tell where it is`,
+    );
+    expect(
+      problemsOf({ ...PAIR, ...onServer, DELIVERY_ENGINE: engine, [name]: 'http://me:marker@there' }),
+    ).toEqual([expect.stringMatching(/^(?!.*marker).*must be/)]);
+  });
+});
+
 describe('the message', () => {
   test('tells several problems at once, a line each', () => {
     expect(() =>
@@ -291,10 +398,13 @@ describe('the message', () => {
         LIVEKIT_API_KEYS: 'APIkey:marker-c,marker-d',
         LIVEKIT_URL: 'wss//me:marker-e@livekit',
         DATABASE_URL: 'mysql://root:marker-f@db/voice',
+        DATABASE_LISTEN_URL: 'mysql://root:marker-n@db/voice',
         REDIS_URL: 'redis://:marker-g@redis',
         NATS_URL: 'nats://marker-h@nats',
-        OUTLET_WEBHOOK_SECRET: 'marker-i',
-        OUTLET_REDIS_URL: 'redis://:marker-j@redis',
+        OUTLET_WEBHOOK_SECRET: 'whsec_marker-i',
+        OUTLET_REDIS_URL: 'redis:/:marker-j@redis',
+        OUTLET_JETSTREAM_URL: 'nats//me:marker-n@nats',
+        OUTLET_WEBHOOK_URL: 'http://me:marker-o@example.com',
         ADMIN_TOKEN: 'marker k',
         METRICS_TOKEN: 'marker-l',
         TLS_CERT_FILE: 'cert.pem',
@@ -302,32 +412,27 @@ describe('the message', () => {
       },
       () => false,
     );
-    expect(problems).toHaveLength(10);
+    expect(problems).toHaveLength(13);
     expect(problems.join('\n')).not.toMatch(/marker/);
   });
 });
 
 describe('a warning is given', () => {
-  test('for every variable that has no effect yet', () => {
-    const set = {
-      LIVEKIT_URL: 'wss://livekit.example.com',
-      RECONCILE_INTERVAL: '15s',
-      SESSION_SETTLE: '30s',
-      SESSION_EXPECT_TIMEOUT: '10m',
-      RETENTION_BODIES: '30d',
-      RETENTION_DELIVERIES: '30d',
-      RETENTION_EVENTS: '400d',
-      RETENTION_SESSIONS: '400d',
-    };
-    expect(read(set).warnings).toEqual(
-      Object.keys(set).map((name) => expect.stringMatching(`^${name} .*no effect in this version`)),
-    );
-  });
-
   test('when the issuer is not checked', () => {
     const { warnings } = readEnvironment({ LIVEKIT_API_SECRET: 'a-secret' }, () => true, false);
     expect(warnings).toEqual([expect.stringMatching(/LIVEKIT_API_KEY is not set.*issuer/)]);
   });
+
+  test.each(['a-secret\n', ' a-secret', '"a-secret"'])(
+    'a secret with what was hardly meant: %j',
+    (secret) => {
+      const { warnings, webhook } = read({ LIVEKIT_API_SECRET: secret });
+      expect(warnings).toEqual([
+        expect.stringMatching(/LIVEKIT_API_SECRET begins or ends with white space or a quote/),
+      ]);
+      expect(webhook.keys).toMatchObject([{ apiSecret: secret }]);
+    },
+  );
 
   test('when nothing survives a restart', () => {
     expect(read({ DATABASE_URL: ':memory:' }).warnings).toEqual([expect.stringMatching(/nothing survives/)]);

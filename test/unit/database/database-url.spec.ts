@@ -1,4 +1,4 @@
-import { parseDatabaseUrl } from '../../../src/database/database-url.js';
+import { parseDatabaseUrl, toldUrl } from '../../../src/database/database-url.js';
 
 describe('a database URL', () => {
   test.each([
@@ -14,5 +14,17 @@ describe('a database URL', () => {
 
   test.each(['', 'voice.sqlite', 'file:', 'mysql://db/voice'])('%p is refused with the cure', (url) => {
     expect(() => parseDatabaseUrl(url)).toThrow(/use `file:/);
+  });
+});
+
+describe('a database URL as it is told', () => {
+  test.each([
+    ['postgres://me:topsecret@db:5433/voice?password=topsecret', 'postgres://db:5433/voice'],
+    ['postgresql://me:top@secret@db/voice', 'postgres://db/voice'],
+    ['postgres:///voice?host=/run/postgresql', 'postgres:///voice'],
+    ['postgres://me:topsecret@a host/voice', 'postgres://…'],
+    ['file:./data/voice.sqlite', 'file:./data/voice.sqlite'],
+  ])('%s', (url, told) => {
+    expect(toldUrl(url)).toBe(told);
   });
 });

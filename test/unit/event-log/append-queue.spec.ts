@@ -1,4 +1,4 @@
-import { AppendQueue, type AppendQueueLimits } from '../../../src/event-log/append-queue.js';
+import { AppendQueue, type AppendQueueLimits } from '../../../src/event-log/append/append-queue.js';
 import { AppendQueueFullError, StoreUnavailableError } from '../../../src/event-log/errors.js';
 
 const LIMITS: AppendQueueLimits = { entries: 100, bytes: 1_000, patience: 2_000, batch: 10 };

@@ -1,7 +1,6 @@
 import { AccessToken } from 'livekit-server-sdk';
 import { verifyLivekitToken } from '../../../src/livekit-webhook/signatures/livekit-token.verifier.js';
-import { type CapturedDelivery, deliveries, scenarios } from '../../support/captures.js';
-import { CAPTURE_KEY } from '../../support/receiver.js';
+import { CAPTURE_KEY, type CapturedDelivery, deliveries, scenarios } from '../../support/captures.js';
 import { mintToken, sha256, TEST_KEY } from '../../support/signing.js';
 import { NOW } from '../../support/webhook.js';
 import { signedRequest, signingKey } from './signed-request.js';

@@ -2,6 +2,7 @@ import { LivekitWebhookOptionsError } from '../../../src/livekit-webhook/errors.
 import type { LivekitWebhookModuleOptions } from '../../../src/livekit-webhook/livekit-webhook.options.js';
 import { mountedPaths, resolveSettings } from '../../../src/livekit-webhook/settings.js';
 
+const DAY = 86_400_000;
 const KEY = { apiKey: 'APIkey', apiSecret: 'a-secret-that-must-not-be-told' };
 const PATH = '/voice/livekit/webhooks';
 
@@ -22,7 +23,9 @@ describe('the settings', () => {
   test('have a default for everything but the secret', () => {
     const { keysByPath, ...rest } = settings(KEY);
     expect(rest).toEqual({
-      subscribed: new Set(['room_finished', 'participant_joined', 'participant_left']),
+      events: undefined,
+      deliveries: { drainTimeout: 10_000, engine: { type: 'database' } },
+      retention: { bodies: 30 * DAY, deliveries: 30 * DAY, events: 400 * DAY, sessions: false },
       signatures: new Set(['livekit', 'hmac']),
       bodyLimit: 1_048_576,
       bodyTimeout: 10_000,
@@ -30,6 +33,18 @@ describe('the settings', () => {
       database: { url: 'file:./data/voice.sqlite' },
     });
     expect([...keysByPath.keys()]).toEqual([PATH]);
+  });
+
+  test.each([
+    ['bullmq', 'redis.example.com', 'redis://'],
+    ['bullmq', 'nats://:marker@example.com', 'redis://'],
+    ['jetstream', 'redis://:marker@example.com', 'nats://'],
+    ['jetstream', 'nats://one.example.com,two.example.com', 'nats://'],
+  ] as const)('let no %s be looked for at `%s`', (type, url, scheme) => {
+    const database = { url: 'postgres://localhost/voice' };
+    expect(() => settings({ ...KEY, database, deliveries: { engine: { type, url } } })).toThrow(
+      new RegExp(`^(?!.*marker).*deliveries\\.engine\\.url.*${scheme}`),
+    );
   });
 
   test('join a key with more keys, of which one may stand twice', () => {
@@ -69,7 +84,7 @@ describe('the settings', () => {
     [['room_started'], new Set(['room_started'])],
     [[], new Set()],
   ] as const)('take the events %j', (events, subscribed) => {
-    expect(settings({ ...KEY, events }).subscribed).toEqual(subscribed);
+    expect(settings({ ...KEY, events }).events).toEqual(subscribed);
   });
 
   test.each<[string, LivekitWebhookModuleOptions, RegExp]>([
@@ -129,6 +144,9 @@ describe('the settings', () => {
     ],
     ['signatures', wrong({ signatures: [] }), /must be `\['livekit'\]`, `\['hmac'\]` or both/],
     ['signatures', wrong({ signatures: ['none'] }), /must be `\['livekit'\]`/],
+    ['retention.bodies', wrong({ retention: { bodies: -1 } }), /must be a number of at least 0/],
+    ['retention.sessions', wrong({ retention: { sessions: '30d' } }), /must be a number of at least 0/],
+    ['retention.events', wrong({ retention: { events: DAY - 1 } }), /must be a number of at least 86400000/],
     ['bodyLimit', wrong({ bodyLimit: 0 }), /must be a number of at least 1/],
     ['bodyLimit', wrong({ bodyLimit: Number.NaN }), /must be a number of at least 1/],
     ['bodyLimit', wrong({ bodyLimit: Number.POSITIVE_INFINITY }), /must be a number of at least 1/],

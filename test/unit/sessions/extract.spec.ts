@@ -149,7 +149,11 @@ describe('what is no fact', () => {
   it.each(['order.paid', 'session.started', 'ingress_started', 'agent_job_ended', 'room_moved'])(
     'takes nothing from %s, though it has a room and a participant',
     (name) => {
-      expect(factsIn(name, { room: FULL_ROOM, participant: ANN })).toEqual({ rooms: [], connections: [] });
+      expect(factsIn(name, { room: FULL_ROOM, participant: ANN })).toEqual({
+        rooms: [],
+        connections: [],
+        egresses: [],
+      });
     },
   );
 
@@ -157,7 +161,7 @@ describe('what is no fact', () => {
     'takes nothing from %j',
     (body) => {
       const event = { source: 'default', eventId: 'EV_1', name: 'room_started', occurredAt: AT, body };
-      expect(factsOf(event)).toEqual({ rooms: [], connections: [] });
+      expect(factsOf(event)).toEqual({ rooms: [], connections: [], egresses: [] });
     },
   );
 

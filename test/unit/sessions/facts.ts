@@ -1,7 +1,7 @@
 import { factsOf, type FactSource } from '../../../src/sessions/facts/extract.js';
-import type { ConnectionFact, Facts, RoomFact } from '../../../src/sessions/facts/facts.js';
-import { foldRoom, type SessionFold } from '../../../src/sessions/facts/fold.js';
-import { mergeConnection, mergeRoom } from '../../../src/sessions/facts/merge.js';
+import type { ConnectionFact, RoomFact, RoomFacts } from '../../../src/sessions/facts/facts.js';
+import { foldRoom, type SessionFold } from '../../../src/sessions/fold/fold.js';
+import { merged } from '../../../src/sessions/fact-store.js';
 import type { CapturedDelivery } from '../../support/captures.js';
 
 /** A room of which nothing but its name and the first event's time is known, unless told. */
@@ -11,6 +11,7 @@ export const roomFact = (known: Partial<RoomFact> = {}): RoomFact => ({
   roomName: 'call',
   openedAt: null,
   starts: [],
+  listedAt: null,
   finishes: [],
   description: null,
   seenAt: 0,
@@ -25,6 +26,8 @@ export const connectionFact = (known: Partial<ConnectionFact> = {}): ConnectionF
   identity: 'ann',
   kind: 'standard',
   connected: true,
+  seenAt: null,
+  lastSeenAt: null,
   joinedAt: null,
   leave: null,
   abort: null,
@@ -32,6 +35,34 @@ export const connectionFact = (known: Partial<ConnectionFact> = {}): ConnectionF
   attributes: null,
   ...known,
 });
+
+/** A connection by its sid, from a join to a leave. */
+export const stay = (
+  participantSid: string,
+  joinedAt: number | null,
+  leftAt: number | null,
+  known: Partial<ConnectionFact> = {},
+): ConnectionFact =>
+  connectionFact({
+    participantSid,
+    identity: participantSid,
+    joinedAt,
+    leave:
+      leftAt === null ? null : { at: leftAt, reason: 'CLIENT_INITIATED', eventId: `EV_${participantSid}` },
+    ...known,
+  });
+
+/** The sessions that a room and its connections make, without egresses. */
+export const foldsOf = (room: Partial<RoomFact>, ...connections: ConnectionFact[]): SessionFold[] =>
+  foldRoom({ room: roomFact(room), connections, egresses: [] });
+
+/** The first of them. */
+export const foldOf = (room: Partial<RoomFact>, ...connections: ConnectionFact[]): SessionFold =>
+  foldsOf(room, ...connections)[0] as SessionFold;
+
+/** The connections that a session has. */
+export const sidsOf = (session: SessionFold | undefined): string[] | undefined =>
+  session?.participants.flatMap(({ connections }) => connections.map(({ participantSid }) => participantSid));
 
 /** A captured delivery as the projection reads it. */
 export function eventOf({ body }: Pick<CapturedDelivery, 'body'>): FactSource {
@@ -46,32 +77,11 @@ export function eventOf({ body }: Pick<CapturedDelivery, 'body'>): FactSource {
 }
 
 /** Facts of events, merged one by one in the order that is given. */
-export function mergedFacts(events: readonly FactSource[]): Facts {
-  const rooms = new Map<string, RoomFact>();
-  const connections = new Map<string, ConnectionFact>();
-  for (const facts of events.map((event) => factsOf(event))) {
-    for (const fact of facts.rooms) {
-      const known = rooms.get(fact.roomSid);
-      rooms.set(fact.roomSid, known === undefined ? fact : mergeRoom(known, fact));
-    }
-    for (const fact of facts.connections) {
-      const key = `${fact.roomSid}/${fact.participantSid}`;
-      const known = connections.get(key);
-      connections.set(key, known === undefined ? fact : mergeConnection(known, fact));
-    }
-  }
-  return { rooms: [...rooms.values()], connections: [...connections.values()] };
-}
+export const mergedFacts = (events: readonly FactSource[]): RoomFacts[] =>
+  events.reduce<RoomFacts[]>((known, event) => merged(known, factsOf(event)).after, []);
 
 /** The sessions that events make, by room sid and segment. */
-export function sessionsOf(events: readonly FactSource[]): SessionFold[] {
-  const { rooms, connections } = mergedFacts(events);
-  return rooms
-    .toSorted((a, b) => (a.roomSid < b.roomSid ? -1 : 1))
-    .flatMap((room) =>
-      foldRoom(
-        room,
-        connections.filter(({ roomSid }) => roomSid === room.roomSid),
-      ),
-    );
-}
+export const sessionsOf = (events: readonly FactSource[]): SessionFold[] =>
+  mergedFacts(events)
+    .toSorted((a, b) => (a.room.roomSid < b.room.roomSid ? -1 : 1))
+    .flatMap(foldRoom);

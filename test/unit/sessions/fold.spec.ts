@@ -1,36 +1,11 @@
-import type { ConnectionFact, RoomFact } from '../../../src/sessions/facts/facts.js';
-import { foldRoom, type SessionFold } from '../../../src/sessions/facts/fold.js';
-import { connectionFact, roomFact } from './facts.js';
+import { connectionFact, foldOf, foldsOf, sidsOf, stay } from './facts.js';
 
 const SECOND = 1_000;
 const finish = (at: number, endReason: string | null = null) => ({ at, endReason });
 
-/** A connection by its sid, from a join to a leave. */
-const stay = (
-  participantSid: string,
-  joinedAt: number | null,
-  leftAt: number | null,
-  known: Partial<ConnectionFact> = {},
-): ConnectionFact =>
-  connectionFact({
-    participantSid,
-    identity: participantSid,
-    joinedAt,
-    leave:
-      leftAt === null ? null : { at: leftAt, reason: 'CLIENT_INITIATED', eventId: `EV_${participantSid}` },
-    ...known,
-  });
-
-const fold = (room: Partial<RoomFact>, ...connections: ConnectionFact[]): SessionFold =>
-  foldRoom(roomFact(room), connections)[0] as SessionFold;
-const folds = (room: Partial<RoomFact>, ...connections: ConnectionFact[]): SessionFold[] =>
-  foldRoom(roomFact(room), connections);
-const sids = (session: SessionFold | undefined): string[] | undefined =>
-  session?.participants.flatMap(({ connections }) => connections.map(({ participantSid }) => participantSid));
-
 describe('the state of a session', () => {
   it('is active from the first fact of its room, whatever that is', () => {
-    expect(fold({ seenAt: 7 })).toMatchObject({
+    expect(foldOf({ seenAt: 7 })).toMatchObject({
       state: 'active',
       beganAt: 7,
       startedAt: null,
@@ -39,7 +14,7 @@ describe('the state of a session', () => {
   });
 
   it('is ended by room_finished, with its reason', () => {
-    expect(fold({ openedAt: 5, finishes: [finish(9, 'ROOM_END_API_DELETE')] })).toMatchObject({
+    expect(foldOf({ openedAt: 5, finishes: [finish(9, 'ROOM_END_API_DELETE')] })).toMatchObject({
       state: 'ended',
       startedAt: 5,
       endedAt: 9,
@@ -52,69 +27,69 @@ describe('the segments of a room sid', () => {
   const finishes = [finish(10 * SECOND)];
 
   it('are one more when a join lies a second or more after the end', () => {
-    const [first, second, third] = folds(
+    const [first, second, third] = foldsOf(
       { openedAt: 1, finishes },
       stay('PA_1', 2 * SECOND, 9 * SECOND),
       stay('PA_2', 11 * SECOND, 15 * SECOND),
     );
     expect(first).toMatchObject({ segment: 0, state: 'ended', startedAt: 1, endedAt: 10 * SECOND });
     expect(second).toMatchObject({ segment: 1, state: 'active', startedAt: 11 * SECOND, endedAt: null });
-    expect([sids(first), sids(second), third]).toEqual([['PA_1'], ['PA_2'], undefined]);
+    expect([sidsOf(first), sidsOf(second), third]).toEqual([['PA_1'], ['PA_2'], undefined]);
   });
 
   it('are one more when a room_started lies a second or more after the end', () => {
-    expect(folds({ starts: [1, 11 * SECOND], finishes })).toHaveLength(2);
+    expect(foldsOf({ starts: [1, 11 * SECOND], finishes })).toHaveLength(2);
   });
 
   it('stay one when a join or a start lies less than a second after the end', () => {
     const late = 11 * SECOND - 1;
-    expect(folds({ starts: [late], finishes }, stay('PA_1', late, null))).toHaveLength(1);
+    expect(foldsOf({ starts: [late], finishes }, stay('PA_1', late, null))).toHaveLength(1);
   });
 
   it('take an end that is told again for the same end', () => {
-    const [first, second] = folds({ starts: [1], finishes: [...finishes, finish(20 * SECOND)] });
+    const [first, second] = foldsOf({ starts: [1], finishes: [...finishes, finish(20 * SECOND)] });
     expect(first?.endedAt).toBe(10 * SECOND);
     expect(second).toBeUndefined();
   });
 
   it('end each by the first end after it began', () => {
     const ends = [10, 20, 21, 30].map((at) => finish(at * SECOND));
-    const sessions = folds({ starts: [1, 15 * SECOND, 25 * SECOND], finishes: ends });
+    const sessions = foldsOf({ starts: [1, 15 * SECOND, 25 * SECOND], finishes: ends });
     expect(sessions.map(({ endedAt }) => endedAt)).toEqual([10, 20, 30].map((at) => at * SECOND));
   });
 
   it('end by an end that is told for the very second in which they began', () => {
-    const sessions = folds({ starts: [1, 15 * SECOND], finishes: [...finishes, finish(15 * SECOND)] });
+    const sessions = foldsOf({ starts: [1, 15 * SECOND], finishes: [...finishes, finish(15 * SECOND)] });
     expect(sessions.map(({ endedAt }) => endedAt)).toEqual([10 * SECOND, 15 * SECOND]);
   });
 
   it('end by an end that seems to come before the join that began them, told in whole seconds', () => {
     const again = stay('PA_1', 15 * SECOND + 700, 15 * SECOND);
-    const sessions = folds({ finishes: [...finishes, finish(15 * SECOND)] }, again);
+    const sessions = foldsOf({ finishes: [...finishes, finish(15 * SECOND)] }, again);
     expect(sessions.map(({ endedAt }) => endedAt)).toEqual([10 * SECOND, 15 * SECOND]);
   });
 
   it('hold a connection whose join is not known by its leave, else in the first', () => {
-    const [first, second] = folds(
+    const [first, second] = foldsOf(
       { starts: [1, 15 * SECOND], finishes },
       stay('PA_1', null, 18 * SECOND),
       stay('PA_2', null, null),
     );
-    expect([sids(first), sids(second)]).toEqual([['PA_2'], ['PA_1']]);
+    expect([sidsOf(first), sidsOf(second)]).toEqual([['PA_2'], ['PA_1']]);
   });
 
   it('hold a connection where it joined, though it left after the end', () => {
-    const [first, second] = folds(
+    const [first, second] = foldsOf(
       { starts: [1, 15 * SECOND], finishes },
       stay('PA_1', 2 * SECOND, 16 * SECOND),
     );
-    expect([sids(first), sids(second)]).toEqual([['PA_1'], []]);
+    expect([sidsOf(first), sidsOf(second)]).toEqual([['PA_1'], []]);
   });
 });
 
 describe('the times of a session', () => {
   it('run from the first join to the last leave', () => {
-    expect(fold({}, stay('PA_1', 1_601, 5_000), stay('PA_2', 1_435, 6_000))).toMatchObject({
+    expect(foldOf({}, stay('PA_1', 1_601, 5_000), stay('PA_2', 1_435, 6_000))).toMatchObject({
       firstJoinedAt: 1_435,
       lastLeftAt: 6_000,
       durationSeconds: 4.565,
@@ -122,7 +97,7 @@ describe('the times of a session', () => {
   });
 
   it('have no last leave while somebody who counts is connected', () => {
-    expect(fold({}, stay('PA_1', 1_000, 5_000), stay('PA_2', 2_000, null))).toMatchObject({
+    expect(foldOf({}, stay('PA_1', 1_000, 5_000), stay('PA_2', 2_000, null))).toMatchObject({
       firstJoinedAt: 1_000,
       lastLeftAt: null,
       durationSeconds: null,
@@ -132,21 +107,21 @@ describe('the times of a session', () => {
 
   it('have no last leave while somebody is connected who is known by a track alone', () => {
     const tracks = stay('PA_2', null, null, { kind: null });
-    expect(fold({}, stay('PA_1', 1_000, 5_000), tracks)).toMatchObject({
+    expect(foldOf({}, stay('PA_1', 1_000, 5_000), tracks)).toMatchObject({
       lastLeftAt: null,
       activeParticipants: 1,
     });
   });
 
   it('take the leave of somebody whose join is not known for the last', () => {
-    expect(fold({}, stay('PA_1', 1_000, 5_000), stay('PA_2', null, 8_000))).toMatchObject({
+    expect(foldOf({}, stay('PA_1', 1_000, 5_000), stay('PA_2', null, 8_000))).toMatchObject({
       lastLeftAt: 8_000,
       durationSeconds: 7,
     });
   });
 
   it('are not known when nobody joined', () => {
-    expect(fold({ finishes: [finish(9)] })).toMatchObject({
+    expect(foldOf({ finishes: [finish(9)] })).toMatchObject({
       firstJoinedAt: null,
       lastLeftAt: null,
       durationSeconds: null,
@@ -155,7 +130,7 @@ describe('the times of a session', () => {
   });
 
   it('bound a stay whose leave was lost by the end of the room, and say so', () => {
-    const session = fold(
+    const session = foldOf(
       { finishes: [finish(9_000)] },
       stay('PA_1', 1_000, 5_000),
       stay('PA_2', 2_000, null),
@@ -165,13 +140,17 @@ describe('the times of a session', () => {
       durationSeconds: 8,
       participantSeconds: { standard: 4 + 7, agent: 0, sip: 0 },
       activeParticipants: 0,
-      inferred: ['lastLeftAt'],
+      inferred: ['leftAt', 'lastLeftAt', 'durationSeconds', 'participantSeconds', 'peakParticipants'],
     });
-    expect(session.participants[1]?.connections[0]).toMatchObject({ leftAt: null, reason: null });
+    expect(session.participants[1]?.connections[0]).toMatchObject({
+      leftAt: 9_000,
+      reason: null,
+      inferred: ['leftAt'],
+    });
   });
 
   it('let no leave come before its join, for leaves are told in whole seconds', () => {
-    const session = fold({}, stay('PA_1', 5_700, 5_000));
+    const session = foldOf({}, stay('PA_1', 5_700, 5_000));
     expect(session).toMatchObject({ lastLeftAt: 5_700, durationSeconds: 0, peakParticipants: 1 });
     expect(session.participants[0]?.connections[0]?.leftAt).toBe(5_700);
   });
@@ -180,7 +159,7 @@ describe('the times of a session', () => {
 describe('who counts', () => {
   it('sums the seconds of ended connections by kind; one that lasts does not count yet', () => {
     expect(
-      fold(
+      foldOf(
         {},
         stay('PA_1', 1_000, 2_500),
         stay('PA_2', 3_000, 4_000),
@@ -192,7 +171,7 @@ describe('who counts', () => {
   });
 
   it.each(['egress', 'ingress'])('lists %s, and counts it nowhere', (kind) => {
-    expect(fold({}, stay('PA_1', 1, null, { kind }))).toMatchObject({
+    expect(foldOf({}, stay('PA_1', 1, null, { kind }))).toMatchObject({
       participants: [{ kind }],
       firstJoinedAt: null,
       lastLeftAt: null,
@@ -204,12 +183,12 @@ describe('who counts', () => {
   });
 
   it.each([null, 'connector', 'bridge', 'hologram'])('counts the kind %p as standard', (kind) => {
-    expect(fold({}, stay('PA_1', 0, 1_000, { kind })).participantSeconds.standard).toBe(1);
+    expect(foldOf({}, stay('PA_1', 0, 1_000, { kind })).participantSeconds.standard).toBe(1);
   });
 
   it('neither lists nor counts an attempt that never became a connection', () => {
     const abort = { at: 5, reason: 'SIGNAL_CLOSE', eventId: 'EV_1' };
-    expect(fold({}, connectionFact({ connected: false, abort }))).toMatchObject({
+    expect(foldOf({}, connectionFact({ connected: false, abort }))).toMatchObject({
       participants: [],
       firstJoinedAt: null,
       peakParticipants: 0,
@@ -220,7 +199,7 @@ describe('who counts', () => {
 
 describe('the peak', () => {
   it('is the most identities that were connected at once', () => {
-    const session = fold(
+    const session = foldOf(
       {},
       stay('PA_1', 0, 10),
       stay('PA_2', 5, 20),
@@ -232,18 +211,18 @@ describe('the peak', () => {
 
   it('takes two connections of one identity for one', () => {
     const twice = [stay('PA_1', 0, 10, { identity: 'ann' }), stay('PA_2', 5, 20, { identity: 'ann' })];
-    expect(fold({}, ...twice).peakParticipants).toBe(1);
-    expect(fold({}, ...twice, stay('PA_3', 12, 13)).peakParticipants).toBe(2);
+    expect(foldOf({}, ...twice).peakParticipants).toBe(1);
+    expect(foldOf({}, ...twice, stay('PA_3', 12, 13)).peakParticipants).toBe(2);
   });
 
   it('lets who leaves at an instant be gone when another comes at it', () => {
-    expect(fold({}, stay('PA_1', 0, 10), stay('PA_2', 10, 20)).peakParticipants).toBe(1);
+    expect(foldOf({}, stay('PA_1', 0, 10), stay('PA_2', 10, 20)).peakParticipants).toBe(1);
   });
 });
 
 describe('the participants', () => {
   it('stand in the order of their first joins, then by identity; their connections by join, then sid', () => {
-    const { participants } = fold(
+    const { participants } = foldOf(
       {},
       stay('PA_9', 5, 6, { identity: 'bob' }),
       stay('PA_4', 9, 10, { identity: 'ann' }),
@@ -262,7 +241,7 @@ describe('the participants', () => {
   });
 
   const sipCall = (attributes: Record<string, string>) =>
-    fold(
+    foldOf(
       {},
       stay('PA_1', 0, 1, {
         kind: 'sip',

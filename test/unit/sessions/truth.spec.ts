@@ -1,4 +1,4 @@
-import type { FoldedConnection } from '../../../src/sessions/facts/participants.js';
+import type { FoldedConnection } from '../../../src/sessions/fold/participants.js';
 import { deliveries, scenarios, truth } from '../../support/captures.js';
 import { eventOf, sessionsOf } from './facts.js';
 

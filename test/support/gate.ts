@@ -1,0 +1,12 @@
+/** Something to wait for that a test opens. */
+export interface Gate {
+  opened: Promise<void>;
+  open(): void;
+}
+
+/** A gate that is shut. */
+export function gate(): Gate {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}

@@ -1,0 +1,106 @@
+import type { DynamicModule, INestApplication, Provider } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { CLOCK, type Clock } from '../../src/event-log/clock.js';
+import { EventStore } from '../../src/database/event-store.js';
+import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
+import { Reconciler } from '../../src/sessions/reconciliation/reconciler.js';
+import {
+  type AddedEvent,
+  type ReconciliationRound,
+  Reconciliations,
+} from '../../src/sessions/reconciliation/reconciliations.js';
+import type { Session } from '../../src/sessions/session.js';
+import { SessionsModule } from '../../src/sessions/sessions.module.js';
+import type { SessionsModuleOptions } from '../../src/sessions/sessions.options.js';
+import { SessionsService } from '../../src/sessions/sessions.service.js';
+import { TestClock } from '../../src/testing/test-clock.js';
+import { WebhookTester } from '../../src/testing/webhook-tester.js';
+import { CAPTURE_KEY } from './captures.js';
+import type { LivekitStandIn } from './livekit-stand-in.js';
+import { RecordingLogger } from './recording-logger.js';
+import { until } from './until.js';
+
+/** Longer than any test: rounds are done when a test says so. */
+const NEVER = 24 * 3_600_000;
+
+/** An application that asks a stand-in of LiveKit. */
+export interface ReconciledHost {
+  app: INestApplication;
+  clock: TestClock;
+  tester: WebhookTester;
+  logger: RecordingLogger;
+  /** Every round that was done. */
+  rounds: ReconciliationRound[];
+  /** Does a round, and has what it added in the sessions. */
+  round(): Promise<AddedEvent[]>;
+  /** The newest session of an id; undefined: there is none. */
+  session(sessionId: string): Promise<Session | undefined>;
+  /** How many reconciled events the log has. */
+  countReconciled(): Promise<number>;
+}
+
+/** What the application has beside our modules. */
+export interface HostParts extends SessionsModuleOptions {
+  imports?: DynamicModule[];
+  providers?: Provider[];
+  /** Another than a test's own, which stands still. */
+  useClock?: Clock;
+  /** Whether rounds are done by themselves. */
+  isLeft?: boolean;
+}
+
+/** Boots it on a database; its first round, of nothing, is over. */
+export async function bootReconciled(
+  databaseUrl: string,
+  standIn: LivekitStandIn,
+  { imports = [], providers = [], useClock, isLeft = false, ...options }: HostParts = {},
+): Promise<ReconciledHost> {
+  const clock = new TestClock();
+  const logger = new RecordingLogger();
+  const module = await Test.createTestingModule({
+    imports: [
+      LivekitWebhookModule.forRoot({ ...CAPTURE_KEY, database: { url: databaseUrl } }),
+      SessionsModule.forRoot({ livekitUrl: standIn.url, reconcileInterval: NEVER, ...options }),
+      ...imports,
+    ],
+    providers,
+  })
+    .overrideProvider(CLOCK)
+    .useValue(useClock ?? clock)
+    .setLogger(logger)
+    .compile();
+  const app = module.createNestApplication();
+  const rounds: ReconciliationRound[] = [];
+  app.get(Reconciliations).observe((round) => rounds.push(round));
+  await app.listen(0, '127.0.0.1');
+  if (!isLeft) await until('the first round', () => rounds.length > 0);
+  const tester = new WebhookTester(app, CAPTURE_KEY);
+  return {
+    app,
+    clock,
+    tester,
+    logger,
+    rounds,
+    async round() {
+      await tester.drain();
+      const done = await app.get(Reconciler).reconcileNow();
+      await tester.drain();
+      return done.flatMap(({ added }) => added);
+    },
+    async session(sessionId) {
+      await tester.drain();
+      const [newest] = await app.get(SessionsService).find(sessionId);
+      return newest;
+    },
+    async countReconciled() {
+      const [row] = await app
+        .get(EventStore)
+        .read((manager) =>
+          manager.query<{ count: number | string }[]>(
+            "SELECT count(*) AS count FROM livekit_events WHERE kind = 'reconciled'",
+          ),
+        );
+      return Number(row?.count);
+    },
+  };
+}

@@ -1,0 +1,193 @@
+import type { ConnectionFact, RoomFact } from '../../../src/sessions/facts/facts.js';
+import { mergeConnection, mergeRoom } from '../../../src/sessions/facts/merge.js';
+import { foldRoom, type SessionFold } from '../../../src/sessions/fold/fold.js';
+import { connectionFact, foldOf, foldsOf, roomFact, sidsOf, stay } from './facts.js';
+
+const SECOND = 1_000;
+const DEPARTURE_TIMEOUT = 2 * SECOND;
+
+const ROOM = {
+  openedAt: 0,
+  description: { at: 0, eventId: 'EV_0', room: { departureTimeout: 2, emptyTimeout: 4 } },
+};
+
+const folds = (room: Partial<RoomFact>, ...connections: ConnectionFact[]) =>
+  foldsOf({ ...ROOM, ...room }, ...connections);
+const fold = (room: Partial<RoomFact>, ...connections: ConnectionFact[]) =>
+  foldOf({ ...ROOM, ...room }, ...connections);
+const connectionIn = (session: SessionFold, sid: string) =>
+  session.participants
+    .flatMap(({ connections }) => connections)
+    .find(({ participantSid }) => participantSid === sid);
+
+const told = (at: number) => ({ at, endReason: null });
+const presumed = (at: number) => ({ at, endReason: null, inferred: 'empty' as const });
+const gone = (at: number) => ({ at, endReason: null, inferred: 'gone' as const });
+
+describe('a room that is found empty', () => {
+  it('closes when the departure time-out is over', () => {
+    expect(fold({}, stay('PA_1', 1, 5 * SECOND)).closesAt).toBe(5 * SECOND + DEPARTURE_TIMEOUT);
+  });
+
+  it('closes no sooner than anything is told of it, so that its end can stand', () => {
+    const agent = stay('PA_2', 1, 8 * SECOND, { kind: 'agent' }); // LiveKit closed it out a moment late
+    const { closesAt } = fold({}, stay('PA_1', 1, 5 * SECOND), agent);
+    expect(closesAt).toBe(8 * SECOND);
+    const finishes = [presumed(closesAt as number)];
+    expect(fold({ finishes }, stay('PA_1', 1, 5 * SECOND), agent)).toMatchObject({
+      state: 'ended',
+      endedAt: 8 * SECOND,
+      closesAt: null,
+      inferred: ['endedAt'],
+    });
+  });
+
+  it('is open again when it turns out that somebody was there, though they came before that end', () => {
+    const finishes = [presumed(4 * SECOND)];
+    expect(fold({ finishes })).toMatchObject({ state: 'ended', endedAt: 4 * SECOND });
+    expect(fold({ finishes }, stay('PA_1', SECOND, null))).toMatchObject({
+      state: 'active',
+      closesAt: null,
+      activeParticipants: 1,
+    });
+  });
+
+  it('ends when it does by what is known now, not by what was known when it was found so', () => {
+    const finishes = [presumed(10 * SECOND)];
+    expect(fold({ finishes }, stay('PA_1', 1, 5 * SECOND)).endedAt).toBe(5 * SECOND + DEPARTURE_TIMEOUT);
+    expect(fold({ finishes }, stay('PA_1', 1, 9 * SECOND))).toMatchObject({ state: 'active' });
+  });
+
+  it('is not, where whoever was there was replaced by a connection that has left', () => {
+    const twice = [
+      stay('PA_1', SECOND, null, { identity: 'ann' }),
+      stay('PA_2', 2_700, 5 * SECOND, { identity: 'ann' }),
+    ];
+    const session = fold({}, ...twice);
+    expect(session).toMatchObject({
+      closesAt: 5 * SECOND + DEPARTURE_TIMEOUT,
+      activeParticipants: 0,
+      lastLeftAt: 5 * SECOND,
+    });
+    expect(connectionIn(session, 'PA_1')).toMatchObject({
+      leftAt: 2_700,
+      reason: null,
+      inferred: ['leftAt'],
+    });
+  });
+});
+
+describe('the end that LiveKit told when it was asked', () => {
+  it('stands whoever had joined before', () => {
+    const session = fold({ finishes: [gone(9 * SECOND)] }, stay('PA_1', SECOND, null));
+    expect(session).toMatchObject({ state: 'ended', endedAt: 9 * SECOND });
+  });
+
+  it('is refuted by a join after it, within the same second too', () => {
+    const session = fold({ finishes: [gone(9_200)] }, stay('PA_1', 9_700, null));
+    expect(session).toMatchObject({ state: 'active' });
+  });
+});
+
+describe('a connection known by its tracks alone', () => {
+  const tracks = (sid: string, seenAt: number, known: Partial<ConnectionFact> = {}) =>
+    stay(sid, null, null, { kind: null, seenAt, lastSeenAt: seenAt, ...known });
+
+  it('is of no known kind, counts as standard, and makes doubtful whatever it counts in', () => {
+    const session = fold({}, tracks('PA_1', SECOND));
+    expect(session.participants[0]).toMatchObject({ kind: null, sip: null });
+    expect(session).toMatchObject({ activeParticipants: 1, peakParticipants: 1 });
+    expect(session.inferred).toEqual([
+      'joinedAt',
+      'firstJoinedAt',
+      'participantSeconds',
+      'peakParticipants',
+      'activeParticipants',
+    ]);
+  });
+
+  it('is not taken for replaced by another that may have come before it, in the same second', () => {
+    const ann = { identity: 'ann' };
+    const session = fold(
+      { finishes: [told(9 * SECOND)] },
+      stay('PA_1', 2_400, 2 * SECOND, ann),
+      tracks('PA_2', 2 * SECOND, ann),
+    );
+    expect(connectionIn(session, 'PA_2')).toMatchObject({
+      leftAt: 9 * SECOND,
+      inferred: ['joinedAt', 'leftAt'],
+    });
+  });
+
+  it('belongs to the session that was open when it was seen, though that began with a join later in this second', () => {
+    const [first, second] = folds(
+      { finishes: [told(10 * SECOND)] },
+      stay('PA_1', 15_700, null),
+      tracks('PA_2', 15 * SECOND),
+    );
+    expect([sidsOf(first), sidsOf(second)]).toEqual([[], ['PA_2', 'PA_1']]);
+  });
+});
+
+describe('what is doubted', () => {
+  it('is when a room was opened again, where only a join tells', () => {
+    const finishes = [told(10 * SECOND)];
+    const join = stay('PA_1', 15_700, null);
+    expect(folds({ finishes }, join)[1]).toMatchObject({ startedAt: 15_700, inferred: ['startedAt'] });
+    expect(folds({ finishes, starts: [15 * SECOND] }, join)[1]).toMatchObject({
+      startedAt: 15 * SECOND,
+      inferred: [],
+    });
+  });
+
+  it('is the last leave where an end is inferred that somebody may have outstayed', () => {
+    const agents = [stay('PA_2', 1, 7 * SECOND, { kind: 'agent' }), stay('PA_3', 1, null, { kind: 'agent' })];
+    const session = fold({ finishes: [presumed(7 * SECOND)] }, stay('PA_1', 1, 5 * SECOND), ...agents);
+    expect(session).toMatchObject({ endedAt: 7 * SECOND, lastLeftAt: 7 * SECOND });
+    expect(session.inferred).toEqual(expect.arrayContaining(['endedAt', 'lastLeftAt', 'durationSeconds']));
+  });
+
+  it('is not the last leave where somebody is told to have left as late as the room was closed', () => {
+    const session = fold(
+      { finishes: [told(7 * SECOND)] },
+      stay('PA_1', 1, 7 * SECOND),
+      stay('PA_2', 1, null),
+    );
+    expect(session).toMatchObject({ lastLeftAt: 7 * SECOND });
+    expect(session.inferred).toEqual(['leftAt', 'participantSeconds', 'peakParticipants']);
+  });
+});
+
+describe('what is inferred twice', () => {
+  const inferredLeave = (at: number) => ({
+    at,
+    reason: null,
+    eventId: `reconciled:${at}`,
+    inferred: true as const,
+  });
+
+  it('is a leave that was refuted in between: the later one', () => {
+    const merged = mergeConnection(
+      connectionFact({ joinedAt: 1, lastSeenAt: 5_000, leave: inferredLeave(9_000) }),
+      connectionFact({ joinedAt: 1, leave: inferredLeave(3_000) }),
+    );
+    expect(fold({}, merged).participants[0]?.connections[0]).toMatchObject({ leftAt: 9_000 });
+  });
+
+  it('is an end that was refuted in between: the later one', () => {
+    const merged = mergeRoom(roomFact({ finishes: [gone(9_000)] }), roomFact({ finishes: [gone(3_000)] }));
+    const back = stay('PA_1', 5_000, null);
+    expect(foldRoom({ room: merged, connections: [back], egresses: [] })[0]).toMatchObject({
+      endedAt: 9_000,
+    });
+  });
+
+  it('loses against what a webhook tells, whenever that was', () => {
+    const told_ = { at: 12_000, reason: 'CLIENT_INITIATED', eventId: 'EV_1' };
+    const merged = mergeConnection(
+      connectionFact({ leave: inferredLeave(3_000) }),
+      connectionFact({ leave: told_ }),
+    );
+    expect(merged.leave).toEqual(told_);
+  });
+});

@@ -1,0 +1,36 @@
+import { foldRoom } from '../../../src/sessions/fold/fold.js';
+import type { SessionRow } from '../../../src/sessions/session-row.js';
+import { toSession } from '../../../src/sessions/to-session.js';
+import { connectionFact, roomFact } from './facts.js';
+
+const ROW: SessionRow = {
+  sessionId: 'call',
+  state: 'settled',
+  disposition: 'completed',
+  dispositionSource: 'rules',
+  metadata: {},
+  unmatched: null,
+  settlesAt: null,
+  revision: 1,
+};
+
+const inferredIn = (finish: object, row: Partial<SessionRow> = {}): string[] => {
+  const leave = { at: 5_000, reason: 'CLIENT_INITIATED', eventId: 'EV_1' };
+  const [fold] = foldRoom({
+    room: roomFact({ openedAt: 1_000, finishes: [{ at: 60_000, endReason: null, ...finish }] }),
+    connections: [connectionFact({ joinedAt: 2_000, leave })],
+    egresses: [],
+  });
+  return toSession(fold as never, { ...ROW, ...row }).inferred;
+};
+
+describe('the disposition of a session', () => {
+  it('is as sure as its end, which may tell that the room was deleted', () => {
+    expect(inferredIn({})).toEqual([]);
+    expect(inferredIn({ inferred: 'gone' })).toEqual(['endedAt', 'disposition']);
+  });
+
+  it.each(['host', 'option'] as const)('is not doubted where the %s has said it', (dispositionSource) => {
+    expect(inferredIn({ inferred: 'gone' }, { dispositionSource })).toEqual(['endedAt']);
+  });
+});
