@@ -1,13 +1,14 @@
 import type { INestApplication } from '@nestjs/common';
-import { AccessToken } from 'livekit-server-sdk';
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { createApplication } from '../../src/application.js';
 import { readEnvironment } from '../../src/config/environment.js';
 import type { Session } from '../../src/sessions/session.js';
+import { signWebhook } from '../../src/testing/sign-webhook.js';
 import { deliveries } from '../support/captures.js';
-import { type FreshDatabase, freshDatabase } from '../support/database.js';
+import { type FreshDatabase, emptyDatabase } from '../support/database.js';
+import { LivekitStandIn } from '../support/livekit-stand-in.js';
+import { OutletReceiver } from '../support/outlet-receiver.js';
 import { RecordingLogger } from '../support/recording-logger.js';
 import { until } from '../support/until.js';
 
@@ -37,12 +38,9 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
     url = await app.getUrl();
   };
 
-  const post = async (body: string, secret = SECRET): Promise<number> => {
-    const { status } = await fetch(`${url}/voice/livekit/webhooks`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/webhook+json', authorization: await sign(body, secret) },
-      body,
-    });
+  const post = async (body: string, apiSecret = SECRET): Promise<number> => {
+    const headers = signWebhook(body, { apiKey: KEY, apiSecret });
+    const { status } = await fetch(`${url}/voice/livekit/webhooks`, { method: 'POST', headers, body });
     return status;
   };
 
@@ -56,7 +54,7 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
   };
 
   beforeEach(async () => {
-    database = await freshDatabase();
+    database = await emptyDatabase();
   });
 
   afterEach(async () => {
@@ -79,6 +77,41 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
     });
   });
 
+  test('asks LiveKit what its webhooks have missed', async () => {
+    const standIn = await LivekitStandIn.start({ apiKey: KEY, apiSecret: SECRET });
+    const since = Date.now() - 60_000;
+    const times = { creationTime: String(Math.floor(since / 1_000)), creationTimeMs: String(since) };
+    standIn.rooms.set('call-1', { sid: 'RM_1', name: 'call-1', ...times });
+    standIn.participants.set('call-1', [
+      { sid: 'PA_1', identity: 'caller', state: 'ACTIVE', joinedAtMs: String(since) },
+    ]);
+    await boot({ LIVEKIT_URL: standIn.url.replace('http', 'ws'), RECONCILE_INTERVAL: '1s' });
+    const session = await until('the caller to be in a session', async () => {
+      const { text } = await get('/voice/sessions/call-1', { authorization: `Bearer ${ADMIN_TOKEN}` });
+      const { sessions = [] } = JSON.parse(text) as { sessions?: Session[] };
+      return sessions.find(({ activeParticipants }) => activeParticipants === 1);
+    });
+    expect(session).toMatchObject({ sessionId: 'call-1', firstJoinedAt: new Date(since).toISOString() });
+    expect((await get('/metrics')).text).toContain(
+      'livekit_reconciliation_repairs_total{project="default",fact="participant_joined"} 1',
+    );
+    await standIn.stop();
+  });
+
+  test('publishes what it is told to', async () => {
+    const receiver = await OutletReceiver.listen();
+    await boot({
+      OUTLET_WEBHOOK_URL: receiver.url,
+      OUTLET_WEBHOOK_SECRET: receiver.secret,
+      OUTLET_WEBHOOK_ALLOW: '127.0.0.0/8',
+      OUTLET_EVENTS: 'session.started',
+    });
+    for (const { body } of deliveries('two-party-call')) expect(await post(body)).toBe(200);
+    await until('an event to be published', () => receiver.received.length > 0);
+    expect(receiver.events()).toMatchObject([{ type: 'session.started', subject: 'call-1001' }]);
+    await receiver.close();
+  });
+
   test('tells its health', async () => {
     await boot();
     for (const path of ['/health', '/health/live', '/health/ready']) {
@@ -90,13 +123,13 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
 
   test('counts, and tells its counts in both formats', async () => {
     await boot();
-    const [started, joined] = deliveries('two-party-call');
+    const [started, , joined] = deliveries('two-party-call'); // an agent alone would not keep the room open
     await post(started?.body ?? '');
     await post(joined?.body ?? '');
     await post(joined?.body ?? '');
     await post(joined?.body ?? '', 'another secret that nobody knows');
-    await until('the agent to be in the session', async () =>
-      (await get('/metrics')).text.includes('livekit_participants_active{kind="agent"} 1'),
+    await until('the caller to be in the session', async () =>
+      (await get('/metrics')).text.includes('livekit_participants_active{kind="standard"} 1'),
     );
     const { type, text } = await get('/metrics');
     expect(type).toMatch(/^text\/plain/);
@@ -109,6 +142,8 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
       'livekit_webhook_receive_seconds_count{outcome="accepted"} 1',
       'livekit_webhook_lag_seconds_count{event="participant_joined"} 2',
       'livekit_sessions_active 1',
+      'livekit_sessions_unmatched 0',
+      'livekit_session_events_total{event="session.started"} 1',
     ]) {
       expect(text).toContain(line);
     }
@@ -183,9 +218,3 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
     expect(status).toBe(200);
   });
 });
-
-async function sign(body: string, secret: string): Promise<string> {
-  const token = new AccessToken(KEY, secret, { ttl: 300 });
-  token.sha256 = createHash('sha256').update(body).digest('base64');
-  return token.toJwt();
-}

@@ -15,7 +15,8 @@ export interface CallBody {
   participant?: { sid: string; identity: string; joinedAtMs: string; disconnectReason?: string };
 }
 
-type Random = (below: number) => number;
+/** Gives whole numbers from 0 to `below`, which is left out. */
+export type Random = (below: number) => number;
 
 const NAMES = ['Caller', 'Support agent', 'Zoë "Z" O\'Brien', '山田太郎', 'Ünïcødé 🎧', 'back\\slash'];
 const REASONS = ['CLIENT_INITIATED', 'PARTICIPANT_REMOVED', 'ROOM_DELETED', 'CONNECTION_TIMEOUT'];
@@ -58,6 +59,13 @@ export function callEvents(random: Random): () => CallEvent {
     return left.shift() as CallEvent;
   };
 }
+
+/** The webhooks of many calls at once, some of them twice. */
+export const callsAtOnce = (random: Random, calls: number): CallEvent[] =>
+  interleave(
+    random,
+    Array.from({ length: calls }, () => makeCall(random)),
+  ).flatMap((event) => (random(7) === 0 ? [event, event] : [event]));
 
 /** The webhooks of calls that run at the same time: each call's in their order, one call's between another's. */
 export function interleave(random: Random, calls: readonly CallEvent[][]): CallEvent[] {

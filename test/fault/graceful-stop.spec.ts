@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
 import { type FreshDatabase, freshDatabase, onPostgres } from '../support/database.js';
+import { DELIVERY_ENGINES, PrivateServer } from '../support/private-server.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
 import { auditSessions, auditStore } from './audit.js';
@@ -11,6 +12,7 @@ const onSqlite = onPostgres ? describe.skip : describe;
 
 let database: FreshDatabase;
 let application: ApplicationProcess;
+let server: PrivateServer | undefined;
 let sender: Sender;
 
 beforeAll(buildApplication, 120_000);
@@ -23,29 +25,37 @@ beforeEach(async () => {
 afterEach(async () => {
   sender.close();
   await killApplications();
+  await server?.remove();
+  server = undefined;
   await database.drop();
 });
 
-test('told to stop under load, it answers honestly to the end, and keeps what it answered 200', async () => {
-  application = await ApplicationProcess.start(database.url);
-  const load = new Load(sender, callEvents(seededRandom(1)), 32);
-  try {
-    await until('acknowledgements', () => sender.acknowledged.length >= 300);
-    const before = sender.answers.length;
-    expect(await application.stop()).toEqual({ code: 0, signal: null });
-    expect(sender.answers.length).toBeGreaterThan(before);
-  } finally {
-    await load.stop();
-  }
-  const told = new Set(sender.answers.map(({ status, word }) => `${status} ${word}`));
-  expect([...told].filter((answer) => !['200 accepted', '503 unavailable'].includes(answer))).toEqual([]);
-  expect(await auditStore(database.url, sender)).toEqual({ lost: [], doubled: [], foreign: [] });
+test.each(DELIVERY_ENGINES)(
+  'told to stop under load with deliveries over %s, it answers honestly to the end, and keeps what it answered 200',
+  async (engine) => {
+    server = await PrivateServer.startFor(engine);
+    application = await ApplicationProcess.start(database.url, server?.env);
+    const load = new Load(sender, callEvents(seededRandom(1)), 32);
+    try {
+      await until('acknowledgements', () => sender.acknowledged.length >= 300);
+      const before = sender.answers.length;
+      expect(await application.stop()).toEqual({ code: 0, signal: null });
+      expect(sender.answers.length).toBeGreaterThan(before);
+      expect(application.log).not.toMatch(/still running|did not stop/);
+    } finally {
+      await load.stop();
+    }
+    const told = new Set(sender.answers.map(({ status, word }) => `${status} ${word}`));
+    expect([...told].filter((answer) => !['200 accepted', '503 unavailable'].includes(answer))).toEqual([]);
+    expect(await auditStore(database.url, sender)).toEqual({ lost: [], doubled: [], foreign: [] });
 
-  application = await ApplicationProcess.start(database.url);
-  await sender.sendAll(sender.unacknowledged, 8);
-  expect(sender.unacknowledged).toEqual([]);
-  await auditSessions(application, database.url);
-});
+    application = await ApplicationProcess.start(database.url, server?.env);
+    expect(application.log).not.toContain('left running');
+    await sender.sendAll(sender.unacknowledged, 8);
+    expect(sender.unacknowledged).toEqual([]);
+    await auditSessions(application, database.url);
+  },
+);
 
 onSqlite('on an SQLite file', () => {
   test('a second process refuses to start, and tells the cure', async () => {

@@ -3,7 +3,8 @@ import { ApplicationProcess, buildApplication, killApplications } from '../suppo
 import { freshDatabase, onPostgres } from '../support/database.js';
 import { seededRandom } from '../support/random.js';
 import { auditSessions, auditStore } from './audit.js';
-import { type CallEvent, interleave, makeCall } from './calls.js';
+import { callsAtOnce, type Random } from './calls.js';
+import { AT_ONCE, killWhileItStarts, sendUntilKilled } from './kills.js';
 import { Sender } from './sender.js';
 
 const ROUNDS = process.env['TEST_LONG'] === '1' ? 100 : 10;
@@ -11,9 +12,6 @@ const ROUNDS = process.env['TEST_LONG'] === '1' ? 100 : 10;
 const ROUNDS_PER_STORE = 10;
 const SEED = Number(process.env['TEST_SEED'] ?? randomInt(2 ** 31));
 const CALLS = 40;
-const AT_ONCE = 24;
-
-type Random = (below: number) => number;
 
 interface Tally {
   acknowledged: number;
@@ -41,7 +39,7 @@ test(
     }
     expect(total).toMatchObject({ lost: 0, doubled: 0 });
   },
-  ROUNDS * 20_000,
+  ROUNDS * 40_000,
 );
 
 async function liveAndDie(random: Random, total: Tally): Promise<void> {
@@ -65,7 +63,7 @@ async function liveAndDie(random: Random, total: Tally): Promise<void> {
     await start();
     for (let round = 0; round < ROUNDS_PER_STORE; round += 1) {
       const before = sender.acknowledged.length;
-      let load = newLoad(random);
+      let load = callsAtOnce(random, CALLS);
       for (let kill = random(5) === 0 ? 2 : 1; kill > 0; kill -= 1) {
         await sendUntilKilled(application!, sender, load, random);
         total.kills += 1;
@@ -86,38 +84,4 @@ async function liveAndDie(random: Random, total: Tally): Promise<void> {
     await killApplications();
     await database.drop();
   }
-}
-
-/** The webhooks of many calls at once, some of them twice. */
-const newLoad = (random: Random): CallEvent[] =>
-  interleave(
-    random,
-    Array.from({ length: CALLS }, () => makeCall(random)),
-  ).flatMap((event) => (random(7) === 0 ? [event, event] : [event]));
-
-async function sendUntilKilled(
-  application: ApplicationProcess,
-  sender: Sender,
-  load: readonly CallEvent[],
-  random: Random,
-): Promise<void> {
-  const enough = random(load.length);
-  const moment = random(10);
-  let answered = 0;
-  const kill = () => setTimeout(() => void application.kill(), moment);
-  sender.onAnswer = () => {
-    answered += 1;
-    if (answered === enough) kill();
-  };
-  if (enough === 0) kill();
-  await sender.sendAll(load, AT_ONCE);
-  await application.exited;
-  sender.onAnswer = () => undefined;
-}
-
-async function killWhileItStarts(application: ApplicationProcess, moment: number): Promise<void> {
-  const timer = setTimeout(() => void application.kill(), moment);
-  await application.listening.catch(() => undefined);
-  clearTimeout(timer);
-  await application.kill();
 }

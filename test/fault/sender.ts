@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { mintToken } from '../support/signing.js';
+import { until } from '../support/until.js';
 import type { CallEvent } from './calls.js';
 
 /** What came back for a webhook. */
@@ -52,6 +53,18 @@ export class Sender {
       for (let event = queue.shift(); event !== undefined; event = queue.shift()) await this.send(event);
     };
     await Promise.all(Array.from({ length: atOnce }, work));
+  }
+
+  /** Sends what was not answered 200, again and again until all of it is. */
+  async sendWhatIsLeft(): Promise<void> {
+    await until(
+      'what was refused to be taken',
+      async () => {
+        await this.sendAll(this.unacknowledged, 8);
+        return this.unacknowledged.length === 0;
+      },
+      60_000,
+    );
   }
 
   /** Sends an event; resolves with its answer, or with nothing when the connection broke. */

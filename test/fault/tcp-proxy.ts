@@ -9,30 +9,50 @@ export type Trouble =
   /** Nothing breaks and nothing arrives, on old connections and new ones. */
   | 'freeze'
   /** As `freeze`, and when it is over the client's connections are gone, and the server has not heard of it. */
-  | 'part';
+  | 'part'
+  /** What is sent arrives, and no answer does. */
+  | 'mute';
+
+/** Each of them, as it is told of a server: for `test.each`. */
+export const TROUBLES: [told: string, trouble: Trouble][] = [
+  ['is gone', 'refuse'],
+  ['is behind a network that breaks every connection', 'drop'],
+  ['hangs', 'freeze'],
+  ['never hears of our leaving', 'part'],
+];
 
 interface Link {
   client: Socket;
   server: Socket;
 }
 
-/** A TCP proxy that can be told to fail. */
+/** A TCP proxy that can be told to fail, to be slow, and to lead elsewhere. */
 export class TcpProxy {
   private trouble: Trouble | undefined;
+  private delay = 0;
   private readonly links = new Set<Link>();
   /** Connections whose client is gone, and of which the server does not know. */
   private readonly orphans = new Set<Socket>();
   private readonly listener: Server = createServer((client) => this.accept(client));
   private port = 0;
 
-  private constructor(private readonly target: { host: string; port: number }) {}
+  private constructor(private target: { host: string; port: number }) {}
 
   /** Listens in front of the server of a URL. */
   static async before(url: string): Promise<TcpProxy> {
-    const { hostname, port } = new URL(url);
-    const proxy = new TcpProxy({ host: hostname, port: Number(port || 5432) });
+    const proxy = new TcpProxy(addressOf(url));
     await proxy.listen();
     return proxy;
+  }
+
+  /** Leads new connections to the server of another URL. */
+  leadTo(url: string): void {
+    this.target = addressOf(url);
+  }
+
+  /** Keeps whatever goes either way for so long from now on, milliseconds. */
+  slowDown(delay: number): void {
+    this.delay = delay;
   }
 
   /** The URL of what is behind, by way of this proxy. */
@@ -46,8 +66,8 @@ export class TcpProxy {
   /** Fails from now on, until mended. */
   async fail(trouble: Trouble): Promise<void> {
     this.trouble = trouble;
-    if (trouble === 'freeze' || trouble === 'part') {
-      for (const { client, server } of this.links) [client, server].forEach((socket) => socket.pause());
+    if (trouble === 'freeze' || trouble === 'part' || trouble === 'mute') {
+      for (const link of this.links) this.hold(link);
       return;
     }
     const closed =
@@ -85,13 +105,13 @@ export class TcpProxy {
     const server = connect(this.target);
     const link = { client, server };
     this.links.add(link);
-    if (this.trouble !== undefined) [client, server].forEach((socket) => socket.pause());
+    if (this.trouble !== undefined) this.hold(link);
     for (const [from, to] of [
       [client, server],
       [server, client],
     ] as const) {
       from.on('error', () => undefined);
-      from.on('data', (chunk) => to.write(chunk));
+      from.on('data', (chunk) => this.pass(chunk, to));
     }
     client.on('close', () => {
       this.links.delete(link);
@@ -101,6 +121,16 @@ export class TcpProxy {
       this.links.delete(link);
       client.destroy();
     });
+  }
+
+  private hold({ client, server }: Link): void {
+    server.pause();
+    if (this.trouble !== 'mute') client.pause();
+  }
+
+  private pass(chunk: Buffer, to: Socket): void {
+    if (this.delay === 0) return void to.write(chunk);
+    setTimeout(() => to.write(chunk), this.delay);
   }
 
   private orphan(): void {
@@ -115,3 +145,8 @@ export class TcpProxy {
     for (const { client, server } of this.links) [client, server].forEach((socket) => socket.destroy());
   }
 }
+
+const addressOf = (url: string): { host: string; port: number } => {
+  const { hostname, port } = new URL(url);
+  return { host: hostname, port: Number(port || 5432) };
+};

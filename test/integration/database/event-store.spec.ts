@@ -1,7 +1,11 @@
+import type { EntityManager } from 'typeorm';
 import { SessionEntity } from '../../../src/database/entities/session.entity.js';
 import { DatabaseConfigurationError, DatabaseInUseError } from '../../../src/database/errors.js';
 import { EventStore } from '../../../src/database/event-store.js';
-import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+
+const onSqlite = onPostgres ? test.skip : test;
+const onServer = onPostgres ? test : test.skip;
 
 describe('the event store', () => {
   let database: FreshDatabase;
@@ -18,7 +22,7 @@ describe('the event store', () => {
     ).map(({ sha256 }) => sha256);
 
   beforeEach(async () => {
-    database = await freshDatabase();
+    database = await emptyDatabase();
     store = await EventStore.open({ url: database.url });
   });
 
@@ -51,12 +55,126 @@ describe('the event store', () => {
     expect(await kept()).toEqual(['00', '02', '04', '06', '08', '10', '12', '14', '16', '18']);
   });
 
+  onSqlite(
+    'tells nobody of a transaction that shares a commit with others before it is committed',
+    async () => {
+      let isFirstTold = false;
+      let seen: unknown = null;
+      const first = store.transaction((manager) => manager.query(quarantine('1')));
+      const second = store.transaction(async (manager) => {
+        await manager.query(quarantine('2'));
+        seen = [isFirstTold, await kept()];
+      });
+      await Promise.all([first.then(() => (isFirstTold = true)), second]);
+      expect(seen).toEqual([false, []]);
+      expect(await kept()).toEqual(['1', '2']);
+    },
+  );
+
+  onSqlite(
+    'a transaction that only its commit refuses takes none with it that shares the commit',
+    async () => {
+      await sqlQuery(database.url, 'CREATE TABLE parents (id integer PRIMARY KEY)');
+      await sqlQuery(
+        database.url,
+        'CREATE TABLE children (parent integer REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)',
+      );
+      const outcomes = await Promise.allSettled(
+        [quarantine('1'), 'INSERT INTO children VALUES (7)', quarantine('2')].map((statement) =>
+          store.transaction((manager) => manager.query(statement)),
+        ),
+      );
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(await kept()).toEqual(['1', '2']);
+    },
+  );
+
+  onSqlite('lets an append that comes meanwhile go first', async () => {
+    const order: string[] = [];
+    const write = (name: string) => async (manager: EntityManager) => {
+      await manager.query(quarantine(name));
+      order.push(name);
+    };
+    const others = ['1', '2', '3', '4', '5'].map((name) => store.write(write(name)));
+    const append = new Promise((resolve) => setImmediate(resolve)).then(() =>
+      store.write(write('append'), 'append'),
+    );
+    await Promise.all([...others, append]);
+    expect(order.at(-1)).toBe('5');
+  });
+
   test('goes on after a statement that failed', async () => {
     await expect(
       store.transaction((manager) => manager.query('INSERT INTO nowhere VALUES (1)')),
     ).rejects.toThrow();
     await store.transaction((manager) => manager.query(quarantine('after')));
     expect(await kept()).toEqual(['after']);
+  });
+
+  const lock = (n: number) => `SELECT pg_advisory_xact_lock(${n})`;
+
+  onServer('begins writes anew that end in a deadlock, or in a failure to serialise', async () => {
+    let begun = 0;
+    let arrive: () => void;
+    const both = new Promise<void>((resolve) => (arrive = resolve));
+    const crosswise = (name: string, first: number, second: number) =>
+      store.write(async (manager) => {
+        await manager.query(lock(first));
+        if (++begun === 2) arrive();
+        await both;
+        await manager.query(lock(second));
+        await manager.query(quarantine(name));
+      });
+    await Promise.all([crosswise('1', 1, 2), crosswise('2', 2, 1)]);
+    expect(begun).toBe(3);
+    let failures = 0;
+    await store.write(async (manager) => {
+      await manager.query(quarantine('3'));
+      if (++failures < 5) await manager.query("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$");
+    });
+    expect(await kept()).toEqual(['1', '2', '3']);
+  });
+
+  onServer(
+    'depends on nothing that the database or its role have set, and changes nothing of a session',
+    async () => {
+      const name = new URL(database.url).pathname.slice(1);
+      for (const setting of [
+        "default_transaction_isolation = 'serializable'",
+        'synchronous_commit = off',
+        'idle_in_transaction_session_timeout = 0',
+      ]) {
+        await sqlQuery(database.url, `ALTER DATABASE ${name} SET ${setting}`);
+      }
+      const settings = `SELECT current_setting('transaction_isolation') AS isolation,
+      current_setting('synchronous_commit') AS durable, current_setting('idle_in_transaction_session_timeout') AS idle`;
+      const another = await EventStore.open({ url: database.url, poolSize: 2 });
+      try {
+        const ours = [{ isolation: 'read committed', durable: 'on', idle: '10s' }];
+        expect(await another.write((manager) => manager.query(settings))).toEqual(ours);
+        expect(await another.transaction((manager) => manager.query(settings))).toEqual(ours);
+        expect(await another.read((manager) => manager.query(settings))).toEqual([
+          { isolation: 'serializable', durable: 'off', idle: '0' },
+        ]);
+        const held = await sqlQuery(
+          database.url,
+          `SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+         WHERE l.locktype = 'advisory' AND a.datname = current_database()`,
+        );
+        expect(held).toEqual([]);
+      } finally {
+        await another.close();
+      }
+    },
+  );
+
+  onServer('leaves a server that only reads, for one that its address leads to by then', async () => {
+    const write = () => store.write((manager) => manager.query(quarantine('1')));
+    // What a session was told when it began, it goes by until it ends.
+    await store.read((manager) => manager.query('SET default_transaction_read_only = on'));
+    await expect(write()).rejects.toThrow(/read-only/);
+    await write();
+    expect(await kept()).toEqual(['1']);
   });
 
   test('readers see what is committed, and nothing else', async () => {
@@ -94,8 +212,6 @@ describe('the event store', () => {
     expect(row).toMatchObject({ beganAt: 1_795_423_728_435, endedAt: null, revision: 1 });
   });
 
-  const onSqlite = onPostgres ? test.skip : test;
-
   onSqlite('refuses writes on the connection that reads', async () => {
     await expect(store.read((manager) => manager.query(quarantine('stray')))).rejects.toThrow(/readonly/);
   });
@@ -109,6 +225,20 @@ describe('the event store', () => {
   onSqlite('refuses a file that is in use, and names PostgreSQL as the cure', async () => {
     await expect(EventStore.open({ url: database.url })).rejects.toThrow(DatabaseInUseError);
     await expect(EventStore.open({ url: database.url })).rejects.toThrow(/postgres:\/\//);
+  });
+
+  onSqlite('refuses a folder that it can not write to, and names it', async () => {
+    const file = database.url.slice('file:'.length);
+    const open = EventStore.open({ url: `file:${file}/voice.sqlite` }); // a file is no folder
+    await expect(open).rejects.toThrow(DatabaseConfigurationError);
+    await expect(open).rejects.toThrow(file);
+  });
+
+  test.each([
+    ['file:./elsewhere.sqlite', 'postgres://server/voice'],
+    ['postgres://server/voice', 'file:./elsewhere.sqlite'],
+  ])('refuses to store in %s and to listen at %s', async (url, listenUrl) => {
+    await expect(EventStore.open({ url, listenUrl })).rejects.toThrow(/`database.listenUrl`/);
   });
 
   test('refuses a URL that it does not understand, without telling it', async () => {

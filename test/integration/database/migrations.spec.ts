@@ -1,8 +1,18 @@
-import { DataSource } from 'typeorm';
+import pg from 'pg';
+import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { createDataSource } from '../../../src/database/data-source.js';
 import { PendingMigrationsError } from '../../../src/database/errors.js';
 import { EventStore } from '../../../src/database/event-store.js';
-import { type FreshDatabase, freshDatabase, onPostgres } from '../../support/database.js';
+import { migrations } from '../../../src/database/migrations/index.js';
+import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { until } from '../../support/until.js';
+
+const onServer = onPostgres ? test : test.skip;
+
+/** What a release that does not know of it never notices: statements name their columns, and none names an index. */
+const isAddition = (sql: string): boolean =>
+  /^(CREATE INDEX|DROP INDEX|UPDATE) /.test(sql) ||
+  /^ALTER TABLE \w+ ADD COLUMN \w+ \w+( NOT NULL DEFAULT \S+)?$/.test(sql);
 
 describe('migrations', () => {
   let database: FreshDatabase;
@@ -15,7 +25,7 @@ describe('migrations', () => {
   };
 
   beforeEach(async () => {
-    database = await freshDatabase();
+    database = await emptyDatabase();
   });
 
   afterEach(async () => {
@@ -44,14 +54,97 @@ describe('migrations', () => {
       Array.from({ length: starts }, () => EventStore.open({ url: database.url, poolSize: 2 })),
     );
     for (const store of stores) await store.close();
+    const ran = await sqlQuery<{ name: string }>(
+      database.url,
+      'SELECT name FROM livekit_migrations ORDER BY id',
+    );
+    expect(ran.map(({ name }) => name)).toEqual(migrations.map((one) => new one().name));
+  });
+
+  onServer('wait for whoever runs them, and do not wait for one that is gone', async () => {
+    const holder = new pg.Client({ connectionString: database.url });
+    holder.on('error', () => undefined);
+    await holder.connect();
+    await holder.query('BEGIN');
+    const { rows } = await holder.query(
+      'SELECT pg_advisory_xact_lock(1819047784, 1), pg_backend_pid() AS pid',
+    );
+    const opening = EventStore.open({ url: database.url });
+    await until('it to ask for the lock', async () => {
+      const asking = await sqlQuery(
+        database.url,
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_try_advisory_xact_lock%' AND pid <> pg_backend_pid()`,
+      );
+      return asking.length > 0;
+    });
+    expect(await sqlQuery(database.url, "SELECT to_regclass('livekit_events') AS events")).toEqual([
+      { events: null },
+    ]);
+    await sqlQuery(database.url, 'SELECT pg_terminate_backend(?)', [(rows[0] as { pid: number }).pid]);
+    await (await opening).close();
+  });
+
+  class Next9999999999999 implements MigrationInterface {
+    readonly name = 'Next9999999999999';
+
+    async up(runner: QueryRunner): Promise<void> {
+      await runner.query('ALTER TABLE livekit_events ADD COLUMN next text');
+    }
+
+    down = async (): Promise<void> => undefined;
+  }
+
+  onServer('give way to those who use a table for long, and get it when it is free', async () => {
+    const running = await EventStore.open({ url: database.url });
+    const user = new pg.Client({ connectionString: database.url });
+    await user.connect();
+    await user.query('BEGIN');
+    await user.query('SELECT count(*) FROM livekit_events');
+    const opening = EventStore.open({ url: database.url, entityMigrations: [Next9999999999999] });
+    const waiting = async () =>
+      (
+        await sqlQuery(
+          database.url,
+          "SELECT 1 FROM pg_locks WHERE relation = 'livekit_events'::regclass AND NOT granted",
+        )
+      ).length > 0;
+    for (const _ of [1, 2]) {
+      await until('it to wait for the table', waiting);
+      // Behind a wait for the whole table everybody would wait.
+      await running.write((manager) => manager.query('SELECT 1 FROM livekit_events'));
+      await until('it to give way', async () => !(await waiting()));
+    }
+    await user.query('COMMIT');
+    await user.end();
+    for (const store of [await opening, running]) await store.close();
+    expect(await sqlQuery(database.url, 'SELECT next FROM livekit_events')).toEqual([]);
+  });
+
+  test('only add: who knows the schema of the release before goes on', async () => {
     const dataSource = await connect();
-    expect(await dataSource.showMigrations()).toBe(false);
+    const runner = dataSource.createQueryRunner();
+    const query = runner.query.bind(runner);
+    const statements: string[] = [];
+    runner.query = ((sql: string, ...others: []) => {
+      statements.push(sql.replaceAll(/\s+/g, ' ').trim());
+      return query(sql, ...others);
+    }) as typeof query;
+    for (const Migration of migrations) await new Migration().up(runner);
+    await runner.release();
+    const made = new Set<string>();
+    const breaking = statements.filter((sql) => {
+      const [, table = ''] = /(?:CREATE TABLE|ALTER TABLE|UPDATE|INDEX \w+ ON) (\w+)/.exec(sql) ?? [];
+      if (sql.startsWith('CREATE TABLE')) made.add(table);
+      const isOfNewTable = made.has(table) && !sql.startsWith('ALTER');
+      return !isAddition(sql) && !isOfNewTable;
+    });
+    expect(breaking).toEqual([]);
   });
 
   test('are only checked when asked so, and a schema that is behind is refused with the cure', async () => {
     const open = () => EventStore.open({ url: database.url, migrations: 'check' });
     await expect(open()).rejects.toThrow(PendingMigrationsError);
-    await expect(open()).rejects.toThrow(/migration:run/);
+    await expect(open()).rejects.toThrow(/livekit-webhooks migrate/);
     await (await EventStore.open({ url: database.url })).close();
     await (await open()).close();
   });

@@ -1,10 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { EventEmitter2, EventEmitterModule, OnEvent } from '@nestjs/event-emitter';
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
-import { type CapturedDelivery, deliveries } from '../../support/captures.js';
+import { CAPTURE_KEY, type CapturedDelivery, deliveries } from '../../support/captures.js';
 import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 import { ADAPTERS, bootHost, type Host, type HostShape } from '../../support/host.js';
-import { CAPTURE_KEY } from '../../support/receiver.js';
 import { until } from '../../support/until.js';
 import { newId, webhook } from '../../support/webhook.js';
 
@@ -135,7 +134,7 @@ describe.each(ADAPTERS)('the event bus on %s', (adapter) => {
   test("gives LiveKit's event, decoded, with its bytes beside it", async () => {
     await boot({ webhooks: CAPTURE_KEY });
     const join = deliveries('sip-caller').find(({ body }) => body.includes('sip.callID')) as CapturedDelivery;
-    host.clock.time = Date.parse(join.receivedAt);
+    host.clock.set(join.receivedAt);
     const headers = Object.fromEntries(join.headers.filter(([name]) => name !== 'Content-Length'));
     expect((await host.deliver(join.body, { headers: { authorization: null, ...headers } })).status).toBe(
       200,
@@ -147,7 +146,7 @@ describe.each(ADAPTERS)('the event bus on %s', (adapter) => {
     expect(event?.participant.identity).toBe(sent.participant.identity);
     expect(event?.participant.attributes).toEqual(sent.participant.attributes);
     expect(event?.createdAt).toBe(BigInt(sent.createdAt));
-    expect(event?.receivedAt).toBe(host.clock.time);
+    expect(event?.receivedAt).toBe(host.clock.now());
     expect(event?.raw.toString()).toBe(join.body);
   });
 
@@ -162,7 +161,7 @@ describe.each(ADAPTERS)('the event bus on %s', (adapter) => {
     }
     await heard(3);
     await until('three failures in the log', () => {
-      const said = host.logger.of('LivekitWebhook').join('\n');
+      const said = host.logger.of('EventBus').join('\n');
       return ['participant_joined', 'room_finished'].every(
         (name) => said.split(`a listener of livekit.${name} failed`).length === 4,
       );
@@ -178,7 +177,7 @@ describe.each(ADAPTERS)('the event bus on %s', (adapter) => {
     );
     await host.deliver(webhook());
     await heard(1);
-    expect(host.logger.of('LivekitWebhook').join('\n')).toContain(`event ${id}`);
+    expect(host.logger.of('EventBus').join('\n')).toContain(`event ${id}`);
   });
 
   test('a host without an event emitter boots, and receives', async () => {

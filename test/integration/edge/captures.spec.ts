@@ -1,8 +1,7 @@
-import { type CapturedDelivery, deliveries, scenarios } from '../../support/captures.js';
+import { CAPTURE_KEY, type CapturedDelivery, deliveries, scenarios } from '../../support/captures.js';
 import { ADAPTERS, bootHost, EVERYTHING, type Host, type HostShape, Public } from '../../support/host.js';
 import { seededRandom } from '../../support/random.js';
 import { RawConnection } from '../../support/raw-http.js';
-import { CAPTURE_KEY } from '../../support/receiver.js';
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
@@ -44,7 +43,7 @@ describe.each(ADAPTERS)("a real server's deliveries on %s", (adapter) => {
     test.each(scenarios())('%s is accepted, each event once', async (scenario) => {
       const seen = new Set<string>();
       for (const delivery of deliveries(scenario)) {
-        host.clock.time = Date.parse(delivery.receivedAt);
+        host.clock.set(delivery.receivedAt);
         const { id } = JSON.parse(delivery.body) as { id: string };
         const status = seen.has(id) ? 'duplicate' : 'accepted';
         expect(await send(asSent(delivery))).toEqual([200, JSON.stringify({ status })]);
@@ -83,7 +82,7 @@ describe.each(ADAPTERS)("a real server's deliveries on %s", (adapter) => {
       async (scenario) => {
         const random = seededRandom(scenario.length);
         for (const delivery of deliveries(scenario)) {
-          host.clock.time = Date.parse(delivery.receivedAt);
+          host.clock.set(delivery.receivedAt);
           const sent = asSent(delivery);
           const { length } = sent.body;
           const tokenLength = tokenOf(sent).length;
@@ -101,7 +100,7 @@ describe.each(ADAPTERS)("a real server's deliveries on %s", (adapter) => {
 
     test("a token's last character is refused in every spelling but its own", async () => {
       const [delivery] = deliveries('two-party-call') as [CapturedDelivery];
-      host.clock.time = Date.parse(delivery.receivedAt);
+      host.clock.set(delivery.receivedAt);
       const sent = asSent(delivery);
       const last = tokenOf(sent).length - 1;
       const others = [...BASE64URL].filter((character) => character !== tokenOf(sent)[last]);

@@ -98,7 +98,7 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
       outcome: 'host_refused',
       detail: expect.stringContaining('interceptor'),
     });
-  }, 20_000);
+  }, 60_000);
 
   test('an interceptor that fails after us changes nothing: the answer has been given', async () => {
     await boot({ interceptor: new ThrowsAfter() });

@@ -1,7 +1,8 @@
+import { EventStore } from '../../../src/database/event-store.js';
 import { bytes } from '../../../src/database/sql.js';
 import { ADAPTERS, bootHost, EVERYTHING, type Host, type HostShape } from '../../support/host.js';
 import { hmacOf, sha256 } from '../../support/signing.js';
-import { newId, webhook } from '../../support/webhook.js';
+import { newId, NOW, webhook } from '../../support/webhook.js';
 
 const SHAPES: [string, HostShape][] = [
   ['on its own', {}],
@@ -77,6 +78,23 @@ describe.each(ADAPTERS)('the answers on %s', (adapter) => {
       expect(kept?.reason).toBe('conflict');
       expect(bytes(kept?.raw as Buffer).toString()).toBe(other);
       expect(host.receipts().at(-1)).toMatchObject({ outcome: 'conflict', id });
+    });
+
+    test('an event at or below the dedup floor is too old, and not stored', async () => {
+      const floor = NOW - 3_600_000;
+      await host.app
+        .get(EventStore)
+        .write((manager) =>
+          manager.query(
+            `INSERT INTO livekit_floors (source, occurred_at) VALUES ('default', ${floor}) ON CONFLICT (source) DO NOTHING`,
+          ),
+        );
+      const id = newId();
+      const { status, text } = await host.deliver(webhook({ id, createdAt: String(floor / 1000) }));
+      expect([status, text]).toEqual([200, '{"status":"too_old"}']);
+      expect(await eventsOf(id)).toEqual([]);
+      expect(host.receipts().at(-1)).toMatchObject({ outcome: 'too_old', id });
+      expect(host.logger.lines.at(-1)?.level).toBe('warn');
     });
 
     test.each([

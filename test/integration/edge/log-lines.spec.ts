@@ -1,7 +1,6 @@
-import { deliveries, scenarios } from '../../support/captures.js';
+import { CAPTURE_KEY, deliveries, scenarios } from '../../support/captures.js';
 import { ADAPTERS, bootHost, type Host, HostAuthGuard, type HostShape } from '../../support/host.js';
 import { rawRequest } from '../../support/raw-http.js';
-import { CAPTURE_KEY } from '../../support/receiver.js';
 import { hmacOf, mintToken, TEST_KEY } from '../../support/signing.js';
 import { newId, NOW, webhook } from '../../support/webhook.js';
 
@@ -34,7 +33,7 @@ describe.each(ADAPTERS)('the log on %s', (adapter) => {
   };
   const tokens: string[] = [];
   const deliver = (body: string, how?: Parameters<Host['deliver']>[1]) => {
-    tokens.push(mintToken(body, host.clock.time, how?.token), hmacOf(body));
+    tokens.push(mintToken(body, host.clock.now(), how?.token), hmacOf(body));
     return host.deliver(body, how);
   };
   const expectNothingPrivate = () => {
@@ -157,7 +156,7 @@ describe.each(ADAPTERS)('the log on %s', (adapter) => {
     await boot({ webhooks: CAPTURE_KEY });
     const secrets = new Set<string>([CAPTURE_KEY.apiSecret]);
     for (const { receivedAt, headers, body } of scenarios().flatMap(deliveries)) {
-      host.clock.time = Date.parse(receivedAt);
+      host.clock.set(receivedAt);
       const token = Object.fromEntries(headers)['Authorization'] ?? '';
       expect((await host.deliver(body, { headers: { authorization: token } })).status).toBe(200);
       const { room = {}, participant = {} } = JSON.parse(body);

@@ -1,15 +1,15 @@
-import { EventStore } from '../../../src/database/event-store.js';
 import { bytes } from '../../../src/database/sql.js';
-import { EventLog } from '../../../src/event-log/event-log.js';
+import type { EventLog } from '../../../src/event-log/event-log.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
 import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
+import { openEventLog } from '../../support/event-log.js';
 import { newEvent } from '../../support/events.js';
 
 describe('the event log', () => {
   let database: FreshDatabase;
   let log: EventLog;
 
-  const open = async () => new EventLog(await EventStore.open({ url: database.url }));
+  const open = () => openEventLog(database.url);
   const stored = () =>
     sqlQuery<{ event_id: string }>(database.url, 'SELECT * FROM livekit_events ORDER BY seq');
 
@@ -25,7 +25,7 @@ describe('the event log', () => {
 
   test('stores an event with its bytes', async () => {
     const event = newEvent({ id: 'EV_1', room: { sid: 'RM_1', name: 'Zürich 東京 🎙' } });
-    expect(await log.append(event)).toBe('accepted');
+    expect(await log.receive(event)).toBe('accepted');
     expect(await stored()).toMatchObject([
       {
         source: 'default',
@@ -40,24 +40,24 @@ describe('the event log', () => {
   });
 
   test('tells a repeat from a new event, across a restart too', async () => {
-    expect(await log.append(newEvent({ id: 'EV_1' }))).toBe('accepted');
-    expect(await log.append(newEvent({ id: 'EV_1' }))).toBe('duplicate');
+    expect(await log.receive(newEvent({ id: 'EV_1' }))).toBe('accepted');
+    expect(await log.receive(newEvent({ id: 'EV_1' }))).toBe('duplicate');
     await log.onApplicationShutdown();
     log = await open();
-    expect(await log.append(newEvent({ id: 'EV_1' }))).toBe('duplicate');
+    expect(await log.receive(newEvent({ id: 'EV_1' }))).toBe('duplicate');
     expect(await stored()).toHaveLength(1);
   });
 
   test('takes the same event id in another project for another event', async () => {
-    expect(await log.append(newEvent({ id: 'EV_1' }))).toBe('accepted');
-    expect(await log.append({ ...newEvent({ id: 'EV_1' }), source: 'other' })).toBe('accepted');
+    expect(await log.receive(newEvent({ id: 'EV_1' }))).toBe('accepted');
+    expect(await log.receive({ ...newEvent({ id: 'EV_1' }), source: 'other' })).toBe('accepted');
   });
 
   test('keeps the first of two events under one id, and the bytes of the second in quarantine', async () => {
-    await log.append(newEvent({ id: 'EV_1', room: { sid: 'RM_1' } }));
+    await log.receive(newEvent({ id: 'EV_1', room: { sid: 'RM_1' } }));
     const other = newEvent({ id: 'EV_1', room: { sid: 'RM_2' } });
-    expect(await log.append(other)).toBe('conflict');
-    expect(await log.append(other)).toBe('conflict');
+    expect(await log.receive(other)).toBe('conflict');
+    expect(await log.receive(other)).toBe('conflict');
     expect(await stored()).toMatchObject([{ room_sid: 'RM_1' }]);
     const quarantined = await sqlQuery(database.url, 'SELECT sha256, reason, times FROM livekit_quarantine');
     expect(quarantined).toHaveLength(1);
@@ -68,7 +68,7 @@ describe('the event log', () => {
   test('sorts out a crowd that arrives at once, repeats and conflicts among it', async () => {
     const crowd = Array.from({ length: 600 }, (_, index) => newEvent({ id: `EV_${index % 500}` }));
     const outcomes = await Promise.all(
-      [...crowd, newEvent({ id: 'EV_7', room: { sid: 'RM_x' } })].map((event) => log.append(event)),
+      [...crowd, newEvent({ id: 'EV_7', room: { sid: 'RM_x' } })].map((event) => log.receive(event)),
     );
     expect(outcomes.filter((outcome) => outcome === 'accepted')).toHaveLength(500);
     expect(outcomes.filter((outcome) => outcome === 'duplicate')).toHaveLength(100);
@@ -79,7 +79,7 @@ describe('the event log', () => {
   test('an event that cannot be stored fails alone', async () => {
     const bad = { ...newEvent({ id: 'EV_bad' }), name: null as unknown as string };
     const outcomes = await Promise.allSettled(
-      [newEvent({ id: 'EV_1' }), bad, newEvent({ id: 'EV_2' })].map((event) => log.append(event)),
+      [newEvent({ id: 'EV_1' }), bad, newEvent({ id: 'EV_2' })].map((event) => log.receive(event)),
     );
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(await stored()).toHaveLength(2);
@@ -88,8 +88,8 @@ describe('the event log', () => {
   test('announces what is new, once, after its commit', async () => {
     const announced: LoggedEvent[] = [];
     log.onCommitted((events) => announced.push(...events));
-    await log.append(newEvent({ id: 'EV_1' }));
-    await log.append(newEvent({ id: 'EV_1' }));
+    await log.receive(newEvent({ id: 'EV_1' }));
+    await log.receive(newEvent({ id: 'EV_1' }));
     expect(announced.map(({ eventId }) => eventId)).toEqual(['EV_1']);
   });
 
@@ -99,15 +99,15 @@ describe('the event log', () => {
       throw new Error('a bad listener');
     });
     log.onCommitted((events) => heard.push(...events.map(({ eventId }) => eventId)));
-    expect(await log.append(newEvent({ id: 'EV_1' }))).toBe('accepted');
+    expect(await log.receive(newEvent({ id: 'EV_1' }))).toBe('accepted');
     expect(heard).toEqual(['EV_1']);
   });
 
   test('commits what was appended before it is closed, and takes nothing after', async () => {
-    const appended = log.append(newEvent({ id: 'EV_1' }));
+    const appended = log.receive(newEvent({ id: 'EV_1' }));
     await log.onApplicationShutdown();
     expect(await appended).toBe('accepted');
-    await expect(log.append(newEvent({ id: 'EV_2' }))).rejects.toThrow('closed');
+    await expect(log.receive(newEvent({ id: 'EV_2' }))).rejects.toThrow('closed');
     log = await open();
   });
 });

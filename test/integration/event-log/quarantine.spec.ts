@@ -1,5 +1,5 @@
 import { EventStore } from '../../../src/database/event-store.js';
-import { quarantine } from '../../../src/event-log/quarantine.js';
+import { quarantine } from '../../../src/event-log/append/quarantine.js';
 import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 
 describe('the quarantine', () => {

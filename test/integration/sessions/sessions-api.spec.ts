@@ -60,7 +60,8 @@ describe('GET /voice/sessions', () => {
           project: 'default',
           roomName: 'call-1001',
           roomSid: 'RM_ZP36R4UfruiF',
-          state: 'ended',
+          segment: 0,
+          state: 'settled',
           startedAt: '2026-11-23T08:48:48.435Z',
           firstJoinedAt: '2026-11-23T08:48:48.435Z',
           lastLeftAt: '2026-11-23T08:48:54.000Z',
@@ -68,10 +69,12 @@ describe('GET /voice/sessions', () => {
           durationSeconds: 5.565,
           participantSeconds: { standard: 4.399, agent: 5.565, sip: 0 },
           peakParticipants: 2,
-          disposition: null,
-          dispositionSource: null,
+          activeParticipants: 0,
+          disposition: 'completed',
+          dispositionSource: 'rules',
           endReason: null,
           metadata: {},
+          unmatched: null,
           inferred: [],
           revision: expect.any(Number),
           participants: [
@@ -87,6 +90,7 @@ describe('GET /voice/sessions', () => {
                   joinedAt: '2026-11-23T08:48:48.435Z',
                   leftAt: '2026-11-23T08:48:54.000Z',
                   reason: 'CLIENT_INITIATED',
+                  inferred: [],
                 },
               ],
             },
@@ -102,6 +106,7 @@ describe('GET /voice/sessions', () => {
                   joinedAt: '2026-11-23T08:48:48.601Z',
                   leftAt: '2026-11-23T08:48:53.000Z',
                   reason: 'CLIENT_INITIATED',
+                  inferred: [],
                 },
               ],
             },
@@ -132,7 +137,7 @@ describe('GET /voice/sessions', () => {
     expect(await ids('?identity=visitor-2')).toEqual(['lobby']);
     expect(await ids(`?number=${encodeURIComponent('+15550100')}`)).toEqual(['call-1012']);
     expect(await ids(`?number=${encodeURIComponent('+15550199')}`)).toEqual(['call-1012']);
-    expect(await ids('?state=ended&identity=support-agent&sessionId=call-1001')).toEqual(['call-1001']);
+    expect(await ids('?state=settled&identity=support-agent&sessionId=call-1001')).toEqual(['call-1001']);
     expect(await ids('?identity=nobody')).toEqual([]);
   });
 

@@ -1,0 +1,212 @@
+import { EventStore } from '../../../src/database/event-store.js';
+import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
+import { HandlerTable } from '../../../src/event-log/handlers/handler-table.js';
+import { AssignableClock } from '../../support/clock.js';
+import { onPostgres } from '../../support/database.js';
+import {
+  handlerHosts,
+  handlerOf,
+  type HandlerHost,
+  type TestHandlerOptions,
+} from '../../support/handlers.js';
+import { until } from '../../support/until.js';
+import { NOW } from '../../support/webhook.js';
+
+const DAY = 86_400_000;
+
+describe('over deploys', () => {
+  const hosts = handlerHosts();
+  let given: string[];
+  let clock: AssignableClock;
+
+  const recorder = (name: string, options?: TestHandlerOptions) =>
+    handlerOf(name, ({ eventId }) => given.push(`${name} ${eventId}`), options);
+  const deploy = (...names: string[]) =>
+    hosts.boot(
+      names.map((name) => recorder(name)),
+      { clock },
+    );
+  /** What the runner does every hour. */
+  const keepHouse = (host: HandlerHost, ...names: string[]) => {
+    const table = host.app.get(HandlerTable);
+    return host.app.get(EventStore).write(async (manager) => {
+      await table.keep(manager, names);
+      return table.retire(manager);
+    });
+  };
+  const states = async (host: HandlerHost, handler: string) =>
+    (await host.deliveries.list({ handler })).deliveries
+      .map(({ event, state }) => `${event.id} ${state}`)
+      .toReversed();
+
+  beforeEach(() => {
+    given = [];
+    clock = new AssignableClock(NOW);
+  });
+
+  describe('a handler that is removed', () => {
+    let host: HandlerHost;
+
+    /** `gone` was there for one event, and is not there any more when the next two come. */
+    beforeEach(async () => {
+      const before = await deploy('gone', 'kept');
+      await before.receive(['EV_1', 'room_started']);
+      await before.deliveries.drain();
+      await hosts.stop(before);
+      host = await deploy('kept');
+      await host.receive(['EV_2', 'room_started']);
+      await host.receive(['EV_3', 'room_started']);
+      await host.deliveries.drain();
+      given = [];
+    });
+
+    test('is given deliveries all the same, which wait', async () => {
+      expect(await states(host, 'gone')).toEqual(['EV_1 done', 'EV_2 pending', 'EV_3 pending']);
+    });
+
+    test('is given all that waited when it is back within seven days', async () => {
+      clock.advance(7 * DAY);
+      expect(await keepHouse(host, 'kept')).toEqual([]);
+      await hosts.stop(host);
+      host = await deploy('gone', 'kept');
+      await host.deliveries.drain();
+      expect(given.sort()).toEqual(['gone EV_2', 'gone EV_3']);
+    });
+
+    test('is retired after seven days, with what waits, and given nothing more', async () => {
+      clock.advance(7 * DAY + 1);
+      expect(await keepHouse(host, 'kept')).toEqual(['gone']);
+      expect(await keepHouse(host, 'kept')).toEqual([]);
+      await host.receive(['EV_4', 'room_started']);
+      await host.deliveries.drain();
+      expect(await states(host, 'gone')).toEqual(['EV_1 done', 'EV_2 retired', 'EV_3 retired']);
+      expect(await states(host, 'kept')).toHaveLength(4);
+      expect(await host.deliveries.lag()).toMatchObject([
+        { handler: 'gone', retired: true, pending: 0, dead: 0 },
+        { handler: 'kept', retired: false },
+      ]);
+    });
+
+    test('goes on from there when it is back later, and can be given what waited and what it never was', async () => {
+      clock.advance(8 * DAY);
+      await keepHouse(host, 'kept');
+      await host.receive(['EV_4', 'room_started']);
+      await host.deliveries.drain();
+      await hosts.stop(host);
+      host = await deploy('gone', 'kept');
+      await host.receive(['EV_5', 'room_started']);
+      await host.deliveries.drain();
+      const ofGone = () => given.filter((one) => one.startsWith('gone')).sort();
+      expect(ofGone()).toEqual(['gone EV_5']);
+      expect(await host.deliveries.replayAll({ handler: 'gone', state: 'retired' })).toBe(2);
+      await host.deliveries.drain();
+      expect(ofGone()).toEqual(['gone EV_2', 'gone EV_3', 'gone EV_5']);
+      await host.deliveries.backfill('gone');
+      await host.deliveries.drain();
+      expect(ofGone()).toEqual(['gone EV_2', 'gone EV_3', 'gone EV_4', 'gone EV_5']);
+    });
+
+    test('is not retired while any process has it', async () => {
+      clock.advance(8 * DAY);
+      expect(await keepHouse(host, 'kept', 'gone')).toEqual([]);
+      clock.advance(6 * DAY);
+      expect(await keepHouse(host, 'kept')).toEqual([]);
+    });
+  });
+
+  test('a handler that is renamed leaves what waits behind, and begins anew', async () => {
+    const before = await deploy('old-name');
+    await before.deliveries.pause('old-name');
+    await before.receive(['EV_1', 'room_started']);
+    await before.deliveries.drain();
+    await hosts.stop(before);
+    const host = await deploy('new-name');
+    await host.receive(['EV_2', 'room_started']);
+    await host.deliveries.drain();
+    expect(given).toEqual(['new-name EV_2']);
+    expect(await states(host, 'old-name')).toEqual(['EV_1 pending', 'EV_2 pending']);
+  });
+
+  test('a handler that names other events is given those from then on', async () => {
+    const boot = (...names: string[]) => hosts.boot([recorder('changed', { names })], { clock });
+    const before = await boot('room_started');
+    await before.receive(['EV_1', 'room_started'], ['EV_2', 'room_finished']);
+    await before.deliveries.drain();
+    await hosts.stop(before);
+    const host = await boot('room_finished');
+    await host.receive(['EV_3', 'room_started'], ['EV_4', 'room_finished']);
+    await host.deliveries.drain();
+    expect(given).toEqual(['changed EV_1', 'changed EV_4']);
+    await host.deliveries.backfill('changed');
+    await host.deliveries.drain();
+    expect(given).toEqual(['changed EV_1', 'changed EV_4', 'changed EV_2']);
+  });
+
+  const onServer = onPostgres ? describe : describe.skip;
+
+  onServer('of several replicas, an old release and a new one side by side', () => {
+    let old: HandlerHost;
+    let fresh: HandlerHost;
+
+    const settle = async () => {
+      await until('everything to be routed', async () =>
+        (await fresh.deliveries.list({ handler: 'c' })).deliveries.every(({ state }) => state === 'done'),
+      );
+      await Promise.all([old.deliveries.drain(), fresh.deliveries.drain()]);
+    };
+
+    beforeEach(async () => {
+      old = await deploy('a', 'b');
+      fresh = await deploy('b', 'c');
+    });
+
+    test('a new handler misses nothing appended after its first start, whoever receives it', async () => {
+      const ids = Array.from({ length: 60 }, (_, n) => `EV_${n}`);
+      await Promise.all(ids.map((id, n) => (n % 2 === 0 ? old : fresh).receive([id, 'room_started'])));
+      await until('all to be given', () => given.length === 3 * ids.length);
+      await settle();
+      for (const name of ['a', 'b', 'c']) {
+        expect(given.filter((one) => one.startsWith(name)).sort()).toEqual(
+          ids.map((id) => `${name} ${id}`).sort(),
+        );
+      }
+    });
+
+    test('what only the old release has waits for it when it is gone, and is retired in the end', async () => {
+      await hosts.stop(old);
+      await fresh.receive(['EV_1', 'room_started']);
+      await fresh.deliveries.drain();
+      expect(given.sort()).toEqual(['b EV_1', 'c EV_1']);
+      expect(await states(fresh, 'a')).toEqual(['EV_1 pending']);
+      clock.advance(7 * DAY + 1);
+      expect(await keepHouse(fresh, 'b', 'c')).toEqual(['a']);
+      expect(await states(fresh, 'a')).toEqual(['EV_1 retired']);
+      old = await deploy('a', 'b');
+      expect(await fresh.deliveries.replayAll({ handler: 'a', state: 'retired' })).toBe(1);
+      await until('it to be run by who has it', () => given.includes('a EV_1'));
+    });
+
+    test('the events of a handler are those of the release that started last', async () => {
+      const boot = (...names: string[]) => hosts.boot([recorder('d', { names })], { clock });
+      const first = await boot('room_started');
+      await boot('room_finished');
+      await first.receive(['EV_1', 'room_started'], ['EV_2', 'room_finished']);
+      await until('one to be given', () => given.some((one) => one.startsWith('d')));
+      await settle();
+      expect(given.filter((one) => one.startsWith('d'))).toEqual(['d EV_2']);
+    });
+
+    test('releases that start at once, with their handlers in any order, do not get into each other’s way', async () => {
+      const names = Array.from({ length: 100 }, (_, n) => `handler-${n}`);
+      const enter = ({ app }: HandlerHost) =>
+        app
+          .get(EventStore)
+          .write((manager) =>
+            app.get(HandlerTable).enter(manager, app.get(HandlerRegistry).handlers.values()),
+          );
+      const starting = [await deploy(...names), await deploy(...names.toReversed())];
+      await Promise.all(starting.map(enter));
+      expect(await fresh.deliveries.lag()).toHaveLength(103);
+    });
+  });
+});

@@ -1,0 +1,48 @@
+import pg from 'pg';
+import { HostEvents } from '../../../src/event-log/append/host-events.js';
+import { onPostgres, sqlQuery } from '../../support/database.js';
+import { handlerHosts, handlerOf } from '../../support/handlers.js';
+import { until } from '../../support/until.js';
+
+const onServer = onPostgres ? describe : describe.skip;
+
+onServer('drain()', () => {
+  const hosts = handlerHosts();
+
+  test('runs what has fallen due while the runner asked the store how long to sleep', async () => {
+    const attempts: number[] = [];
+    const host = await hosts.boot([
+      handlerOf('fails', (_, { attempt }) => {
+        attempts.push(attempt);
+        if (attempt === 1) throw new Error('not yet');
+      }),
+      handlerOf('left-behind'),
+    ]);
+    const ask = (sql: string) => sqlQuery(hosts.url, sql);
+    await host.receive(['EV_1', 'room_started']);
+    await host.deliveries.drain();
+    await ask(
+      "UPDATE livekit_deliveries SET state = 'running', lease_until = 0 WHERE handler = 'left-behind'",
+    );
+
+    const holder = new pg.Client({ connectionString: hosts.url });
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('LOCK TABLE livekit_handlers IN ACCESS EXCLUSIVE MODE');
+    host.app.get(HostEvents).announce([]); // there is nothing to route, and so it asks
+    await until('it to ask', async () => {
+      const waiting = await ask(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+      );
+      return waiting.length === 1;
+    });
+    const passed = host.pass(1_200); // which begins with what the dead have left
+    await until('drain() to wait for it', async () => {
+      const left = await ask("SELECT FROM livekit_deliveries WHERE state = 'running'");
+      return left.length === 0;
+    });
+    await holder.end();
+    await passed;
+    expect(attempts).toEqual([1, 2]);
+  });
+});

@@ -1,0 +1,227 @@
+import { jetstream } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import { storeId } from '../../../src/event-log/engines/store-id.js';
+import { engineToken } from '../../../src/event-log/engines/delivery-engine.js';
+import { Dispatcher } from '../../../src/event-log/dispatcher.js';
+import { EventStore } from '../../../src/database/event-store.js';
+import type { LoggedEvent } from '../../../src/event-log/events.js';
+import { RetryAfter } from '../../../src/event-log/handlers/outcomes.js';
+import { onPostgres } from '../../support/database.js';
+import { gate } from '../../support/gate.js';
+import { type HandlerHost, handlerHosts, handlerOf } from '../../support/handlers.js';
+import { ENGINES, PrivateServer } from '../../support/private-server.js';
+import { until } from '../../support/until.js';
+
+const onServer = onPostgres ? describe.each(ENGINES) : describe.skip.each(ENGINES);
+
+// The clock stands still: what an engine has lost, or has been told to forget, is never given to it again.
+onServer('deliveries that are carried by %s, when they can not be run as they come,', (type) => {
+  const hosts = handlerHosts();
+  let server: PrivateServer;
+  let given: string[];
+
+  beforeEach(async () => {
+    given = [];
+    server = await (await PrivateServer.of(type)).start();
+  });
+
+  afterEach(async () => {
+    await server.remove();
+  });
+
+  const bootAt = (url: string, ...providers: ReturnType<typeof handlerOf>[]): Promise<HandlerHost> =>
+    hosts.boot(providers, { options: { deliveries: { engine: { type, url }, drainTimeout: 20_000 } } });
+
+  const boot = (...providers: ReturnType<typeof handlerOf>[]) => bootAt(server.url, ...providers);
+
+  const figures = (host: HandlerHost) => host.app.get(Dispatcher).figures;
+
+  const events = (count: number, room: (n: number) => string = () => 'RM_1'): [string, string, string][] =>
+    Array.from({ length: count }, (_, n) => [`EV_${n + 1}`, 'room_started', room(n)]);
+
+  const take =
+    (name: string) =>
+    ({ eventId }: LoggedEvent): void =>
+      void given.push(`${name} ${eventId}`);
+
+  const givenTo = (name: string) => given.filter((line) => line.startsWith(`${name} `));
+
+  test('do not wait for a room that fills a claim by itself', async () => {
+    const held = gate();
+    const host = await boot(
+      handlerOf(
+        'rooms',
+        async (event) => {
+          if (event.roomSid === 'RM_full') await held.opened;
+          take('rooms')(event);
+        },
+        { ordering: 'room' },
+      ),
+    );
+    await host.deliveries.pause('rooms');
+    await host.receive(...events(100, () => 'RM_full'));
+    await host.receive(
+      ...['1', '2', '3', '4', '5'].map(
+        (n) => [`EV_other_${n}`, 'room_started', `RM_${n}`] as [string, string, string],
+      ),
+    );
+    await until('all to be routed', async () => (await host.deliveries.lag())[0]?.pending === 105);
+    await host.deliveries.resume('rooms');
+    await until('those of other rooms', () => given.length === 5, 8_000).catch(() => undefined);
+    held.open();
+    expect(given).toHaveLength(5);
+    await until('all', () => given.length === 105, 8_000);
+  });
+
+  test('are handed out again when their handler was paused meanwhile', async () => {
+    const held = gate();
+    const host = await boot(
+      handlerOf('pauses', (event) => held.opened.then(() => take('pauses')(event)), { concurrency: 1 }),
+    );
+    await host.receive(...events(12));
+    await until('all to be carried', () => figures(host).carried >= 11);
+    await until('some to be handed out', async () => ((await host.deliveries.lag())[0]?.running ?? 0) > 1);
+    await host.deliveries.pause('pauses');
+    held.open();
+    await until('what runs to end', async () => (await host.deliveries.lag())[0]?.running === 0);
+    await host.deliveries.resume('pauses');
+    await until('all', () => given.length === 12, 8_000);
+  });
+
+  test('are not all kept by a process that is busy', async () => {
+    const held = gate();
+    const busy = await boot(
+      handlerOf('shared', (event) => held.opened.then(() => take('busy')(event)), { concurrency: 1 }),
+    );
+    await busy.receive(...events(40));
+    await until('all to be carried', () => figures(busy).carried >= 39);
+    await until('one to run', async () => ((await busy.deliveries.lag())[0]?.running ?? 0) > 0);
+    await boot(handlerOf('shared', take('free'), { concurrency: 1 }));
+    await until('the others', () => givenTo('free').length >= 30, 8_000).finally(() => held.open());
+    await until('all', () => given.length === 40, 8_000);
+  });
+
+  test('are let go of as soon as their process begins to stop', async () => {
+    const held = gate();
+    const first = await boot(
+      handlerOf('shared', (event) => held.opened.then(() => take('first')(event)), { concurrency: 3 }),
+    );
+    await first.receive(...events(200));
+    await until('all to be carried', () => figures(first).carried >= 190);
+    await until('some to run', async () => ((await first.deliveries.lag())[0]?.running ?? 0) > 0);
+    const second = await boot(handlerOf('shared', take('second')));
+    const stopped = hosts.stop(first);
+    await until('the others', () => givenTo('second').length >= 197, 8_000).finally(() => held.open());
+    await stopped;
+    await until('all', () => given.length === 200, 8_000);
+    expect(new Set(given.map((line) => line.split(' ')[1])).size).toBe(200);
+    expect(first.logger.text()).not.toContain('takes no deliveries');
+    expect(second.logger.text()).not.toContain('takes no deliveries');
+  });
+
+  test('are brought again at once when their handler asks for it at once', async () => {
+    const host = await boot(
+      handlerOf('again', (event, { attempt }) => {
+        if (attempt <= 3) throw new RetryAfter(0);
+        take('again')(event);
+      }),
+    );
+    await host.receive(...events(60));
+    await until('all', () => given.length === 60, 8_000);
+  });
+
+  test('are not held up by what others put into the queue', async () => {
+    const host = await boot(handlerOf('sturdy', take('sturdy')));
+    await putIntoQueue(type, server.url, await storeId(host.app.get(EventStore)), 'sturdy', [
+      'nonsense',
+      '1e99',
+      '12.5',
+    ]);
+    await host.receive(...events(5));
+    await until('all', () => given.length === 5, 8_000);
+    expect(host.logger.text()).not.toContain('the store failed');
+  });
+
+  test('are brought to handlers of the longest names', async () => {
+    const name = '.:'.repeat(100);
+    const host = await boot(handlerOf(name, take('long')));
+    await host.receive(...events(5));
+    await until('all', () => given.length === 5, 8_000);
+  });
+
+  test('are brought to a handler whose concurrency has changed', async () => {
+    await hosts.stop(await boot(handlerOf('changes', take('before'), { concurrency: 1 })));
+    const host = await boot(handlerOf('changes', take('after'), { concurrency: 5 }));
+    await host.receive(...events(5));
+    await until('all', () => given.length === 5, 8_000);
+  });
+
+  test('are brought by a server that wants a password', async () => {
+    await server.kill();
+    await server.start({ user: 'default', password: 'pass/word' });
+    const host = await bootAt(server.urlFor('default', 'pass/word'), handlerOf('knows', take('knows')));
+    await host.receive(...events(5));
+    await until('all', () => given.length === 5, 8_000);
+    await server.kill();
+    await server.start({ user: 'default', password: 'another' });
+    await host.receive(['EV_6', 'room_started', 'RM_1']);
+    await until('trouble', () => !figures(host).isUp);
+    await expect(host.app.get(Dispatcher).check()).rejects.toThrow();
+    const told = await host.app
+      .get(Dispatcher)
+      .check()
+      .catch((error: Error) => error.message);
+    expect(host.logger.text() + String(told)).not.toContain('pass/word');
+    await server.kill();
+    await server.start({ user: 'default', password: 'pass/word' });
+    await until('the last', () => given.length === 6, 20_000);
+  });
+
+  test('wait for a server that hangs, and nobody else does', async () => {
+    const host = await boot(handlerOf('waits', take('waits')));
+    await host.receive(...events(5));
+    await until('the first', () => given.length === 5);
+    server.hang();
+    await host.receive(['EV_6', 'room_started', 'RM_1']);
+    await until('trouble', () => !figures(host).isUp);
+    await expect(host.app.get(Dispatcher).check()).rejects.toThrow('did not answer');
+    server.goOn();
+    await until('the last', () => given.length === 6);
+    server.hang();
+    await hosts.stop(host);
+    const unheard = await boot(handlerOf('waits', take('waits')));
+    await unheard.receive(['EV_7', 'room_started', 'RM_1']);
+    await until('trouble', () => !figures(unheard).isUp);
+    await hosts.stop(unheard);
+  });
+});
+
+async function putIntoQueue(
+  type: (typeof ENGINES)[number],
+  url: string,
+  store: string,
+  handler: string,
+  ids: string[],
+): Promise<void> {
+  if (type === 'bullmq') {
+    const connection = new Redis(url, { maxRetriesPerRequest: null });
+    const queue = new Queue(engineToken(handler), { connection, prefix: `livekit-deliveries-${store}` });
+    for (const id of ids) await queue.add('delivery', { id });
+    await queue.close();
+    connection.disconnect();
+    return;
+  }
+  const connection = await connect({ servers: url });
+  await until('the stream', () =>
+    Promise.all(
+      ids.map((id) =>
+        jetstream(connection).publish(
+          `livekit-deliveries.${store}.${engineToken(handler)}.${id.replace('.', '_')}`,
+        ),
+      ),
+    ).catch(() => undefined),
+  );
+  await connection.close();
+}

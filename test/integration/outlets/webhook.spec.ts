@@ -1,0 +1,217 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { readFileSync } from 'node:fs';
+import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
+import { HealthModule } from '../../../src/health/health.module.js';
+import { MetricsModule } from '../../../src/metrics/metrics.module.js';
+import { OutletsModule } from '../../../src/outlets/outlets.module.js';
+import {
+  type OutletsModuleOptions,
+  resolveSettings,
+  type WebhookSettings,
+} from '../../../src/outlets/outlets.options.js';
+import { WebhookPublisher } from '../../../src/outlets/webhook/webhook.publisher.js';
+import { SESSION_EVENT_NAMES } from '../../../src/sessions/events/session-events.js';
+import { outOfOrder, publishedIds } from '../../support/outlet-events.js';
+import { answering, OutletReceiver, type ReadEvent } from '../../support/outlet-receiver.js';
+import { type SessionHost, sessionHosts, without } from '../../support/session-host.js';
+import { until } from '../../support/until.js';
+
+const HANDLER = 'outlet.webhook';
+/** Few that have every kind of event between them; corrections are made of what comes late. */
+const SCENARIOS = ['recorded-call', 'sip-caller', 'reused-room-name'];
+const schemas = ['session-events', 'outlet-events'].map(
+  (name) => JSON.parse(readFileSync(`docs/${name}.schema.json`, 'utf8')) as { $id: string },
+);
+
+describe('the outlet webhook', () => {
+  const hosts = sessionHosts();
+  let receiver: OutletReceiver;
+
+  beforeEach(async () => {
+    receiver = await OutletReceiver.listen();
+  });
+
+  afterEach(() => receiver.close());
+
+  const boot = (
+    webhook: Partial<OutletsModuleOptions['webhook']> = {},
+    events?: string[],
+  ): Promise<SessionHost> =>
+    hosts.boot({
+      webhook: { deliveries: { drainTimeout: 0 } },
+      imports: [
+        OutletsModule.forRoot({
+          webhook: { url: receiver.url, secret: receiver.secret, allow: ['127.0.0.1'], ...webhook },
+          events,
+        }),
+        MetricsModule.forRoot(),
+        { module: HealthModule },
+      ],
+    });
+  const deliveriesOf = async ({ app }: SessionHost) =>
+    (await app.get(Deliveries).list({ handler: HANDLER, limit: 200 })).deliveries.toReversed();
+  const statesOf = async (host: SessionHost) => (await deliveriesOf(host)).map(({ state }) => state);
+  const getText = async (host: SessionHost, path: string) =>
+    (await fetch(`${await host.app.getUrl()}${path}`)).text();
+
+  test('posts everything that recorded calls cause: signed, by the schema, once, in the order of each room', async () => {
+    const host = await boot({}, ['*']);
+    await host.service.expect('nobody-comes', { metadata: { any: ['thing'] }, expiresIn: 1_000 });
+    for (const scenario of SCENARIOS) await host.play(scenario, without('participant_left'));
+    await host.pass(3_600_000);
+    for (const scenario of SCENARIOS) await host.play(scenario);
+    const events = receiver.events();
+    expect(receiver.received).toHaveLength(events.length);
+    expect(events.map(({ id }) => id).toSorted()).toEqual((await publishedIds(hosts.url)).toSorted());
+    expect(await outOfOrder(hosts.url, events)).toEqual([]);
+
+    const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true, formats: { uri: true } });
+    for (const schema of schemas) ajv.addSchema(schema);
+    const isEvent = ajv.getSchema(schemas[1]?.$id ?? '');
+    const types = new Set(events.map(({ type }) => type));
+    for (const name of SESSION_EVENT_NAMES) expect(types).toContain(name);
+    for (const { body } of receiver.received) {
+      const event = JSON.parse(body) as { type: string; dataschema: string; data: unknown };
+      isEvent?.(event);
+      expect([event.type, isEvent?.errors ?? []]).toEqual([event.type, []]);
+      expect(ajv.getSchema(event.dataschema)?.(event.data)).toBe(true);
+    }
+  }, 180_000);
+
+  test('publishes only what it is told to: session events unless told', async () => {
+    const host = await boot();
+    await host.play('two-party-call');
+    expect(receiver.events().map(({ id }) => id)).toEqual(await publishedIds(hosts.url, ['session']));
+    await hosts.stop(host);
+    const narrow = await boot({}, ['session.settled', 'livekit.room_*']);
+    receiver.received.length = 0;
+    await narrow.play('recorded-call');
+    await narrow.pass(3_600_000);
+    expect(new Set(receiver.events().map(({ type }) => type))).toEqual(
+      new Set(['livekit.room_started', 'livekit.room_finished', 'session.settled']),
+    );
+  });
+
+  test('signs with every secret while one takes the place of another', async () => {
+    const next = `whsec_${Buffer.alloc(24, 'next').toString('base64')}`;
+    const host = await boot({ secrets: [next] });
+    await host.play('two-party-call');
+    expect(receiver.events(receiver.secret).length).toBeGreaterThan(4);
+    expect(receiver.events(next)).toEqual(receiver.events());
+  });
+
+  test('gives up what is answered 410, and goes on with the next', async () => {
+    const host = await boot({}, ['livekit.room_*']);
+    receiver.answer = (webhook, response) =>
+      answering(webhook.body.includes('room_started') ? 410 : 200)(webhook, response);
+    await host.play('two-party-call');
+    const [first] = await deliveriesOf(host);
+    expect(await statesOf(host)).toEqual(['dead', 'done']);
+    expect(first?.error).toMatch(/410 \(Gone\): it wants no more events/);
+    expect(first?.attempt).toBe(1);
+  });
+
+  test('waits as long as a 429 asks for, and keeps the order of the room meanwhile', async () => {
+    const host = await boot({}, ['livekit.room_*']);
+    receiver.answer = answering(429, { 'retry-after': '120' });
+    await host.play('two-party-call');
+    await host.pass(60_000);
+    expect(receiver.received).toHaveLength(1);
+    receiver.answer = answering(200);
+    await host.pass(60_000);
+    expect(receiver.received.map(({ body }) => (JSON.parse(body) as ReadEvent).type)).toEqual([
+      'livekit.room_started',
+      'livekit.room_started',
+      'livekit.room_finished',
+    ]);
+    expect(await statesOf(host)).toEqual(['done', 'done']);
+  });
+
+  test('follows no redirect', async () => {
+    const other = await OutletReceiver.listen();
+    const host = await boot({}, ['livekit.room_started']);
+    receiver.answer = answering(307, { location: other.url });
+    await host.play('two-party-call');
+    expect((await deliveriesOf(host))[0]?.error).toMatch(/answered 307, and redirects are not followed/);
+    expect(other.received).toEqual([]);
+    await other.close();
+  });
+
+  test('does not connect to what a name leads to unless that is allowed', async () => {
+    const host = await boot({ url: `https://localhost:${receiver.port}/`, allow: [] }, [
+      'livekit.room_started',
+    ]);
+    await host.play('two-party-call');
+    expect((await deliveriesOf(host))[0]?.error).toMatch(/`localhost` is at no address that may be reached/);
+    expect(receiver.received).toEqual([]);
+  });
+
+  test('that is down delays what it publishes and no webhook, is seen to be, and recovers by itself', async () => {
+    const host = await boot({}, ['livekit.room_*']);
+    const { port } = receiver;
+    await receiver.close();
+    await host.play('two-party-call');
+    expect(await statesOf(host)).toEqual(['pending', 'pending']);
+    expect((await host.session()).state).toBe('ended');
+    expect(JSON.parse(await getText(host, '/health'))).toMatchObject({
+      status: 'error',
+      error: { outlets: { webhook: { status: 'down', message: expect.stringMatching(/ECONNREFUSED/) } } },
+    });
+    expect(JSON.parse(await getText(host, '/health/ready'))).toMatchObject({ status: 'ok' });
+    expect(await getText(host, '/metrics')).toContain('livekit_outlet_up{outlet="webhook"} 0');
+    expect(host.logger.of('Outlets')).toEqual([expect.stringMatching(/outlet webhook is down.*waits/)]);
+
+    receiver = await OutletReceiver.listen(port);
+    await host.pass(300_000);
+    expect(receiver.events()).toHaveLength(2);
+    expect(await statesOf(host)).toEqual(['done', 'done']);
+    expect(JSON.parse(await getText(host, '/health'))).toMatchObject({ status: 'ok' });
+    const metrics = await getText(host, '/metrics');
+    expect(metrics).toContain('livekit_outlet_up{outlet="webhook"} 1');
+    expect(metrics).toContain('livekit_outlet_attempts_total{outlet="webhook",outcome="published"} 2');
+    expect(host.logger.of('Outlets').at(-1)).toBe('outlet webhook is up again');
+  });
+
+  test('that is stopped lets go of a receiver that does not answer, and posts again after the start', async () => {
+    const host = await boot({}, ['livekit.room_started']);
+    receiver.answer = () => undefined;
+    const [started] = await Promise.all([
+      until('the webhook to come', () => receiver.received[0]),
+      host.tester.deliver({ event: 'room_started', id: 'EV_1', room: { sid: 'RM_1', name: 'call' } }),
+    ]);
+    const stopping = hosts.stop(host);
+    receiver.answer = answering(200);
+    await stopping;
+    const again = await boot({}, ['livekit.room_started']);
+    await again.tester.drain();
+    expect(receiver.received.map(({ body }) => body)).toEqual([started.body, started.body]);
+  });
+
+  describe('and a receiver that takes its time', () => {
+    const event = { id: 'default/EV_1', type: 'livekit.x', address: 'livekit.default.x', json: '{}' };
+    const post = async (patience: number): Promise<void> => {
+      const options = { url: receiver.url, secret: receiver.secret, allow: ['127.0.0.1'] };
+      const { webhook } = resolveSettings({ webhook: options });
+      const publisher = new WebhookPublisher(webhook as WebhookSettings, patience);
+      try {
+        await publisher.publish(event, new AbortController().signal);
+      } finally {
+        await publisher.close();
+      }
+    };
+
+    test('gives up when it does not answer', async () => {
+      receiver.answer = () => undefined;
+      await expect(post(50)).rejects.toThrow(/has not answered within 50 ms/);
+    });
+
+    test('does not wait for more than its status', async () => {
+      receiver.answer = (_, response) => {
+        response.writeHead(200);
+        const more = (): void => void (response.destroyed || response.write('x'.repeat(65_536), more));
+        more();
+      };
+      await post(30_000);
+    });
+  });
+});

@@ -1,0 +1,95 @@
+import { systemClock } from '../../../src/event-log/clock.js';
+import { CAPTURE_KEY } from '../../support/captures.js';
+import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { LivekitStandIn } from '../../support/livekit-stand-in.js';
+import { bootReconciled, type ReconciledHost } from '../../support/reconciled.js';
+import { until } from '../../support/until.js';
+
+/** Milliseconds. */
+const INTERVAL = 100;
+
+describe('reconciliation that goes on by itself', () => {
+  let database: FreshDatabase;
+  let standIn: LivekitStandIn;
+  let hosts: ReconciledHost[];
+
+  beforeEach(async () => {
+    database = await freshDatabase();
+    standIn = await LivekitStandIn.start(CAPTURE_KEY);
+    hosts = [];
+  });
+
+  afterEach(async () => {
+    await Promise.all(hosts.map(({ app }) => app.close()));
+    await standIn.stop();
+    await database.drop();
+  });
+
+  const boot = async (): Promise<ReconciledHost> => {
+    const host = await bootReconciled(database.url, standIn, {
+      useClock: systemClock,
+      reconcileInterval: INTERVAL,
+      isLeft: true,
+    });
+    hosts.push(host);
+    return host;
+  };
+
+  test('asks on its interval', async () => {
+    const host = await boot();
+    await until('some rounds', () => host.rounds.length > 3);
+    expect(host.rounds.every(({ outcome }) => outcome === 'done')).toBe(true);
+  });
+
+  test('asks less and less often when LiveKit fails, complains once, and says when it is well again', async () => {
+    standIn.troubles.set('ListRooms', { status: 503, code: 'unavailable', msg: 'no healthy upstream' });
+    const host = await boot();
+    const begun = Date.now();
+    await until('three failures', () => host.rounds.length >= 3);
+    expect(Date.now() - begun).toBeGreaterThan(2_000); // one second, then two, by and large
+    standIn.troubles.clear();
+    await until('a success', () => host.rounds.at(-1)?.outcome === 'done');
+    expect(host.logger.of('Reconciliation')).toEqual([
+      expect.stringMatching(/project `default` is not reconciled with LiveKit: .*503 no healthy upstream/),
+      expect.stringContaining('is reconciled with LiveKit again'),
+    ]);
+    expect(host.logger.text()).not.toContain(CAPTURE_KEY.apiSecret);
+  });
+
+  test('a LiveKit that does not answer holds nobody up for long', async () => {
+    standIn.troubles.set('ListRooms', 'hang');
+    const host = await boot();
+    await until('the failure', () => host.rounds.length > 0);
+    expect(host.rounds[0]?.outcome).toBe('failed');
+    expect(host.logger.text()).toContain('no answer in time');
+  });
+
+  (onPostgres ? describe : describe.skip)('with several replicas', () => {
+    test('one asks, and another does when it is gone', async () => {
+      const first = await boot();
+      await until('the first to ask', () => first.rounds.length > 0);
+      const second = await boot();
+      await until('more rounds of the first', () => first.rounds.length > 10);
+      expect(second.rounds).toEqual([]);
+      hosts.shift();
+      await first.app.close();
+      await until('the second to ask', () => second.rounds.length > 0);
+    });
+
+    test('another asks when the lease of one that died is over', async () => {
+      const host = await boot();
+      await until('it to ask', () => host.rounds.length > 0);
+      hosts.shift();
+      await host.app.close();
+      const heldUntil = Date.now() + 2_000;
+      await sqlQuery(
+        database.url,
+        "INSERT INTO livekit_duties (name, holder, held_until) VALUES ('reconciliation:default', 'the dead', ?)",
+        [heldUntil],
+      );
+      const next = await boot();
+      await until('the next to ask', () => next.rounds.length > 0, 15_000);
+      expect(Date.now()).toBeGreaterThanOrEqual(heldUntil);
+    });
+  });
+});

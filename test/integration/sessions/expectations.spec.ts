@@ -1,0 +1,189 @@
+import { is, sessionHosts, without } from '../../support/session-host.js';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+describe('an expected session', () => {
+  const hosts = sessionHosts();
+
+  test('is matched by its id when its room opens, and told with what was said of it', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    const expected = await host.service.expect('call-1001', { metadata: { order: 4711 } });
+    expect(expected).toMatchObject({ state: 'awaiting', roomName: null, roomSid: null });
+    await host.play('two-party-call');
+    expect(await host.session()).toMatchObject({
+      sessionId: 'call-1001',
+      metadata: { order: 4711 },
+      unmatched: null,
+    });
+    expect(host.eventsOf('session.started')).toMatchObject([{ session: { metadata: { order: 4711 } } }]);
+    expect((await host.service.expectations()).expectations).toMatchObject([
+      { sessionId: 'call-1001', state: 'matched', roomSid: 'RM_ZP36R4UfruiF' },
+    ]);
+  });
+
+  test('is matched by the name of its room, which then has its id', async () => {
+    const host = await hosts.boot({ sessions: { sessionId: () => undefined } });
+    await host.service.expect('order-4711', { roomName: 'call-1001' });
+    await host.play('two-party-call');
+    expect(await host.session()).toMatchObject({ sessionId: 'order-4711', unmatched: null });
+    const names = new Set(host.events.map(({ sessionId }) => sessionId));
+    expect([...names]).toEqual(['order-4711']);
+  });
+
+  test('is matched after its session has begun, and after it has settled, which is a correction', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    await host.play('two-party-call');
+    await host.pass(MINUTE);
+    const before = await host.session();
+    expect(before).toMatchObject({ state: 'settled', unmatched: 'not_expected' });
+    await host.service.expect('call-1001', { metadata: { late: true } });
+    await host.pass(0);
+    expect(await host.session()).toMatchObject({ unmatched: null, metadata: { late: true } });
+    expect(host.eventsOf('session.corrected')).toMatchObject([
+      { before: { unmatched: 'not_expected', metadata: {} }, after: { unmatched: null } },
+    ]);
+    expect(host.logger.of('Sessions').filter((line) => String(line).includes('not_expected'))).toHaveLength(
+      1,
+    );
+  });
+
+  test('is the next one when a room name is used again: what was matched is not expected twice', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    await host.service.expect('lobby', { metadata: { visit: 1 } });
+    await host.play('reused-room-name', ({ receivedAt }) => receivedAt < '2026-11-23T08:49:25');
+    await host.service.expect('lobby', { metadata: { visit: 2 } });
+    await host.play('reused-room-name');
+    const sessions = await host.service.find('lobby');
+    expect(sessions.map(({ metadata, unmatched }) => [metadata, unmatched])).toEqual([
+      [{ visit: 2 }, null],
+      [{ visit: 1 }, null],
+    ]);
+  });
+
+  test('that was not expected again is unmatched, listed, and told all the same', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    await host.service.expect('lobby');
+    await host.play('reused-room-name');
+    const { sessions } = await host.service.list({ unmatched: true });
+    expect(sessions).toMatchObject([{ sessionId: 'lobby', unmatched: 'not_expected' }]);
+    expect(await host.service.unmatchedCount()).toBe(1);
+    expect(host.eventsOf('session.started')).toHaveLength(2);
+  });
+
+  test('says more of itself when it is expected again while it goes on', async () => {
+    const host = await hosts.boot();
+    await host.service.expect('call-1001', { metadata: { agent: null } });
+    await host.play('two-party-call', without('room_finished'));
+    await host.service.expect('call-1001', { metadata: { agent: 'ann' } });
+    expect(await host.session()).toMatchObject({ state: 'active', metadata: { agent: 'ann' } });
+    expect(await host.service.expectations({ state: 'matched' })).toMatchObject({
+      expectations: [{ metadata: { agent: 'ann' } }],
+    });
+  });
+
+  test('that does not come is told as expired, once, and is no longer expected', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true, expectTimeout: 10 * MINUTE } });
+    await host.service.expect('call-1001', { metadata: { order: 1 } });
+    await host.service.expect('call-1002', { expiresIn: 60 * MINUTE });
+    await host.pass(10 * MINUTE - SECOND);
+    expect(host.eventsOf('session.expired')).toEqual([]);
+    await host.pass(SECOND);
+    await host.pass(10 * MINUTE);
+    expect(host.eventsOf('session.expired')).toMatchObject([
+      { sessionId: 'call-1001', expectation: { state: 'expired', metadata: { order: 1 } } },
+    ]);
+    await host.play('two-party-call');
+    expect(await host.session()).toMatchObject({ unmatched: 'not_expected' });
+  });
+
+  test('can be withdrawn until it has come', async () => {
+    const host = await hosts.boot();
+    await host.service.expect('call-1001');
+    await host.service.withdraw('call-1001');
+    expect(await host.service.expectations()).toEqual({ expectations: [], nextCursor: null });
+  });
+
+  test('is refused when it can not be kept, with the reason', async () => {
+    const host = await hosts.boot();
+    await expect(host.service.expect('')).rejects.toThrow(/session id.*1 to 512/);
+    await expect(host.service.expect('x', { roomName: '' })).rejects.toThrow(/roomName/);
+    await expect(host.service.expect('x', { metadata: { a: 'a'.repeat(70_000) } })).rejects.toThrow(
+      /at most 65536/,
+    );
+  });
+
+  test('is listed page by page', async () => {
+    const host = await hosts.boot();
+    for (const id of ['a', 'b', 'c']) await host.service.expect(id);
+    const ids: string[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const page: Awaited<ReturnType<typeof host.service.expectations>> = await host.service.expectations({
+        limit: 2,
+        cursor,
+      });
+      ids.push(...page.expectations.map(({ sessionId }) => sessionId));
+      cursor = page.nextCursor;
+    }
+    expect(ids).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('a session without an id', () => {
+  const hosts = sessionHosts();
+
+  test.each([
+    ['no_session_id', () => undefined],
+    [
+      'session_id_failed',
+      () => {
+        throw new Error('no such order');
+      },
+    ],
+  ])('is unmatched, and told with its cause: %s', async (cause, sessionId) => {
+    const host = await hosts.boot({ sessions: { sessionId } });
+    await host.play('two-party-call');
+    expect(await host.session()).toMatchObject({ sessionId: null, unmatched: cause });
+    expect(host.eventsOf('session.ended')).toMatchObject([
+      { sessionId: null, session: { unmatched: cause } },
+    ]);
+    expect(host.logger.of('Sessions').filter((line) => String(line).includes(`(${cause})`))).toHaveLength(1);
+  });
+
+  test('is told of by nobody before LiveKit has told the room itself', async () => {
+    const host = await hosts.boot({ sessions: { sessionId: (room) => room.name } });
+    await host.play('two-party-call', is('track_published'));
+    expect(host.events).toEqual([]);
+    await host.play('two-party-call', is('participant_left', 'caller-1001'));
+    expect(host.events.map(({ name }) => name)).toEqual([
+      'session.started',
+      'session.participant_joined',
+      'session.participant_joined',
+      'session.participant_left',
+    ]);
+  });
+
+  test('is renamed when an earlier room object says otherwise, which corrects a settled one', async () => {
+    const host = await hosts.boot({ sessions: { sessionId: (room) => room.metadata || undefined } });
+    const tell = (event: string, second: number, metadata: string) =>
+      host.tester.deliver(
+        JSON.stringify({
+          event,
+          id: `EV_${event}`,
+          createdAt: String(1_795_000_000 + second),
+          room: { sid: 'RM_1', name: 'call', creationTime: '1795000000', metadata },
+        }),
+      );
+    await tell('room_finished', 9, 'the-later-word');
+    await host.pass(MINUTE);
+    await host.pass(MINUTE);
+    expect(await host.session()).toMatchObject({ state: 'settled', sessionId: 'the-later-word' });
+    await tell('room_started', 0, 'the-first-word');
+    await host.pass(0);
+    expect(await host.session()).toMatchObject({ sessionId: 'the-first-word' });
+    expect(host.eventsOf('session.corrected')).toMatchObject([
+      { before: { sessionId: 'the-later-word' }, after: { sessionId: 'the-first-word' } },
+    ]);
+  });
+});

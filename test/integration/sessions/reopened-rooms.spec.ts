@@ -1,0 +1,68 @@
+import { OPENED, participant, send } from '../../support/one-room.js';
+import { type SessionHost, sessionHosts } from '../../support/session-host.js';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+describe('a room that is opened again under its sid', () => {
+  const hosts = sessionHosts();
+
+  const told = async ({ service }: SessionHost) =>
+    (await service.list()).sessions.map(({ segment, sessionId, metadata }) => [segment, sessionId, metadata]);
+
+  const callOnce = async (host: SessionHost): Promise<void> => {
+    await send(host, 'room_started');
+    await send(host, 'participant_joined', { participant: participant('PA_1', OPENED) });
+    await host.pass(20 * SECOND);
+    await send(host, 'room_finished');
+  };
+
+  const comeAgain = async (host: SessionHost): Promise<void> => {
+    const now = host.tester.clock.now();
+    await send(host, 'participant_joined', { participant: participant('PA_2', now) });
+  };
+
+  test('has another session, which is not what was matched with the first', async () => {
+    const host = await hosts.boot({ sessions: { sessionId: () => undefined } });
+    await host.service.expect('order-1', { roomName: 'lobby', metadata: { order: 1 } });
+    await callOnce(host);
+    await host.pass(5 * SECOND);
+    await host.service.expect('order-2', { roomName: 'lobby', metadata: { order: 2 } });
+    await comeAgain(host);
+    expect(await told(host)).toEqual([
+      [1, 'order-2', { order: 2 }],
+      [0, 'order-1', { order: 1 }],
+    ]);
+  });
+
+  test('is expected as the session that goes on: the one before stays what it was', async () => {
+    const host = await hosts.boot();
+    await callOnce(host);
+    await host.pass(40 * SECOND);
+    await comeAgain(host);
+    await host.service.expect('order-2', { roomName: 'lobby', metadata: { order: 2 } });
+    await host.pass(0);
+    expect(await told(host)).toEqual([
+      [1, 'order-2', { order: 2 }],
+      [0, 'lobby', {}],
+    ]);
+    expect(host.eventsOf('session.corrected')).toMatchObject([
+      { before: { segment: 1 }, after: { sessionId: 'order-2' } },
+    ]);
+  });
+
+  test('is not taken for closed where LiveKit is asked, though the session before it settles', async () => {
+    const host = await hosts.boot({
+      sessions: { livekitUrl: 'http://127.0.0.1:1', reconcileInterval: 86_400_000, settle: 20 * MINUTE },
+    });
+    await callOnce(host);
+    await host.pass(5 * SECOND);
+    await comeAgain(host);
+    await send(host, 'participant_left', { participant: participant('PA_2', host.tester.clock.now()) });
+    await host.pass(30 * MINUTE);
+    expect((await host.sessions()).map(({ segment, state }) => [segment, state])).toEqual([
+      [1, 'active'],
+      [0, 'settled'],
+    ]);
+  });
+});
