@@ -16,6 +16,8 @@ export interface ApplicationShape {
   database: EventStoreOptions;
   deliveries?: DeliveryRunnerOptions;
   role?: Role;
+  /** Whether it writes its log lines. */
+  logs?: boolean;
   adapter?: 'express' | 'fastify';
   providers?: NonNullable<ModuleMetadata['providers']>;
   imports?: NonNullable<ModuleMetadata['imports']>;
@@ -27,6 +29,7 @@ export function application(shape: ApplicationShape): Promise<INestApplication> 
     database,
     deliveries = {},
     role = 'all',
+    logs = true,
     adapter = 'express',
     providers = [],
     imports = [],
@@ -46,8 +49,8 @@ export function application(shape: ApplicationShape): Promise<INestApplication> 
     ],
     providers,
   })(Host);
-  // They write a log line for each delivery they accept, as in real use.
+  // It writes a log line for each delivery it accepts, as in real use.
   return NestFactory.create(Host, adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter(), {
-    logger: new ConsoleLogger({ json: true }),
+    logger: logs && new ConsoleLogger({ json: true }),
   });
 }

@@ -2,6 +2,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 
 type Reply<T> = { value: T } | { error: string };
 
+/** Where each process leaves a profile of its processor time (`node --cpu-prof`), if that is wanted. */
+const profiling = (): string[] => {
+  const folder = process.env['BENCH_PROFILES'];
+  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+};
+
 /** A script of ours in a process of its own, so that nothing that is measured shares a heap or an event loop with another. */
 export class Child {
   private constructor(private readonly process: ChildProcess) {}
@@ -9,7 +15,7 @@ export class Child {
   /** Resolves once the script says that it is ready: it calls `answer`. */
   static async start(script: string, ...args: string[]): Promise<Child> {
     const process = fork(`test/bench/${script}`, args, {
-      execArgv: ['--expose-gc', '--import', 'tsx'],
+      execArgv: ['--expose-gc', ...profiling(), '--import', 'tsx'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'advanced', // times stay times
     });
@@ -25,9 +31,9 @@ export class Child {
     return answered;
   }
 
-  /** Ends it. */
+  /** Ends it, by itself: a profile is written at the end. */
   stop(): void {
-    this.process.kill();
+    this.process.disconnect();
   }
 
   private reply<T>(): Promise<T> {

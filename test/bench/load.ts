@@ -1,14 +1,8 @@
-import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { signWebhook } from '../../src/testing/sign-webhook.js';
 import { nextBody } from './bodies.js';
-import { API_KEY, API_SECRET, PATH } from './keys.js';
-
-/** A delivery, signed and ready to be sent. */
-export interface Signed {
-  body: string;
-  headers: Record<string, string>;
-}
+import { Connection, requestOf } from './connection.js';
+import { API_KEY, API_SECRET } from './keys.js';
 
 /** What a slot of load has shown. */
 export interface Load {
@@ -19,72 +13,120 @@ export interface Load {
   accepted: number;
 }
 
-/** Real-shaped deliveries, each with an event id of its own, under fresh tokens. */
-export const signedDeliveries = (count: number): Signed[] =>
+/** Requests that deliver real-shaped bodies, each with an event id of its own, under fresh tokens. */
+export const signedDeliveries = (count: number): Buffer[] =>
   signedOf(Array.from({ length: count }, () => nextBody().body));
 
-/** Deliveries of these bodies, under fresh tokens. */
-export const signedOf = (bodies: Iterable<string>): Signed[] =>
-  Array.from(bodies, (body) => ({
-    body,
-    headers: signWebhook(body, { apiKey: API_KEY, apiSecret: API_SECRET }),
-  })).toReversed(); // they are taken from the end
+/** Requests that deliver these bodies, under fresh tokens. */
+export const signedOf = (bodies: Iterable<string>): Buffer[] =>
+  Array.from(bodies, (body) =>
+    requestOf(body, signWebhook(body, { apiKey: API_KEY, apiSecret: API_SECRET })),
+  ).toReversed(); // they are taken from the end
 
 /** How often those look that are to wait, milliseconds. */
 const WAIT = 5;
 
+/** How a load is sent. */
+export interface Sending {
+  /** Connections that send at once, each one request at a time. */
+  connections: number;
+  /** Milliseconds. */
+  duration: number;
+  /** Whether nothing is to be sent now. */
+  waits?: () => boolean;
+  /** What a request is to be answered, 200 unless told. */
+  status?: number;
+}
+
 /**
- * Sends for some milliseconds over as many connections as `concurrency`, each one delivery at a time, and each to one of the
- * servers.
+ * Sends for some milliseconds, as fast as it is answered, each connection to one of the servers.
  *
- * @param waits whether nothing is to be sent now.
- * @throws Error when one is not answered 200, or when the deliveries run out.
+ * @param next gives the requests; the bench fails when there are none left.
+ * @throws Error when one is answered otherwise.
  */
 export async function send(
   urls: readonly string[],
-  deliveries: Signed[],
-  concurrency: number,
-  duration: number,
-  waits: () => boolean = () => false,
+  next: () => Buffer | undefined,
+  { connections, duration, waits = () => false, status = 200 }: Sending,
 ): Promise<Load> {
-  const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
+  const open = await connectTo(urls, connections);
   const latencies: number[] = [];
   const start = performance.now();
-  const client = async (_: unknown, nth: number) => {
-    const url = urls[nth % urls.length] as string;
+  const client = async (connection: Connection) => {
     while (performance.now() - start < duration) {
       if (waits()) {
         await delay(WAIT);
         continue;
       }
-      const delivery = deliveries.pop();
-      if (delivery === undefined) throw new Error('the deliveries ran out: sign more of them');
       const sent = performance.now();
-      const status = await post(url, agent, delivery);
-      if (status !== 200) throw new Error(`a delivery was answered ${status}`);
+      await expectAnswer(connection, next(), status);
       latencies.push(performance.now() - sent);
     }
   };
-  await Promise.all(Array.from({ length: concurrency }, client));
-  const elapsed = (performance.now() - start) / 1000;
-  agent.destroy();
+  try {
+    await Promise.all(open.map(client));
+  } finally {
+    for (const connection of open) connection.close();
+  }
+  return loadOf(latencies, performance.now() - start);
+}
+
+/**
+ * Sends so many requests a second, whether they are answered in time or not: one that has to wait for a connection waits as
+ * its sender would, and that is part of its latency.
+ *
+ * @throws Error when one is answered otherwise than 200.
+ */
+export async function sendAtRate(
+  url: string,
+  next: () => Buffer | undefined,
+  perSecond: number,
+  { connections, duration }: Pick<Sending, 'connections' | 'duration'>,
+): Promise<Load> {
+  const open = await connectTo([url], connections);
+  const latencies: number[] = [];
+  const start = performance.now();
+  const count = Math.floor((perSecond * duration) / 1000);
+  let taken = 0;
+  const client = async (connection: Connection) => {
+    while (taken < count) {
+      const due = start + (taken * 1000) / perSecond;
+      taken += 1;
+      while (performance.now() < due) await delay(Math.max(0, due - performance.now() - 1));
+      await expectAnswer(connection, next(), 200);
+      latencies.push(performance.now() - due);
+    }
+  };
+  try {
+    await Promise.all(open.map(client));
+  } finally {
+    for (const connection of open) connection.close();
+  }
+  return loadOf(latencies, performance.now() - start);
+}
+
+const connectTo = (urls: readonly string[], connections: number): Promise<Connection[]> =>
+  Promise.all(
+    Array.from({ length: connections }, (_, nth) => Connection.to(urls[nth % urls.length] as string)),
+  );
+
+async function expectAnswer(
+  connection: Connection,
+  request: Buffer | undefined,
+  wanted: number,
+): Promise<void> {
+  if (request === undefined) throw new Error('the deliveries ran out: sign more of them');
+  const status = await connection.send(request);
+  if (status !== wanted) throw new Error(`a delivery was answered ${status}, not ${wanted}`);
+}
+
+function loadOf(latencies: number[], milliseconds: number): Load {
   latencies.sort((a, b) => a - b);
   const quantile = (q: number) => latencies[Math.floor((latencies.length - 1) * q)] ?? 0;
   return {
-    requestsPerSecond: latencies.length / elapsed,
+    requestsPerSecond: (latencies.length * 1000) / milliseconds,
     p50: quantile(0.5),
     p99: quantile(0.99),
     accepted: latencies.length,
   };
-}
-
-function post(url: string, agent: Agent, { body, headers: own }: Signed): Promise<number | undefined> {
-  return new Promise((resolve, reject) => {
-    const headers = { ...own, 'Content-Length': Buffer.byteLength(body) };
-    request(url + PATH, { method: 'POST', agent, headers }, (response) => {
-      response.resume().on('end', () => resolve(response.statusCode));
-    })
-      .on('error', reject)
-      .end(body);
-  });
 }

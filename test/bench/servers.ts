@@ -6,11 +6,11 @@ import { type Load, send, signedDeliveries, signedOf } from './load.js';
 /** Connections that send at once. */
 export const CONNECTIONS = 64;
 
-const MOST_A_SECOND = 15_000;
+const MOST_A_SECOND = 40_000;
 
-/** A server of deliveries: LiveKit's receiver in plain Express, or ours. */
+/** A server of deliveries: ours on Express or Fastify, or what it is measured by. */
 export interface ServerShape {
-  receiver: 'baseline' | 'express' | 'fastify';
+  receiver: 'official' | 'empty' | 'bare' | 'by hand' | 'express' | 'fastify';
   /** Of ours. */
   database?: string;
   /** How many durable handlers ours has, none unless told. */
@@ -21,11 +21,15 @@ export interface ServerShape {
   role?: Role;
   /** Whether ours makes sessions of what it receives. */
   sessions?: boolean;
+  /** Whether ours has metrics. */
+  metrics?: boolean;
+  /** Whether ours writes a log line for each delivery, as it does unless told. */
+  logs?: boolean;
 }
 
-/** What a server is asked: where it listens, to say when its handlers have nothing to do, and how much they have to do. */
+/** What a server is asked: where it listens, to say when its handlers have nothing to do, how much they have to do, … */
 export interface ServerQuestion {
-  ask: 'url' | 'drained' | 'backlog';
+  ask: 'url' | 'drained' | 'backlog' | 'cpu' | 'memory';
 }
 
 /** A server that runs. */
@@ -41,9 +45,12 @@ export class Server {
   }
 
   /** Sends for some milliseconds, to others too if there are any. @throws Error when anything is not answered 200. */
-  load(milliseconds: number, others: readonly Server[] = []): Promise<Load> {
+  async load(milliseconds: number, others: readonly Server[] = []): Promise<Load & { cpu: number }> {
     const deliveries = signedDeliveries((MOST_A_SECOND * milliseconds) / 1000);
-    return send(urlsOf(this, others), deliveries, CONNECTIONS, milliseconds);
+    const before = await this.cpu();
+    const sending = { connections: CONNECTIONS, duration: milliseconds };
+    const load = await send(urlsOf(this, others), () => deliveries.pop(), sending);
+    return { ...load, cpu: ((await this.cpu()) - before) / load.accepted };
   }
 
   /**
@@ -67,7 +74,12 @@ export class Server {
       }
     };
     const watching = watch();
-    const load = send(urlsOf(this, others), signedOf(bodies), CONNECTIONS, milliseconds, () => isBehind);
+    const deliveries = signedOf(bodies);
+    const load = send(urlsOf(this, others), () => deliveries.pop(), {
+      connections: CONNECTIONS,
+      duration: milliseconds,
+      waits: () => isBehind,
+    });
     return load.finally(() => {
       over.abort();
       return watching;
@@ -77,6 +89,11 @@ export class Server {
   /** Resolves when its handlers have nothing left to do. */
   drained(): Promise<void> {
     return this.child.ask({ ask: 'drained' });
+  }
+
+  /** The processor time that it has taken so far, microseconds. */
+  private cpu(): Promise<number> {
+    return this.child.ask({ ask: 'cpu' });
   }
 
   stop(): void {

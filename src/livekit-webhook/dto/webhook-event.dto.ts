@@ -91,9 +91,17 @@ export class WebhookEventDto {
       event: json['event'],
       id: json['id'] === '' ? undefined : (json['id'] ?? undefined),
       createdAt: int64(json['createdAt']),
-      room: nested(WebhookRoomDto, json['room'] ?? roomOfInfo(json), ['sid', 'name']),
-      participant: nested(WebhookParticipantDto, json['participant'], ['sid', 'identity']),
+      room: nested(json['room'] ?? roomOfInfo(json), ({ sid, name }) =>
+        Object.assign(new WebhookRoomDto(), { sid: sid ?? undefined, name: name ?? undefined }),
+      ),
+      participant: nested(json['participant'], ({ sid, identity }) =>
+        Object.assign(new WebhookParticipantDto(), {
+          sid: sid ?? undefined,
+          identity: identity ?? undefined,
+        }),
+      ),
     });
+    if (isPlainlyValid(dto)) return dto;
     const [error] = validateSync(dto, { validationError: { target: false, value: false } });
     if (error !== undefined)
       throw new InvalidWebhookError(`\`${error.property}\` is not what a webhook event has there`);
@@ -122,13 +130,34 @@ function roomOfInfo({ egressInfo, ingressInfo }: Record<string, unknown>): unkno
   return isObject(ingressInfo) ? { name: ingressInfo['roomName'] } : undefined;
 }
 
-function nested<T extends object>(type: new () => T, value: unknown, fields: readonly string[]): unknown {
-  if (!isObject(value)) return value ?? undefined;
-  return Object.assign(
-    new type(),
-    Object.fromEntries(fields.map((field) => [field, value[field] ?? undefined])),
+const nested = (value: unknown, dto: (fields: Record<string, unknown>) => object): unknown =>
+  isObject(value) ? dto(value) : (value ?? undefined);
+
+/**
+ * Whether an event meets all that is asked of it, seen at a glance, as every event of LiveKit's does: the validator takes
+ * longer than all else that is done to a delivery before it is stored. Of what is not plainly valid it has the last word.
+ */
+export function isPlainlyValid({ event, id, createdAt, room, participant }: WebhookEventDto): boolean {
+  return (
+    typeof event === 'string' &&
+    event !== '' &&
+    isShort(event, LONGEST_ID) &&
+    isShort(id, LONGEST_ID) &&
+    (createdAt === undefined ||
+      (Number.isInteger(createdAt) && createdAt >= 0 && createdAt <= LAST_SECOND)) &&
+    (room === undefined ||
+      (room instanceof WebhookRoomDto &&
+        isShort(room.sid, LONGEST_ID) &&
+        isShort(room.name, LONGEST_NAME))) &&
+    (participant === undefined ||
+      (participant instanceof WebhookParticipantDto &&
+        isShort(participant.sid, LONGEST_ID) &&
+        isShort(participant.identity, LONGEST_NAME)))
   );
 }
+
+const isShort = (value: unknown, longest: number): boolean =>
+  value === undefined || (typeof value === 'string' && value.length <= longest);
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

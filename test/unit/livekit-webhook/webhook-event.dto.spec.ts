@@ -1,4 +1,12 @@
-import { occurredAtOf, WebhookEventDto } from '../../../src/livekit-webhook/dto/webhook-event.dto.js';
+import { validateSync } from 'class-validator';
+import fc from 'fast-check';
+import {
+  isPlainlyValid,
+  occurredAtOf,
+  WebhookEventDto,
+  WebhookParticipantDto,
+  WebhookRoomDto,
+} from '../../../src/livekit-webhook/dto/webhook-event.dto.js';
 import { InvalidWebhookError } from '../../../src/livekit-webhook/errors.js';
 import { deliveries, scenarios } from '../../support/captures.js';
 
@@ -17,6 +25,45 @@ describe('what a webhook event looks like', () => {
       expect(dto).toMatchObject({ event: json.event, id: json.id, createdAt: Number(json.createdAt) });
       expect(dto.room?.sid).toBe(json.room?.sid ?? json.egressInfo?.roomId);
     }
+  });
+
+  test.each(scenarios())('plainly so in all of %s, without the validator', (scenario) => {
+    for (const { body } of deliveries(scenario)) {
+      expect(isPlainlyValid(WebhookEventDto.from(JSON.parse(body)))).toBe(true);
+    }
+  });
+
+  test('is never plain where the validator would refuse it', () => {
+    const text = fc.oneof(
+      { weight: 6, arbitrary: fc.string({ maxLength: 8 }) },
+      fc.constantFrom(255, 256, 512, 513).map((length) => 'x'.repeat(length)),
+      fc.string({ unit: 'grapheme', minLength: 250, maxLength: 260, size: 'max' }),
+    );
+    const odd = fc.constantFrom(undefined, null, 0, -1, 1.5, NaN, true, [], {});
+    const any = fc.oneof({ weight: 8, arbitrary: text }, odd);
+    const of = (type: new () => object, fields: object) =>
+      fc.oneof(
+        { weight: 4, arbitrary: fc.record(fields).map((given) => Object.assign(new type(), given)) },
+        any,
+      );
+    const dto = fc.record({
+      event: any,
+      id: any,
+      createdAt: fc.oneof(odd, fc.integer(), fc.constantFrom(253_402_300_799, 253_402_300_800, Infinity)),
+      room: of(WebhookRoomDto, { sid: any, name: any }),
+      participant: of(WebhookParticipantDto, { sid: any, identity: any }),
+    });
+    let plain = 0;
+    fc.assert(
+      fc.property(dto, (fields) => {
+        const event = Object.assign(new WebhookEventDto(), fields) as WebhookEventDto;
+        if (!isPlainlyValid(event)) return;
+        plain += 1;
+        expect(validateSync(event)).toEqual([]);
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(plain).toBeGreaterThan(100);
   });
 
   test('has a name, and need have nothing else', () => {
