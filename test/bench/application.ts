@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { ConsoleLogger, type INestApplication, Module, type ModuleMetadata } from '@nestjs/common';
+import { type INestApplication, Module, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -9,6 +9,7 @@ import {
   LivekitWebhookModule,
   type Role,
 } from '../../dist/index.js';
+import { AppLogger } from '../../dist/config/app-logger.js';
 import { API_KEY, API_SECRET, PATH } from './keys.js';
 
 /** What an application of ours is made of. */
@@ -51,6 +52,6 @@ export function application(shape: ApplicationShape): Promise<INestApplication> 
   })(Host);
   // It writes a log line for each delivery it accepts, as in real use.
   return NestFactory.create(Host, adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter(), {
-    logger: logs && new ConsoleLogger({ json: true }),
+    logger: logs && new AppLogger({ format: 'json', level: 'log' }),
   });
 }

@@ -13,8 +13,8 @@ export function emptyHandlers(
   waits = 0,
 ): new () => object {
   class Handlers {}
-  const handle = waits === 0 ? async () => undefined : () => delay(waits);
   for (let i = 0; i < count; i += 1) {
+    const handle = waits === 0 ? async () => undefined : () => delay(waits); // each its own: it carries what it hears
     const descriptor = { configurable: true, value: handle };
     Object.defineProperty(Handlers.prototype, `handle${i}`, descriptor);
     OnLivekitEvent(events, { ...options, name: `handler-${i}` })(
