@@ -18,7 +18,8 @@ export class AppModule {
     environment: Environment,
     onStopped: () => Promise<void> = async () => undefined,
   ): DynamicModule {
-    const { webhook, database, role, deliveries, retention, sessions, metrics, outlets } = environment;
+    const { webhook, database, role, deliveries, retention, sessions, metrics, outlets, health } =
+      environment;
     const { adminToken: _, ...withoutRoutes } = sessions;
     return {
       module: AppModule,
@@ -28,7 +29,7 @@ export class AppModule {
         SessionsModule.forRoot(role === 'worker' ? withoutRoutes : sessions),
         OutletsModule.forRoot(outlets),
         MetricsModule.forRoot({ ...metrics, processMetrics: true }),
-        HealthModule,
+        HealthModule.forRoot(health),
       ],
       providers: [{ provide: Stopped, useValue: new Stopped(onStopped) }],
     };

@@ -7,6 +7,7 @@ import { natsAddress } from '../event-log/engines/nats-address.js';
 import type { Role } from '../event-log/role.js';
 import type { RetentionSettings } from '../event-log/retention/retention-options.js';
 import type { LivekitKey, SignatureScheme } from '../livekit-webhook/livekit-webhook.options.js';
+import { type LivekitHealthModuleOptions, MOST_DEAD_LETTERS } from '../health/health.options.js';
 import { eventsLike } from '../outlets/event-patterns.js';
 import { type OutletsModuleOptions, webhookUrlProblem } from '../outlets/outlets.options.js';
 import { isAllowEntry } from '../outlets/webhook/addresses.js';
@@ -39,6 +40,7 @@ export interface Environment {
     expectTimeout: number;
   };
   metrics: { token?: string };
+  health: LivekitHealthModuleOptions;
   outlets: OutletsModuleOptions;
   http: {
     port: number;
@@ -128,6 +130,7 @@ export function readEnvironment(
       expectTimeout: reader.read('SESSION_EXPECT_TIMEOUT', '10m', duration('0s', '365d')),
     },
     metrics: { ...(metricsToken !== undefined && { token: metricsToken }) },
+    health: healthOf(reader),
     outlets: outlets(reader),
     http: {
       port: reader.read('PORT', '8080', integer(0, 65_535)),
@@ -220,6 +223,15 @@ function requireServer(reader: EnvironmentReader, name: string, value: string, d
     name,
     `is ${value}, and SQLite has one process, which does everything: give DATABASE_URL a PostgreSQL, or unset ${name}`,
   );
+}
+
+function healthOf(reader: EnvironmentReader): LivekitHealthModuleOptions {
+  const webhookSilence = reader.optional('HEALTH_WEBHOOK_SILENCE', age('1s'));
+  return {
+    deliveryLag: reader.read('HEALTH_DELIVERY_LAG', '5m', age('1s')),
+    deadLetters: reader.read('HEALTH_DEAD_LETTERS', '0', integer(0, MOST_DEAD_LETTERS)),
+    ...(webhookSilence !== undefined && { webhookSilence }),
+  };
 }
 
 const OUTLET_URLS = ['OUTLET_JETSTREAM_URL', 'OUTLET_REDIS_URL', 'OUTLET_WEBHOOK_URL'];

@@ -16,6 +16,7 @@ import { HandlerRegistry } from './handlers/handler-registry.js';
 import { HandlerTable } from './handlers/handler-table.js';
 import { HostEvents } from './append/host-events.js';
 import { HostEmitter } from './host-emitter.js';
+import { WebhookTimes } from './last-webhooks.js';
 import { Leases } from './running/leases.js';
 import { Notifications } from './running/notifications.js';
 import { OrderingLock } from './running/ordering-lock.js';
@@ -68,4 +69,5 @@ export const eventLogProviders: Provider[] = [
   StoreClock,
   Timetable,
   WakeUp,
+  WebhookTimes,
 ];

@@ -1,9 +1,12 @@
 import { Controller, Get, VERSION_NEUTRAL } from '@nestjs/common';
 import { HealthCheck, HealthCheckService } from '@nestjs/terminus';
+import { DeliveryHealthIndicator } from './deliveries.health.js';
 import { DeliveryEngineHealthIndicator } from './delivery-engine.health.js';
 import { EventStoreHealthIndicator } from './event-store.health.js';
+import { LivekitHealthIndicator } from './livekit.health.js';
 import { OutletsHealthIndicator } from './outlets.health.js';
 import { ShutdownHealthIndicator } from './shutdown.health.js';
+import { WebhookSilenceHealthIndicator } from './webhook-silence.health.js';
 
 /** Health as an orchestrator asks for it: `live` restarts the process, `ready` sends it traffic. */
 @Controller({ path: 'health', version: VERSION_NEUTRAL })
@@ -14,6 +17,9 @@ export class HealthController {
     private readonly outlets: OutletsHealthIndicator,
     private readonly shutdown: ShutdownHealthIndicator,
     private readonly engine: DeliveryEngineHealthIndicator,
+    private readonly deliveries: DeliveryHealthIndicator,
+    private readonly webhooks: WebhookSilenceHealthIndicator,
+    private readonly livekit: LivekitHealthIndicator,
   ) {}
 
   @Get()
@@ -21,8 +27,11 @@ export class HealthController {
   all() {
     return this.health.check([
       ...this.traffic,
+      () => this.deliveries.isHealthy(),
       () => this.engine.isHealthy(),
       () => this.outlets.isHealthy(),
+      () => this.webhooks.isHealthy(),
+      () => this.livekit.isHealthy(),
     ]);
   }
 
@@ -38,7 +47,7 @@ export class HealthController {
     return this.health.check(this.traffic);
   }
 
-  // What webhooks need: an outlet that is down delays what it publishes, and refuses nothing.
+  // What webhooks need: whatever is behind, or an outlet that is down, delays what comes after them, and refuses none.
   private get traffic() {
     return [() => this.store.isHealthy(), () => this.shutdown.isRunning()];
   }

@@ -1,29 +1,53 @@
-import { Module } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { DeliveryHealthIndicator } from './deliveries.health.js';
 import { DeliveryEngineHealthIndicator } from './delivery-engine.health.js';
 import { EventStoreHealthIndicator } from './event-store.health.js';
 import { HealthController } from './health.controller.js';
+import { HEALTH_OPTIONS, HealthModuleClass } from './health.module-definition.js';
+import { HEALTH_SETTINGS, type LivekitHealthModuleOptions, resolveSettings } from './health.options.js';
+import { LivekitHealthIndicator } from './livekit.health.js';
 import { OutletsHealthIndicator } from './outlets.health.js';
 import { ShutdownHealthIndicator } from './shutdown.health.js';
+import { WebhookSilenceHealthIndicator } from './webhook-silence.health.js';
 
-/** The health indicators, for a host's own health controller. Needs `LivekitWebhookModule`. */
+const INDICATORS = [
+  DeliveryEngineHealthIndicator,
+  DeliveryHealthIndicator,
+  EventStoreHealthIndicator,
+  LivekitHealthIndicator,
+  OutletsHealthIndicator,
+  ShutdownHealthIndicator,
+  WebhookSilenceHealthIndicator,
+];
+
+/**
+ * The health indicators, for a host's own health controller: imported as it is, or with thresholds by `forRoot` or
+ * `forRootAsync`. Needs `LivekitWebhookModule`.
+ */
 @Module({
   imports: [TerminusModule],
   providers: [
-    DeliveryEngineHealthIndicator,
-    EventStoreHealthIndicator,
-    OutletsHealthIndicator,
-    ShutdownHealthIndicator,
+    {
+      provide: HEALTH_SETTINGS,
+      inject: [{ token: HEALTH_OPTIONS, optional: true }],
+      useFactory: (options?: LivekitHealthModuleOptions) => resolveSettings(options),
+    },
+    ...INDICATORS,
   ],
-  exports: [
-    DeliveryEngineHealthIndicator,
-    EventStoreHealthIndicator,
-    OutletsHealthIndicator,
-    ShutdownHealthIndicator,
-  ],
+  exports: INDICATORS,
 })
-export class LivekitHealthModule {}
+export class LivekitHealthModule extends HealthModuleClass {
+  /** With no options: the defaults. */
+  static override forRoot(options: LivekitHealthModuleOptions = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+}
 
 /** The indicators and the routes of the standalone application. */
-@Module({ imports: [LivekitHealthModule, TerminusModule], controllers: [HealthController] })
-export class HealthModule {}
+@Module({ imports: [TerminusModule], controllers: [HealthController] })
+export class HealthModule {
+  static forRoot(options: LivekitHealthModuleOptions = {}): DynamicModule {
+    return { module: HealthModule, imports: [LivekitHealthModule.forRoot(options)] };
+  }
+}

@@ -1,5 +1,10 @@
+export { DeliveryHealthIndicator } from './deliveries.health.js';
 export { DeliveryEngineHealthIndicator } from './delivery-engine.health.js';
+export { LivekitHealthOptionsError } from './errors.js';
 export { EventStoreHealthIndicator } from './event-store.health.js';
 export { LivekitHealthModule } from './health.module.js';
+export type { LivekitHealthModuleOptions } from './health.options.js';
+export { LivekitHealthIndicator } from './livekit.health.js';
 export { OutletsHealthIndicator } from './outlets.health.js';
 export { ShutdownHealthIndicator } from './shutdown.health.js';
+export { WebhookSilenceHealthIndicator } from './webhook-silence.health.js';

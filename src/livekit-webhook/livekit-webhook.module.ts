@@ -8,6 +8,7 @@ import { HandlerActivity } from '../event-log/handler-activity.js';
 import { HandlerRegistry, SUBSCRIBED_EVENTS } from '../event-log/handlers/handler-registry.js';
 import { HostEvents } from '../event-log/append/host-events.js';
 import { HostEmitter } from '../event-log/host-emitter.js';
+import { WebhookTimes } from '../event-log/last-webhooks.js';
 import { Timetable } from '../event-log/running/timetable.js';
 import { CLOCK, StoreClock } from '../event-log/clock.js';
 import { Backlog } from '../event-log/deliveries/backlog.js';
@@ -117,6 +118,7 @@ import { WebhookReceipts } from './webhook-receipts.js';
     StoreClock,
     Timetable,
     WebhookReceipts,
+    WebhookTimes,
     CLOCK,
     PROJECT_KEYS,
     ROLE,

@@ -3,7 +3,7 @@ import type { Counter } from 'prom-client';
 import { EventLog } from '../event-log/event-log.js';
 import type { AppendedEvents } from '../event-log/events.js';
 import { Instruments, type Observe } from './instruments.js';
-import { sharedRead } from './shared-read.js';
+import { sharedRead } from '../database/shared-read.js';
 
 /** To what one commit may hold. */
 const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256];

@@ -2,7 +2,6 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Backlog, type HandlerBacklog, MOST_COUNTED } from '../event-log/deliveries/backlog.js';
 import { Instruments } from './instruments.js';
 import { LabelValues, MOST_HANDLERS } from './label-values.js';
-import { sharedRead } from './shared-read.js';
 
 /** Tells how far deliveries are behind, by what the store says, the same in every process. */
 @Injectable()
@@ -14,14 +13,14 @@ export class DeliveryMetrics implements OnModuleInit {
 
   onModuleInit(): void {
     const { instruments, backlog } = this;
-    const read = sharedRead(async () => ({
-      handlers: toldApart(await backlog.ofHandlers()),
-      unrouted: await backlog.unrouted(),
-    }));
     const ofHandlers = (name: string, help: string, figure: (backlog: HandlerBacklog) => number) =>
-      instruments.storeGauge({ name, help, labelNames: ['handler'] }, read, (gauge, { handlers }) => {
-        for (const one of handlers) gauge.set({ handler: one.handler }, figure(one));
-      });
+      instruments.storeGauge(
+        { name, help, labelNames: ['handler'] },
+        backlog.summary,
+        (gauge, { handlers }) => {
+          for (const one of toldApart(handlers)) gauge.set({ handler: one.handler }, figure(one));
+        },
+      );
     ofHandlers(
       'livekit_delivery_lag_seconds',
       'How long the delivery that has been due the longest has been due, by handler; 0 for one that is paused.',
@@ -42,7 +41,7 @@ export class DeliveryMetrics implements OnModuleInit {
         name: 'livekit_routing_lag_seconds',
         help: 'How long the oldest event that no handler has been given yet has been in the log.',
       },
-      read,
+      backlog.summary,
       (gauge, { unrouted }) => gauge.set(unrouted / 1000),
     );
   }

@@ -3,7 +3,7 @@ import { Backlog } from '../event-log/deliveries/backlog.js';
 import { handlerOfOutlet } from '../outlets/outlet.js';
 import { OutletStates } from '../outlets/outlet-states.js';
 import { Instruments } from './instruments.js';
-import { sharedRead } from './shared-read.js';
+import { sharedRead } from '../database/shared-read.js';
 
 /** Counts what outlets publish in this process, and tells which of them are down, and how far behind they are. */
 @Injectable()

@@ -15,7 +15,7 @@ import { MOST_COUNTED, SessionsService } from '../sessions/sessions.service.js';
 import { Instruments } from './instruments.js';
 import { LabelValues, MOST_DISPOSITIONS } from './label-values.js';
 import { providerOf } from './provider-of.js';
-import { sharedRead } from './shared-read.js';
+import { sharedRead } from '../database/shared-read.js';
 
 /** From a call that is hung up at once to one of four hours. */
 const DURATION_BUCKETS = [1, 5, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400];

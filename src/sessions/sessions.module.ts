@@ -8,6 +8,7 @@ import { LivekitClients } from './reconciliation/livekit-clients.js';
 import { Reconciler } from './reconciliation/reconciler.js';
 import { Reconciliations } from './reconciliation/reconciliations.js';
 import { Repairs } from './reconciliation/repairs.js';
+import { RoomListings } from './reconciliation/room-listings.js';
 import { SessionRooms } from './rooms/session-rooms.js';
 import { SessionKeeper } from './session-keeper.js';
 import { SessionNaming } from './session-naming.js';
@@ -43,6 +44,7 @@ import { SessionsService } from './sessions.service.js';
     Reconciler,
     Reconciliations,
     Repairs,
+    RoomListings,
     SessionBus,
     SessionKeeper,
     SessionNaming,
@@ -53,7 +55,7 @@ import { SessionsService } from './sessions.service.js';
     SessionsRetention,
     SessionsService,
   ],
-  exports: [SessionsService, Reconciliations],
+  exports: [SessionsService, KnownRooms, Reconciliations, RoomListings],
 })
 export class SessionsModule extends SessionsModuleClass {
   /** With no options: a room's name is its session's id, LiveKit is not asked, and there are no routes. */

@@ -8,7 +8,7 @@ import { signWebhook } from '../../src/testing/sign-webhook.js';
 import { deliveries } from '../support/captures.js';
 import { type FreshDatabase, emptyDatabase } from '../support/database.js';
 import { LivekitStandIn } from '../support/livekit-stand-in.js';
-import { OutletReceiver } from '../support/outlet-receiver.js';
+import { answering, OutletReceiver } from '../support/outlet-receiver.js';
 import { RecordingLogger } from '../support/recording-logger.js';
 import { until } from '../support/until.js';
 
@@ -119,6 +119,45 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
       expect([status, JSON.parse(text).status]).toEqual([200, 'ok']);
     }
     expect(JSON.parse((await get('/health/ready')).text).info).toHaveProperty('event_store.status', 'up');
+  });
+
+  test('tells of dead letters, of a LiveKit that refuses its key and of silent webhooks, and is ready all the same', async () => {
+    const standIn = await LivekitStandIn.start({ apiKey: KEY, apiSecret: 'a-secret-of-livekit-alone' });
+    const receiver = await OutletReceiver.listen();
+    receiver.answer = answering(410);
+    await boot({
+      LIVEKIT_URL: standIn.url,
+      OUTLET_WEBHOOK_URL: receiver.url,
+      OUTLET_WEBHOOK_SECRET: receiver.secret,
+      OUTLET_WEBHOOK_ALLOW: '127.0.0.0/8',
+      OUTLET_EVENTS: 'session.started',
+    });
+    for (const { body } of deliveries('two-party-call')) expect(await post(body)).toBe(200);
+    const text = await until('the event to be a dead letter', async () => {
+      const health = await get('/health');
+      return JSON.parse(health.text).details.deliveries.status === 'down' ? health.text : undefined;
+    });
+    expect(JSON.parse(text).error).toMatchObject({
+      deliveries: { deadLetters: 1, message: expect.stringContaining('`outlet.webhook`') },
+      livekit: { projects: { default: { status: 'down', message: expect.stringContaining('(401)') } } },
+    });
+    for (const secret of [SECRET, receiver.secret, ADMIN_TOKEN, 'eyJ']) expect(text).not.toContain(secret);
+    for (const path of ['/health/live', '/health/ready']) expect((await get(path)).status).toBe(200);
+    await app.close();
+    await standIn.stop();
+
+    const livekit = await LivekitStandIn.start({ apiKey: KEY, apiSecret: SECRET });
+    livekit.rooms.set('call', { sid: 'RM_1', name: 'call', numParticipants: 1 });
+    await boot({ LIVEKIT_URL: livekit.url, HEALTH_DEAD_LETTERS: '1', HEALTH_WEBHOOK_SILENCE: '1s' });
+    const silent = await until('the silence to be too long', async () => {
+      const health = await get('/health');
+      return health.status === 503 ? health.text : undefined;
+    });
+    expect(Object.keys(JSON.parse(silent).error)).toEqual(['webhooks']);
+    for (const path of ['/health/live', '/health/ready']) expect((await get(path)).status).toBe(200);
+    livekit.rooms.clear();
+    await livekit.stop();
+    await receiver.close();
   });
 
   test('counts, and tells its counts in both formats', async () => {

@@ -52,9 +52,10 @@ export class LivekitStandIn {
     this.server = createServer((request, response) => void this.answer(request, response));
   }
 
-  static async start(key: { apiKey: string; apiSecret: string }): Promise<LivekitStandIn> {
+  /** @param port another than any that is free. */
+  static async start(key: { apiKey: string; apiSecret: string }, port = 0): Promise<LivekitStandIn> {
     const standIn = new LivekitStandIn(key);
-    await new Promise<void>((resolve) => standIn.server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => standIn.server.listen(port, '127.0.0.1', resolve));
     return standIn;
   }
 

@@ -3,6 +3,8 @@ import { Test } from '@nestjs/testing';
 import { CLOCK, type Clock } from '../../src/event-log/clock.js';
 import { EventStore } from '../../src/database/event-store.js';
 import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
+import type { LivekitProject } from '../../src/livekit-webhook/livekit-webhook.options.js';
+import type { Role } from '../../src/event-log/role.js';
 import { Reconciler } from '../../src/sessions/reconciliation/reconciler.js';
 import {
   type AddedEvent,
@@ -43,6 +45,9 @@ export interface ReconciledHost {
 export interface HostParts extends SessionsModuleOptions {
   imports?: DynamicModule[];
   providers?: Provider[];
+  /** Instead of the one that captured calls are of. */
+  projects?: LivekitProject[];
+  role?: Role;
   /** Another than a test's own, which stands still. */
   useClock?: Clock;
   /** Whether rounds are done by themselves. */
@@ -53,13 +58,17 @@ export interface HostParts extends SessionsModuleOptions {
 export async function bootReconciled(
   databaseUrl: string,
   standIn: LivekitStandIn,
-  { imports = [], providers = [], useClock, isLeft = false, ...options }: HostParts = {},
+  { imports = [], providers = [], projects, role, useClock, isLeft = false, ...options }: HostParts = {},
 ): Promise<ReconciledHost> {
   const clock = new TestClock();
   const logger = new RecordingLogger();
   const module = await Test.createTestingModule({
     imports: [
-      LivekitWebhookModule.forRoot({ ...CAPTURE_KEY, database: { url: databaseUrl } }),
+      LivekitWebhookModule.forRoot({
+        ...(projects === undefined ? CAPTURE_KEY : { projects }),
+        ...(role && { role }),
+        database: { url: databaseUrl },
+      }),
       SessionsModule.forRoot({ livekitUrl: standIn.url, reconcileInterval: NEVER, ...options }),
       ...imports,
     ],

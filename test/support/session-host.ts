@@ -3,7 +3,10 @@ import { Test } from '@nestjs/testing';
 import { CLOCK } from '../../src/event-log/clock.js';
 import { EventLog } from '../../src/event-log/event-log.js';
 import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
-import type { LivekitWebhookModuleOptions } from '../../src/livekit-webhook/livekit-webhook.options.js';
+import type {
+  LivekitWebhookModuleExtras,
+  LivekitWebhookModuleOptions,
+} from '../../src/livekit-webhook/livekit-webhook.options.js';
 import { OnSessionEvent } from '../../src/sessions/events/on-session-event.decorator.js';
 import type { SessionEvent, SessionEventName } from '../../src/sessions/events/session-events.js';
 import type { Session } from '../../src/sessions/session.js';
@@ -40,7 +43,7 @@ export interface SessionHost {
 /** What such an application is made of. */
 export interface SessionHostShape {
   sessions?: SessionsModuleOptions & SessionsModuleExtras;
-  webhook?: Partial<LivekitWebhookModuleOptions>;
+  webhook?: Partial<LivekitWebhookModuleOptions> & LivekitWebhookModuleExtras;
   imports?: DynamicModule[];
   providers?: Provider[];
   /** Shortly before the first captured call, unless told. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
+import { sharedRead } from '../../database/shared-read.js';
 import { StoreClock } from '../clock.js';
 
 /** How many of a handler's deliveries are counted: to count more would hold up the process that SQLite answers in. */
@@ -19,6 +20,13 @@ export interface HandlerBacklog {
   overdue: number;
 }
 
+/** How far deliveries are behind, of all handlers. */
+export interface BacklogSummary {
+  handlers: HandlerBacklog[];
+  /** For how long the oldest event that has not been handed to any handler has been in the log, milliseconds; 0: all have been. */
+  unrouted: number;
+}
+
 interface BacklogRow {
   name: string;
   pending: number | string;
@@ -29,6 +37,12 @@ interface BacklogRow {
 /** Tells what is still to be delivered, by what the store says, in a time that does not grow with it. */
 @Injectable()
 export class Backlog {
+  /** All of it, read once for everybody who asks at once, for 2 s at most: for metrics and health. */
+  readonly summary: () => Promise<BacklogSummary> = sharedRead(async () => ({
+    handlers: await this.ofHandlers(),
+    unrouted: await this.unrouted(),
+  }));
+
   constructor(
     private readonly store: EventStore,
     private readonly clock: StoreClock,

@@ -6,11 +6,14 @@ export class LivekitCallError extends Error {
   override readonly name = 'LivekitCallError';
   /** The HTTP status that it answered with; undefined when it did not answer. */
   readonly status: number | undefined;
+  /** Why it could not be reached (`ECONNREFUSED`, …), where the network says. */
+  readonly code: string | undefined;
 
   // Without a cause: where LiveKit refuses a token, its message holds it.
   constructor(error: unknown) {
     super(whyFailed(error));
     this.status = statusOf(error);
+    this.code = networkCodeOf(error);
   }
 }
 
@@ -42,6 +45,12 @@ export const isNotFound = (error: unknown): boolean =>
 
 const statusOf = (error: unknown): number | undefined => (error as { status?: number } | null)?.status;
 
+// What `fetch` fails with is only said by its cause.
+function networkCodeOf(error: unknown): string | undefined {
+  const { code } = ((error as { cause?: unknown } | null)?.cause ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : undefined;
+}
+
 /** Whether LiveKit has not answered in time: what it was to do, it may have done. */
 export const isTimeout = (error: unknown): boolean =>
   (error as { name?: unknown } | null)?.name === 'TimeoutError';
@@ -49,11 +58,10 @@ export const isTimeout = (error: unknown): boolean =>
 /** Why a call failed, in words without addresses and tokens, which may hold secrets. */
 export function whyFailed(error: unknown): string {
   if (isTimeout(error)) return 'no answer in time';
-  const { message = String(error), cause } = (error ?? {}) as { message?: string; cause?: unknown };
+  const { message = String(error) } = (error ?? {}) as { message?: string };
   const status = statusOf(error);
   if (status !== undefined) return `${status} ${message.replace(/\beyJ\S+/g, '…')}`.trim().slice(0, 200);
-  const { code } = (cause ?? {}) as { code?: unknown };
-  return typeof code === 'string' ? code : message;
+  return networkCodeOf(error) ?? message;
 }
 
 /** Does something with each item, some at a time, until `isOver`. */

@@ -24,6 +24,9 @@ export interface KnownEgress {
 /** Connections or egresses that one statement asks for: SQLite takes up to 32,766 parameters. */
 const AT_ONCE = 1_000;
 
+/** How many active sessions are looked through for their projects. */
+const SESSIONS_LOOKED_THROUGH = 10_000;
+
 /** The little that must be known of all active sessions of a project to see which of them to look at. */
 @Injectable()
 export class KnownRooms {
@@ -120,17 +123,15 @@ export class KnownRooms {
     return found;
   }
 
-  /** When the last webhook of a project came, UTC milliseconds; `null`: none ever. */
-  async lastWebhookAt(project: string): Promise<number | null> {
-    const p = this.clock.parameters();
-    const [row] = await this.store.read((manager) =>
-      manager.query<{ received_at: number | string }[]>(
-        `SELECT received_at FROM livekit_events WHERE kind = 'livekit' AND source = ${p.add(project)}
-         ORDER BY received_at DESC LIMIT 1`,
-        p.values,
+  /** The projects that have an active session, by the newest `SESSIONS_LOOKED_THROUGH` of them. */
+  async activeProjects(): Promise<Set<string>> {
+    const rows = await this.store.read((manager) =>
+      manager.query<{ source: string }[]>(
+        `SELECT DISTINCT source FROM (SELECT source FROM livekit_sessions WHERE state = 'active'
+           ORDER BY began_at DESC LIMIT ${SESSIONS_LOOKED_THROUGH}) newest`,
       ),
     );
-    return row === undefined ? null : Number(row.received_at);
+    return new Set(rows.map(({ source }) => source));
   }
 
   private async egresses(sql: string, parameters: unknown[]): Promise<KnownEgress[]> {

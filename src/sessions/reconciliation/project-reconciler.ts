@@ -5,10 +5,11 @@ import type { ActiveRoom, KnownEgress, KnownRooms } from './known-rooms.js';
 import type { LivekitClient } from './livekit-clients.js';
 import type { RoomAnswer, Suspects } from './missing-facts.js';
 import type { ReconciliationRound } from './reconciliations.js';
+import type { RoomListings } from './room-listings.js';
 import { reconciledId } from './reconciled-event.js';
 import type { Repairs } from './repairs.js';
 import { roomsToAsk } from './rooms-to-ask.js';
-import { type ToldEgress, type ToldParticipant, toldParticipant, type ToldRoom, toldRoom } from './told.js';
+import { type ToldEgress, type ToldParticipant, toldParticipant, type ToldRoom } from './told.js';
 
 /** Calls at once. */
 const CALLS = 4;
@@ -34,6 +35,7 @@ export class ProjectReconciler {
 
   constructor(
     private readonly client: LivekitClient,
+    private readonly listings: RoomListings,
     private readonly known: KnownRooms,
     private readonly repairs: Repairs,
     private readonly clock: Clock,
@@ -58,7 +60,7 @@ export class ProjectReconciler {
     const ahead = (await this.known.now()) - this.clock.now();
     const now = () => this.clock.now() + ahead;
     const at = now();
-    const listed = (await ask('RoomService/ListRooms', () => this.client.rooms.listRooms())).map(toldRoom);
+    const listed = await this.listings.ask(this.client, ask);
     const active = await this.known.active(project);
     this.rooms = new Set(listed.map(({ sid }) => sid));
     const { attendances, failures } = await this.attendancesOf(ask, this.choose(listed, active), now);

@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
 import { CLOCK, type Clock, StoreClock } from '../../event-log/clock.js';
+import { WebhookTimes } from '../../event-log/last-webhooks.js';
 import { ROLE, type Role } from '../../event-log/role.js';
 import { SessionsOptionsError } from '../errors.js';
 import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
@@ -17,6 +18,7 @@ import { ProjectReconciler } from './project-reconciler.js';
 import { ReconciliationLoop } from './reconciliation-loop.js';
 import { type ReconciliationRound, Reconciliations } from './reconciliations.js';
 import { Repairs } from './repairs.js';
+import { RoomListings } from './room-listings.js';
 
 /** Asks the LiveKit of every project that has an address what webhooks have missed, for as long as the application runs. */
 @Injectable()
@@ -28,6 +30,8 @@ export class Reconciler implements OnApplicationBootstrap, OnModuleDestroy {
     known: KnownRooms,
     repairs: Repairs,
     rounds: Reconciliations,
+    listings: RoomListings,
+    webhooks: WebhookTimes,
     store: EventStore,
     storeClock: StoreClock,
     @Inject(CLOCK) clock: Clock,
@@ -39,8 +43,9 @@ export class Reconciler implements OnApplicationBootstrap, OnModuleDestroy {
         new ReconciliationLoop({
           client,
           known,
+          webhooks,
           rounds,
-          reconciler: new ProjectReconciler(client, known, repairs, clock),
+          reconciler: new ProjectReconciler(client, listings, known, repairs, clock),
           duty: new Duty(store, storeClock, `reconciliation:${client.project}`),
           interval: reconcileInterval,
         }),

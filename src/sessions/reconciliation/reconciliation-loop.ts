@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { exponentialBackoff, withJitter } from '../../event-log/running/backoff.js';
+import type { WebhookTimes } from '../../event-log/last-webhooks.js';
 import { type Ask, askUntil, LivekitCallError } from './asking.js';
 import type { Duty } from './duty.js';
 import type { KnownRooms } from './known-rooms.js';
@@ -16,7 +17,7 @@ const TICK = 5_000;
 const CATCHING_UP = 1_000;
 
 /** How long sessions go on without a webhook before LiveKit is asked, though the interval is longer, milliseconds. */
-const SILENCE = 60_000;
+export const SILENCE = 60_000;
 
 /** Who wakes so much later than asked has slept, or was held up, milliseconds. */
 const OVERSLEPT = 5_000;
@@ -28,6 +29,7 @@ export interface LoopParts {
   client: LivekitClient;
   reconciler: ProjectReconciler;
   known: KnownRooms;
+  webhooks: WebhookTimes;
   duty: Duty;
   rounds: Reconciliations;
   /** Milliseconds between rounds. */
@@ -132,10 +134,10 @@ export class ReconciliationLoop {
   }
 
   private async isSilent(): Promise<boolean> {
-    const { known, client, interval } = this.parts;
+    const { known, webhooks, client, interval } = this.parts;
     if (interval <= SILENCE || Date.now() < this.roundAt + SILENCE || this.failures > 0) return false;
-    const lastWebhook = await known.lastWebhookAt(client.project);
-    if (lastWebhook !== null && lastWebhook > (await known.now()) - SILENCE) return false;
+    const { at, now } = await webhooks.last();
+    if ((at.get(client.project) ?? -Infinity) > now - SILENCE) return false;
     return (await known.active(client.project)).length > 0;
   }
 

@@ -45,7 +45,7 @@ describe('the outlet webhook', () => {
           events,
         }),
         MetricsModule.forRoot(),
-        { module: HealthModule },
+        HealthModule.forRoot(),
       ],
     });
   const deliveriesOf = async ({ app }: SessionHost) =>

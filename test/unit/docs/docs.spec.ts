@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { exponentialBackoff } from '../../../src/event-log/running/backoff.js';
+import { resolveSettings } from '../../../src/health/health.options.js';
 import { moduleBlocks, typeErrors } from './code-blocks.js';
 
 const DOCUMENTS = ['README.md', ...readdirSync('docs').map((file) => `docs/${file}`)];
@@ -26,6 +27,15 @@ describe('the documentation', () => {
     const errors = readFileSync('src/index.ts', 'utf8').match(/\b\w+Error\b/g) ?? [];
     expect(errors).toContain('LeaseLostError');
     expect(errors.filter((error) => !everything.includes(`\`${error}\``))).toEqual([]);
+  });
+
+  test('knows every health indicator and threshold', () => {
+    const told = readFileSync('docs/observability.md', 'utf8');
+    const indicators = readFileSync('src/health/index.ts', 'utf8').match(/\b\w+HealthIndicator\b/g) ?? [];
+    expect(indicators).toContain('LivekitHealthIndicator');
+    for (const indicator of indicators) expect(told).toMatch(new RegExp(`^\\| \`${indicator}\` `, 'm'));
+    for (const option of Object.keys(resolveSettings()))
+      expect(told).toMatch(new RegExp(`^\\| \`${option}\` `, 'm'));
   });
 
   test('tells the waits between attempts as they are', () => {

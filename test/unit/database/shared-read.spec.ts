@@ -1,4 +1,4 @@
-import { sharedRead } from '../../../src/metrics/shared-read.js';
+import { sharedRead } from '../../../src/database/shared-read.js';
 
 describe('a shared read', () => {
   test('is done once for all who ask meanwhile, and anew for who asks after it', async () => {

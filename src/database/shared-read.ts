@@ -1,11 +1,11 @@
-import { abandonable } from '../database/abandonable.js';
+import { abandonable } from './abandonable.js';
 
-/** How long a scrape waits for the store, milliseconds: what is known without it is told then. */
+/** How long metrics and health wait for the store, milliseconds: what is known without it is told then. */
 const PATIENCE = 2_000;
 
 /**
- * Reads the store for metrics: whoever asks while it is read, in the same scrape or in another, shares what is read. So
- * however many scrape, it is never read twice at once.
+ * Reads the store for metrics and health: whoever asks while it is read, for the same scrape or for another, shares what is
+ * read. So however many ask, it is never read twice at once.
  */
 export function sharedRead<T>(read: () => Promise<T>): () => Promise<T> {
   let reading: Promise<T> | undefined;

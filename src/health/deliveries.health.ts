@@ -1,0 +1,31 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { HealthIndicatorService } from '@nestjs/terminus';
+import { storeTrouble } from '../database/store-trouble.js';
+import { Backlog } from '../event-log/deliveries/backlog.js';
+import { deliveryFigures, deliveryTroubles } from './delivery-troubles.js';
+import { HEALTH_SETTINGS, type HealthSettings } from './health.options.js';
+
+/** Tells Terminus whether what is stored reaches its handlers in time, the same in every process. */
+@Injectable()
+export class DeliveryHealthIndicator {
+  constructor(
+    private readonly indicators: HealthIndicatorService,
+    private readonly backlog: Backlog,
+    @Inject(HEALTH_SETTINGS) private readonly settings: HealthSettings,
+  ) {}
+
+  /** Whether nobody is too late, and there are no dead letters, under `key`. Not for readiness: a backlog refuses no webhook. */
+  async isHealthy(key = 'deliveries') {
+    const indicator = this.indicators.check(key);
+    try {
+      const summary = await this.backlog.summary();
+      const troubles = deliveryTroubles(summary, this.settings);
+      const figures = { ...deliveryFigures(summary) };
+      return troubles.length > 0
+        ? indicator.down({ ...figures, message: troubles.join('; ') })
+        : indicator.up(figures);
+    } catch (error) {
+      return indicator.down({ message: storeTrouble(error) });
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { MOST_COUNTED } from '../event-log/deliveries/backlog.js';
+import { LivekitHealthOptionsError } from './errors.js';
+
+/** The most dead letters that can be allowed: more of one handler are not counted. */
+export const MOST_DEAD_LETTERS = MOST_COUNTED - 1;
+
+/** What `LivekitHealthModule.forRoot` is told: beyond what something is down. `false`: whatever it is, it is up. */
+export interface LivekitHealthModuleOptions {
+  /** How long a delivery may have been due, milliseconds, 5 min unless told. */
+  deliveryLag?: number | false;
+  /** How long an event may wait to be handed to its handlers, milliseconds, 1 min unless told. */
+  routingLag?: number | false;
+  /** How many dead letters there may be that nobody has replayed or dismissed, none unless told; 9,999 at most. */
+  deadLetters?: number | false;
+  /**
+   * How long no webhook may come while somebody is in a room, milliseconds. Unless told, silence is down only where it is
+   * proven: LiveKit has opened a room since, and nothing has come of it.
+   */
+  webhookSilence?: number | false;
+}
+
+/** The options, checked, with every default in its place. */
+export interface HealthSettings extends Required<Omit<LivekitHealthModuleOptions, 'webhookSilence'>> {
+  /** Undefined: only what is proven. */
+  webhookSilence: number | false | undefined;
+}
+
+/** Where the settings are injected from. */
+export const HEALTH_SETTINGS = Symbol.for('nestjs-livekit-webhooks:health-settings');
+
+const MINUTE = 60_000;
+
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws LivekitHealthOptionsError naming the option and the cure.
+ */
+export function resolveSettings(options: LivekitHealthModuleOptions = {}): HealthSettings {
+  const { deliveryLag = 5 * MINUTE, routingLag = MINUTE, deadLetters = 0, webhookSilence } = options;
+  return {
+    deliveryLag: whole('deliveryLag', deliveryLag),
+    routingLag: whole('routingLag', routingLag),
+    deadLetters: whole('deadLetters', deadLetters, MOST_DEAD_LETTERS),
+    webhookSilence: webhookSilence === undefined ? undefined : whole('webhookSilence', webhookSilence),
+  };
+}
+
+function whole(
+  option: keyof LivekitHealthModuleOptions,
+  value: number | false,
+  most = Number.MAX_SAFE_INTEGER,
+): number | false {
+  if (value === false || (Number.isSafeInteger(value) && value >= 0 && value <= most)) return value;
+  const limit = most === Number.MAX_SAFE_INTEGER ? 'of at least 0' : `from 0 to ${most}`;
+  throw new LivekitHealthOptionsError(option, `must be a whole number ${limit}, or \`false\``);
+}
