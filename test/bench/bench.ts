@@ -6,17 +6,34 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { append } from './append.bench.js';
 import { backfill } from './backfill.bench.js';
+import { costs } from './costs.bench.js';
 import { drain } from './drain.bench.js';
 import { engines } from './engines.bench.js';
+import { growth } from './growth.bench.js';
 import { hotPath } from './hot-path.bench.js';
 import { idle } from './idle.bench.js';
+import { latency } from './latency.bench.js';
 import { receive } from './receive.bench.js';
 import { machine, print, type Report } from './report.js';
 import { replicas } from './replicas.bench.js';
 import { sessions } from './sessions.bench.js';
 import { sizes } from './sizes.bench.js';
 
-const BENCHES = [receive, append, hotPath, drain, engines, replicas, backfill, idle, sizes, sessions];
+const BENCHES = [
+  receive,
+  latency,
+  costs,
+  growth,
+  append,
+  hotPath,
+  drain,
+  engines,
+  replicas,
+  backfill,
+  idle,
+  sizes,
+  sessions,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

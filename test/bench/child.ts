@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 
 type Reply<T> = { value: T } | { error: string };
 
@@ -29,6 +30,13 @@ export class Child {
     const answered = this.reply<T>();
     this.process.send(question);
     return answered;
+  }
+
+  /** Ends it, and resolves once it is gone. */
+  async stopped(): Promise<void> {
+    const gone = once(this.process, 'exit');
+    this.stop();
+    await gone;
   }
 
   /** Ends it, by itself: a profile is written at the end. */

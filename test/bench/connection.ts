@@ -14,7 +14,7 @@ export function requestOf(body: string, headers: Record<string, string>): Buffer
  * sends shares the machine with what is measured: a request costs it a tenth of what Node's own client would take.
  */
 export class Connection {
-  private answer = Buffer.alloc(0);
+  private answer: Buffer = Buffer.alloc(0);
   private waiting: { resolve: (status: number) => void; reject: (error: Error) => void } | undefined;
 
   private constructor(private readonly socket: Socket) {
@@ -47,7 +47,7 @@ export class Connection {
 
   private read(chunk: Buffer): void {
     this.answer = this.answer.length === 0 ? chunk : Buffer.concat([this.answer, chunk]);
-    const text = this.answer.latin1Slice();
+    const text = this.answer.toString('latin1');
     const head = text.indexOf('\r\n\r\n');
     if (head < 0) return;
     const length = Number(/^content-length: (\d+)/im.exec(text)?.[1] ?? NaN);

@@ -48,12 +48,12 @@ export const drain: Bench = {
       });
     };
     try {
-      const receiver = await Server.start({ receiver: 'baseline' });
+      const receiver = await Server.start({ receiver: 'official' });
       started.push(receiver);
       contestants.push({
         name: 'official receiver',
         what: `Express + livekit-server-sdk, accepting over ${CONNECTIONS} connections`,
-        measure: async () => ({ [UNIT]: (await receiver.load(2_000)).requestsPerSecond }),
+        measure: async () => ({ [UNIT]: (await receiver.load({ duration: 2_000 })).requestsPerSecond }),
       });
       const redis = await databases.redisPrefix();
       if (redis !== null)

@@ -47,7 +47,7 @@ export const hotPath: Bench = {
           name,
           what,
           async measure() {
-            const { requestsPerSecond, p99 } = await server.load(slot);
+            const { requestsPerSecond, p99 } = await server.load({ duration: slot });
             await server.drained(); // so that it is nobody else's turn that it works in
             return { 'req/s': requestsPerSecond, 'ms p99': p99 };
           },

@@ -1,51 +1,79 @@
 import { sqlQuery } from '../support/database.js';
+import { signedDeliveries } from './load.js';
 import type { Bench } from './report.js';
-import { inTurns, ratioOf } from './rounds.js';
-import { CONNECTIONS, Server, type ServerShape } from './servers.js';
+import { type Contestant, inTurns, ratioOf } from './rounds.js';
+import { CONNECTIONS, FULL, Server, type ServerShape } from './servers.js';
 import { Databases } from './services.js';
 
-const CONTESTANTS = {
-  official: 'Express + livekit-server-sdk, storing nothing',
-  express: 'ours on Nest + Express, durable on SQLite',
-  fastify: 'ours on Nest + Fastify, durable on SQLite',
-} as const;
+type Case = Partial<ServerShape> & Pick<ServerShape, 'receiver'> & { what: string; on?: 'PostgreSQL' };
+
+/** By name. */
+const CASES: Record<string, Case> = {
+  official: { receiver: 'official', what: 'Express + livekit-server-sdk, storing nothing' },
+  express: { receiver: 'express', ...FULL, what: 'ours on Nest + Express, on SQLite' },
+  fastify: { receiver: 'fastify', ...FULL, what: 'ours on Nest + Fastify, on SQLite' },
+  postgres: {
+    receiver: 'fastify',
+    ...FULL,
+    on: 'PostgreSQL',
+    what: 'ours on Nest + Fastify, on PostgreSQL',
+  },
+  empty: { receiver: 'empty', what: 'Nest + Fastify, an empty handler' },
+  bare: { receiver: 'bare', what: 'our verifier and log on node:http, on SQLite' },
+  'by hand': { receiver: 'by hand', what: 'node:http, verified and committed to SQLite by hand' },
+  sender: { receiver: 'wire', what: 'as fast as this bench can send' },
+};
 
 /**
- * How many deliveries a second, and how soon each is answered: ours, which stores every one on disk first, beside what
- * people have today, which stores none.
+ * How many deliveries a second, how soon each is answered, and what it costs: ours, which stores every one on disk first,
+ * beside what people have today, which stores none, and beside less and less of ours.
  */
 export const receive: Bench = {
   name: 'receive',
   title: 'Receiving webhooks',
   async run({ long }) {
-    const [rounds, slot] = long ? [9, 3_000] : [5, 2_000];
+    const [rounds, slot] = long ? [9, 3_000] : [5, 1_000];
     const databases = new Databases();
     const servers: Server[] = [];
+    const [anyDelivery] = signedDeliveries(1);
     try {
-      const contestants = [];
-      for (const [receiver, what] of Object.entries(CONTESTANTS)) {
-        const database = databases.sqlite();
-        const server = await Server.start({ receiver: receiver as ServerShape['receiver'], database });
+      const contestants: Contestant[] = [];
+      for (const [name, { what, on, ...shape }] of Object.entries(CASES)) {
+        const database = on === undefined ? databases.sqlite() : await databases.postgres();
+        if (database === null) continue;
+        const server = await Server.start({ ...shape, database });
         servers.push(server);
+        const isOurs =
+          shape.receiver === 'express' || shape.receiver === 'fastify' || shape.receiver === 'bare';
         let sent = 0;
         contestants.push({
-          name: receiver,
+          name,
           what,
           async measure() {
-            const { requestsPerSecond, p50, p99, accepted } = await server.load(slot);
+            const { requestsPerSecond, p50, p99, cpu, accepted } = await server.load({
+              duration: slot,
+              ...(name === 'sender' && { next: () => anyDelivery }),
+            });
             sent += accepted;
-            if (receiver !== 'official') await requireStored(database, sent);
-            return { 'req/s': requestsPerSecond, 'ms p50': p50, 'ms p99': p99 };
+            await server.drained(); // so that it is nobody else's turn that it works in
+            if (isOurs) await requireStored(database, sent);
+            return { 'req/s': requestsPerSecond, 'ms p50': p50, 'ms p99': p99, 'µs CPU': cpu };
           },
         });
       }
       const rows = await inTurns(contestants, rounds);
       return {
-        method: `${CONNECTIONS} connections, medians of ${rounds} rounds of ${slot / 1000} s (min – max)`,
+        method:
+          `${CONNECTIONS} connections, each answer awaited; ours on Nest with log lines, metrics and three handlers; ` +
+          `medians of ${rounds} rounds of ${slot / 1000} s (min – max)`,
         rows,
-        ratios: ['express', 'fastify'].flatMap((ours) =>
-          ['req/s', 'ms p99'].map((unit) => ratioOf(rows, unit, ours, ['official'])),
-        ),
+        ratios: [
+          ...['express', 'fastify', 'postgres'].map((ours) => ratioOf(rows, 'req/s', ours, ['official'])),
+          ratioOf(rows, 'req/s', 'fastify', ['empty']),
+          ratioOf(rows, 'req/s', 'bare', ['by hand']),
+          ...['express', 'fastify', 'postgres'].map((ours) => ratioOf(rows, 'µs CPU', ours, ['official'])),
+        ],
+        leftOut: databases.leftOut,
       };
     } finally {
       for (const server of servers) server.stop();
@@ -55,6 +83,10 @@ export const receive: Bench = {
 };
 
 async function requireStored(database: string, accepted: number): Promise<void> {
-  const [row] = await sqlQuery<{ stored: number }>(database, 'SELECT count(*) AS stored FROM livekit_events');
-  if (row?.stored !== accepted) throw new Error(`${accepted} were accepted, and ${row?.stored} are stored`);
+  const [row] = await sqlQuery<{ stored: number | string }>(
+    database,
+    'SELECT count(*) AS stored FROM livekit_events',
+  );
+  if (Number(row?.stored) !== accepted)
+    throw new Error(`${accepted} were accepted, and ${row?.stored} are stored`);
 }

@@ -2,6 +2,7 @@ import type { Role } from '../../dist/index.js';
 import { Child } from './child.js';
 import type { DrainShape } from './drain/question.js';
 import { appendEvents } from './events.js';
+import type { Load } from './load.js';
 import type { Bench } from './report.js';
 import { type Contestant, inTurns, type Ratio, ratioOf, type Row } from './rounds.js';
 import { CONNECTIONS, Server, type ServerShape } from './servers.js';
@@ -66,7 +67,7 @@ class Part {
       'receiving',
       [...Object.keys(PROCESSES), ON_SQLITE],
       { handlers: 1 },
-      async ([first, ...others]) => first.load(this.slot, others),
+      async ([first, ...others]) => first.load({ duration: this.slot, others }),
     );
   }
 
@@ -106,7 +107,7 @@ class Part {
     what: string,
     names: readonly string[],
     shape: Partial<ServerShape>,
-    load: (servers: [Server, ...Server[]]) => ReturnType<Server['load']>,
+    load: (servers: [Server, ...Server[]]) => Promise<Load>,
   ): Promise<void> {
     const started: Server[] = [];
     const contestants: Contestant[] = [];

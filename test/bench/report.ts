@@ -27,13 +27,16 @@ export interface Bench {
 /** What the figures were measured on. */
 export const machine = () => ({ node: process.version, cpu: cpus()[0]?.model ?? '', cores: cpus().length });
 
+/** How long the longest bar is. */
+const BAR = 16;
+
 /** Prints a report for people. */
 export function print(title: string, { method, rows, ratios = [], leftOut = [] }: Report): void {
   console.log(`\n${title}\n${method}\n`);
   const width = Math.max(...rows.map(({ what }) => what.length)) + 2;
-  for (const { what, figures } of rows) {
-    const texts = Object.entries(figures).map(([unit, summary]) => `${text(summary)} ${unit}`);
-    console.log(`  ${what.padEnd(width)}${texts.join('   ')}`);
+  for (const row of rows) {
+    const texts = Object.entries(row.figures).map(([unit, summary]) => `${text(summary)} ${unit}`);
+    console.log(`  ${row.what.padEnd(width)}${bar(row, rows)}  ${texts.join('   ')}`);
   }
   if (ratios.length > 0) console.log('');
   for (const { name, unit, times } of ratios) {
@@ -41,6 +44,14 @@ export function print(title: string, { method, rows, ratios = [], leftOut = [] }
     console.log(`  ${name}, ${unit}: ${texts.join(', ')}`);
   }
   for (const what of leftOut) console.log(`  left out: ${what}`);
+}
+
+/** The first figure of a row beside the greatest of its kind. */
+function bar({ figures }: Row, rows: readonly Row[]): string {
+  const [unit = ''] = Object.keys(figures);
+  const all = rows.flatMap((row) => row.figures[unit]?.median ?? []);
+  const share = (figures[unit]?.median ?? 0) / Math.max(...all, Number.MIN_VALUE);
+  return '█'.repeat(Math.round(share * BAR)).padEnd(BAR, '·');
 }
 
 function text({ median, min, max }: Summary): string {

@@ -7,11 +7,13 @@ import { startEmpty } from './receivers/empty.js';
 import { startOfficial } from './receivers/official.js';
 import { startOurs } from './receivers/ours.js';
 import type { Started } from './receivers/started.js';
+import { startWire } from './receivers/wire.js';
 import type { ServerQuestion, ServerShape } from './servers.js';
 
 const RECEIVERS: Record<ServerShape['receiver'], (shape: ServerShape) => Promise<Started>> = {
   official: startOfficial,
   empty: startEmpty,
+  wire: startWire,
   bare: ({ database = '' }) => startBare(database),
   'by hand': ({ database = '' }) => startByHand(database.replace(/^file:/, '')),
   express: startOurs,

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LivekitEventName, Role } from '../../dist/index.js';
 import { Child } from './child.js';
-import { type Load, send, signedDeliveries, signedOf } from './load.js';
+import { type Load, send, sendAtRate, signedDeliveries, signedOf } from './load.js';
 
 /** Connections that send at once. */
 export const CONNECTIONS = 64;
@@ -10,7 +10,7 @@ const MOST_A_SECOND = 40_000;
 
 /** A server of deliveries: ours on Express or Fastify, or what it is measured by. */
 export interface ServerShape {
-  receiver: 'official' | 'empty' | 'bare' | 'by hand' | 'express' | 'fastify';
+  receiver: 'official' | 'empty' | 'wire' | 'bare' | 'by hand' | 'express' | 'fastify';
   /** Of ours. */
   database?: string;
   /** How many durable handlers ours has, none unless told. */
@@ -32,6 +32,29 @@ export interface ServerQuestion {
   ask: 'url' | 'drained' | 'backlog' | 'cpu' | 'memory';
 }
 
+/** Ours as it is used: with log lines and metrics, and three handlers of what a call comes to: to bill it, say, to archive it, and to clean up. */
+export const FULL = {
+  metrics: true,
+  handlers: 3,
+  hears: 'room_finished',
+} satisfies Partial<ServerShape>;
+
+/** How a server is loaded. */
+export interface LoadShape {
+  /** Milliseconds. */
+  duration: number;
+  connections?: number;
+  /** Servers that share its database, and are sent to as well. */
+  others?: readonly Server[];
+  /** Gives the requests, real-shaped deliveries of events that nobody has sent before unless told. */
+  next?: () => Buffer | undefined;
+  /** What they are to be answered, 200 unless told. */
+  status?: number;
+}
+
+/** What a load has shown, and the processor time that the server took for each request, microseconds. */
+export type ServerLoad = Load & { cpu: number };
+
 /** A server that runs. */
 export class Server {
   private constructor(
@@ -44,13 +67,30 @@ export class Server {
     return new Server(child, await child.ask<string>({ ask: 'url' }));
   }
 
-  /** Sends for some milliseconds, to others too if there are any. @throws Error when anything is not answered 200. */
-  async load(milliseconds: number, others: readonly Server[] = []): Promise<Load & { cpu: number }> {
-    const deliveries = signedDeliveries((MOST_A_SECOND * milliseconds) / 1000);
-    const before = await this.cpu();
-    const sending = { connections: CONNECTIONS, duration: milliseconds };
-    const load = await send(urlsOf(this, others), () => deliveries.pop(), sending);
-    return { ...load, cpu: ((await this.cpu()) - before) / load.accepted };
+  /**
+   * Sends as fast as it is answered, to others too if there are any.
+   *
+   * @throws Error when anything is answered otherwise than it should be.
+   */
+  async load({
+    others = [],
+    next,
+    connections = CONNECTIONS,
+    duration,
+    status,
+  }: LoadShape): Promise<ServerLoad> {
+    const deliveries = next ?? fresh((MOST_A_SECOND * duration) / 1000);
+    return this.whileCounting(() =>
+      send(urlsOf(this, others), deliveries, { connections, duration, ...(status && { status }) }),
+    );
+  }
+
+  /** Sends so many a second. @throws Error when anything is not answered 200. */
+  loadAtRate(perSecond: number, duration: number): Promise<ServerLoad> {
+    const deliveries = fresh((perSecond * duration) / 1000);
+    return this.whileCounting(() =>
+      sendAtRate(this.url, deliveries, perSecond, { connections: CONNECTIONS, duration }),
+    );
   }
 
   /**
@@ -91,14 +131,31 @@ export class Server {
     return this.child.ask({ ask: 'drained' });
   }
 
-  /** The processor time that it has taken so far, microseconds. */
-  private cpu(): Promise<number> {
-    return this.child.ask({ ask: 'cpu' });
+  /** The memory that it holds once what can be freed is freed, bytes. */
+  memory(): Promise<number> {
+    return this.child.ask({ ask: 'memory' });
   }
 
   stop(): void {
     this.child.stop();
   }
+
+  /** Ends it, and resolves once it has let go of its database. */
+  stopped(): Promise<void> {
+    return this.child.stopped();
+  }
+
+  private async whileCounting(load: () => Promise<Load>): Promise<ServerLoad> {
+    const before = await this.child.ask<number>({ ask: 'cpu' });
+    const told = await load();
+    const after = await this.child.ask<number>({ ask: 'cpu' });
+    return { ...told, cpu: (after - before) / told.accepted };
+  }
+}
+
+function fresh(count: number): () => Buffer | undefined {
+  const deliveries = signedDeliveries(count);
+  return () => deliveries.pop();
 }
 
 const urlsOf = (...servers: [Server, readonly Server[]]): string[] => servers.flat().map(({ url }) => url);

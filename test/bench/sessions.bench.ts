@@ -156,7 +156,7 @@ class Part {
       servers.push(server);
       contestants.push(
         this.contestant(`receiving, ${name}`, async () => {
-          const { requestsPerSecond, p99 } = await server.load(this.long ? 3_000 : 1_000);
+          const { requestsPerSecond, p99 } = await server.load({ duration: this.long ? 3_000 : 1_000 });
           await server.drained();
           return { 'req/s': requestsPerSecond, 'ms p99': p99 };
         }),
