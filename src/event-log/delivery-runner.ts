@@ -56,6 +56,12 @@ const MOST_A_TURN = 512;
 /** How long it waits when the store fails, milliseconds. */
 const STORE_TROUBLE = 1_000;
 
+/**
+ * However often something is appended, what this process appends is routed no more often, milliseconds: a turn for each of
+ * many small commits would take as long as the webhooks themselves.
+ */
+const ROUTING_SPACING = 10;
+
 /** How long it waits when another process routes, milliseconds. */
 const CONTENDED = 20;
 
@@ -71,6 +77,8 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   /** Handlers that may have something due. */
   private mayBeDue = new Set<string>();
   private mayBeUnrouted = true;
+  private routedAt = -Infinity;
+  private routeSoon: NodeJS.Timeout | undefined;
   private mayBeBackfilled = true;
   /** A handler waits for more of what is old, perhaps until it has less to do. */
   private isBackfilling = false;
@@ -120,6 +128,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   /** No delivery is begun any more; what runs has its time to end. */
   async onModuleDestroy(): Promise<void> {
     this.stopping = true;
+    clearTimeout(this.routeSoon);
     for (const queue of this.queues.values()) this.release(queue.clear());
     this.wakeUp.signal();
     await this.dispatcher.stop(); // before runs have had their time: others run what it would hand out here
@@ -187,7 +196,8 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       for (const { delivery } of settling) this.leases.drop(delivery);
       if (lost.length > 0) this.logger.warn(new LeaseLostError(lost).message);
       this.handlers.settled(settling.filter(({ delivery }) => !lost.includes(delivery.id)));
-      if (routed === null || routed.events > 0) this.mayBeUnrouted = true;
+      if (routing) this.routedAt = performance.now();
+      if (routed === null || routed.events === BATCH) this.mayBeUnrouted = true;
       if (backfilling && (routed === null || routed.events > 0)) this.mayBeBackfilled = true;
       if (routed?.backfilled != null) {
         this.mayBeBackfilled = routed.backfilled.handler !== null;
@@ -298,9 +308,19 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private wake(hint: 'appended' | 'elsewhere'): void {
+    if (hint === 'elsewhere') return this.lookAgain();
+    const early = this.routedAt + ROUTING_SPACING - performance.now();
+    // Whoever waits for this process to be idle waits for what is appended meanwhile, too.
+    if (early <= 0 || this.idleWaiters.length > 0) return this.routeNow();
+    this.routeSoon ??= setTimeout(() => this.routeNow(), early);
+  }
+
+  private routeNow(): void {
+    clearTimeout(this.routeSoon);
+    this.routeSoon = undefined;
+    this.mayBeUnrouted = true;
     this.activity++;
-    if (hint === 'elsewhere') this.lookAtEverything();
-    else this.mayBeUnrouted = true;
+    this.wakeUp.signal();
   }
 
   private lookAtEverything(): void {

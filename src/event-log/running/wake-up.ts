@@ -5,7 +5,7 @@ import { Notifications } from './notifications.js';
 /** What there is to look at: events this process appended, or whatever another one did. */
 export type WakeHint = 'appended' | 'elsewhere';
 
-/** Wakes the runner without delay: by a commit of this process, or by PostgreSQL's notification of another's. */
+/** Tells the runner without delay: by a commit of this process, or by PostgreSQL's notification of another's. */
 @Injectable()
 export class WakeUp implements OnApplicationBootstrap, OnModuleDestroy {
   private listener: (hint: WakeHint) => void = () => undefined;
@@ -19,14 +19,8 @@ export class WakeUp implements OnApplicationBootstrap, OnModuleDestroy {
 
   onApplicationBootstrap(): void {
     this.ends.push(
-      this.events.onCommitted(() => {
-        this.listener('appended');
-        this.signal();
-      }),
-      this.notifications.onNotified(() => {
-        this.listener('elsewhere');
-        this.signal();
-      }),
+      this.events.onCommitted(() => this.listener('appended')),
+      this.notifications.onNotified(() => this.listener('elsewhere')),
     );
   }
 
@@ -34,7 +28,7 @@ export class WakeUp implements OnApplicationBootstrap, OnModuleDestroy {
     for (const end of this.ends.splice(0)) end();
   }
 
-  /** Who is told why it is woken. */
+  /** Who is told that there is something to look at, and wakes the runner when it is time to. */
   onWake(listener: (hint: WakeHint) => void): void {
     this.listener = listener;
   }

@@ -111,7 +111,10 @@ describe('the backlog in the metrics', () => {
       ],
       { imports: [MetricsModule.forRoot()] },
     );
-    for (let n = 0; n < 3; n++) await host.log.append('tick', n, { room: { sid: 'RM_1' } });
+    const append = (n: number) => host.log.append('tick', n, { room: { sid: 'RM_1' } });
+    await append(0);
+    await until('the first to run', async () => (await host.deliveries.lag())[0]?.running === 1);
+    for (const n of [1, 2]) await append(n);
     await until('the others to wait', async () => {
       const [busy, other] = await host.deliveries.lag();
       return busy?.running === 1 && busy.pending === 2 && other?.pending === 0 && other.running === 0;
