@@ -1,6 +1,6 @@
 /**
- * `npm run bench` runs every benchmark, `npm run bench -- drain` one of them; `--long` takes its time, `--json <path>`
- * writes the figures down. What counts are the ratios: contestants take turns on one machine.
+ * `npm run bench` runs every benchmark, `npm run bench -- drain` one of them; `--long` takes its time, `--smoke` shows
+ * no more than that it runs, `--json <path>` writes the figures down. What counts are the ratios: contestants take turns on one machine.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -13,6 +13,7 @@ import { growth } from './growth.bench.js';
 import { hotPath } from './hot-path.bench.js';
 import { idle } from './idle.bench.js';
 import { latency } from './latency.bench.js';
+import { observing } from './observing.bench.js';
 import { receive } from './receive.bench.js';
 import { machine, print, type Report } from './report.js';
 import { replicas } from './replicas.bench.js';
@@ -24,6 +25,7 @@ const BENCHES = [
   latency,
   costs,
   growth,
+  observing,
   append,
   hotPath,
   drain,
@@ -37,7 +39,11 @@ const BENCHES = [
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { long: { type: 'boolean', default: false }, json: { type: 'string' } },
+  options: {
+    long: { type: 'boolean', default: false },
+    smoke: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
 });
 const unknown = positionals.find((name) => !BENCHES.some((bench) => bench.name === name));
 if (unknown !== undefined) {
@@ -49,7 +55,7 @@ console.log(`Node ${node}, ${cores} × ${cpu}`);
 const reports: Record<string, Report> = {};
 for (const bench of BENCHES) {
   if (positionals.length > 0 && !positionals.includes(bench.name)) continue;
-  const report = await bench.run({ long: values.long });
+  const report = await bench.run({ long: values.long, smoke: values.smoke });
   print(bench.title, report);
   reports[bench.name] = report;
 }

@@ -14,15 +14,21 @@ export class Child {
   private constructor(private readonly process: ChildProcess) {}
 
   /** Resolves once the script says that it is ready: it calls `answer`. */
-  static async start(script: string, ...args: string[]): Promise<Child> {
-    const process = fork(`test/bench/${script}`, args, {
+  static start(script: string, ...args: string[]): Promise<Child> {
+    return Child.startIn({}, script, ...args);
+  }
+
+  /** The same, with an environment beside that of this process. */
+  static async startIn(env: Record<string, string>, script: string, ...args: string[]): Promise<Child> {
+    const child = fork(`test/bench/${script}`, args, {
+      env: { ...process.env, ...env },
       execArgv: ['--expose-gc', ...profiling(), '--import', 'tsx'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'advanced', // times stay times
     });
-    const child = new Child(process);
-    await child.reply();
-    return child;
+    const started = new Child(child);
+    await started.reply();
+    return started;
   }
 
   /** Asks it something, and resolves with its answer. */

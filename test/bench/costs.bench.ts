@@ -4,7 +4,7 @@ import { requestOf } from './connection.js';
 import { API_KEY, API_SECRET } from './keys.js';
 import { signedDeliveries } from './load.js';
 import type { Bench } from './report.js';
-import { type Contestant, inTurns, ratioOf } from './rounds.js';
+import { type Contestant, inTurns, ratioOf, SMOKE } from './rounds.js';
 import { CONNECTIONS, FULL, type LoadShape, Server } from './servers.js';
 import { Databases } from './services.js';
 
@@ -57,8 +57,8 @@ const KINDS: Record<string, Kind> = {
 export const costs: Bench = {
   name: 'costs',
   title: 'What a delivery costs',
-  async run({ long }) {
-    const [rounds, slot] = long ? [9, 2_000] : [5, 700];
+  async run({ long, smoke }) {
+    const [rounds, slot] = smoke ? SMOKE : long ? [9, 2_000] : [5, 700];
     const databases = new Databases();
     const server = await Server.start({ receiver: 'fastify', ...FULL, database: databases.sqlite() });
     try {

@@ -1,5 +1,5 @@
 import type { Bench } from './report.js';
-import { type Contestant, inTurns, ratioOf } from './rounds.js';
+import { type Contestant, inTurns, ratioOf, SMOKE } from './rounds.js';
 import { CONNECTIONS, FULL, Server, type ServerShape } from './servers.js';
 import { Databases } from './services.js';
 
@@ -13,8 +13,8 @@ const CASES: Record<string, ServerShape & { what: string }> = {
 export const latency: Bench = {
   name: 'latency',
   title: 'Answering at an even rate',
-  async run({ long }) {
-    const [rounds, slot] = long ? [9, 5_000] : [5, 2_000];
+  async run({ long, smoke }) {
+    const [rounds, slot] = smoke ? SMOKE : long ? [9, 5_000] : [5, 2_000];
     const databases = new Databases();
     const servers: Server[] = [];
     try {

@@ -1,7 +1,7 @@
 import { sqlQuery } from '../support/database.js';
 import { signedDeliveries } from './load.js';
 import type { Bench } from './report.js';
-import { type Contestant, inTurns, ratioOf } from './rounds.js';
+import { type Contestant, inTurns, ratioOf, SMOKE } from './rounds.js';
 import { CONNECTIONS, FULL, Server, type ServerShape } from './servers.js';
 import { Databases } from './services.js';
 
@@ -31,8 +31,8 @@ const CASES: Record<string, Case> = {
 export const receive: Bench = {
   name: 'receive',
   title: 'Receiving webhooks',
-  async run({ long }) {
-    const [rounds, slot] = long ? [9, 3_000] : [5, 1_000];
+  async run({ long, smoke }) {
+    const [rounds, slot] = smoke ? SMOKE : long ? [9, 3_000] : [5, 1_000];
     const databases = new Databases();
     const servers: Server[] = [];
     const [anyDelivery] = signedDeliveries(1);

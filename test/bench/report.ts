@@ -15,6 +15,8 @@ export interface Report {
 export interface Settings {
   /** Longer, for figures that lie less far apart. */
   long: boolean;
+  /** As short as can be, to see that it runs; the figures mean nothing. */
+  smoke: boolean;
 }
 
 /** One of the benchmarks. */

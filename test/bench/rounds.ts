@@ -25,6 +25,9 @@ export interface Row {
   rounds: Measure[];
 }
 
+/** Rounds, and milliseconds of each, when it is only to be seen that a bench runs. */
+export const SMOKE: [rounds: number, slot: number] = [1, 100];
+
 /** A figure of one contestant as multiples of the same figure of others, by their names. */
 export interface Ratio {
   name: string;

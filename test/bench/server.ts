@@ -1,5 +1,6 @@
 /** One of the servers that are compared, in a process of its own: `server.ts <ServerShape as JSON>`. */
 import 'reflect-metadata';
+import { startTracingSdk } from '../../dist/tracing-sdk.js';
 import { answer } from './child.js';
 import { startBare } from './receivers/bare.js';
 import { startByHand } from './receivers/by-hand.js';
@@ -21,6 +22,7 @@ const RECEIVERS: Record<ServerShape['receiver'], (shape: ServerShape) => Promise
 };
 
 const shape = JSON.parse(process.argv[2] ?? '') as ServerShape;
+await startTracingSdk(process.env);
 const { url, drain, backlog } = await RECEIVERS[shape.receiver](shape);
 
 const cpu = () => {

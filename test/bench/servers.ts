@@ -25,6 +25,8 @@ export interface ServerShape {
   metrics?: boolean;
   /** Whether ours writes a log line for each delivery, as it does unless told. */
   logs?: boolean;
+  /** The share of deliveries that is traced, by an SDK of OpenTelemetry; none unless told. */
+  traces?: number;
 }
 
 /** What a server is asked: where it listens, to say when its handlers have nothing to do, how much they have to do, … */
@@ -62,8 +64,9 @@ export class Server {
     readonly url: string,
   ) {}
 
-  static async start(shape: ServerShape): Promise<Server> {
-    const child = await Child.start('server.ts', JSON.stringify(shape));
+  /** @param env its environment, beside this process's. */
+  static async start(shape: ServerShape, env: Record<string, string> = {}): Promise<Server> {
+    const child = await Child.startIn(env, 'server.ts', JSON.stringify(shape));
     return new Server(child, await child.ask<string>({ ask: 'url' }));
   }
 
