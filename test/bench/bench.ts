@@ -56,7 +56,8 @@ const reports: Record<string, Report> = {};
 for (const bench of BENCHES) {
   if (positionals.length > 0 && !positionals.includes(bench.name)) continue;
   const report = await bench.run({ long: values.long, smoke: values.smoke });
-  print(bench.title, report);
+  if (values.smoke) console.log(`${bench.name} runs`);
+  else print(bench.title, report);
   reports[bench.name] = report;
 }
 if (values.json !== undefined)

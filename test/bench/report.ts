@@ -52,7 +52,7 @@ export function print(title: string, { method, rows, ratios = [], leftOut = [] }
 function bar({ figures }: Row, rows: readonly Row[]): string {
   const [unit = ''] = Object.keys(figures);
   const all = rows.flatMap((row) => row.figures[unit]?.median ?? []);
-  const share = (figures[unit]?.median ?? 0) / Math.max(...all, Number.MIN_VALUE);
+  const share = Math.max(0, figures[unit]?.median ?? 0) / Math.max(...all, Number.MIN_VALUE);
   return '█'.repeat(Math.round(share * BAR)).padEnd(BAR, '·');
 }
 
