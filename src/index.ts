@@ -83,6 +83,8 @@ export {
   type ReconciledEventName,
   type ReconciledLivekitEvent,
 } from './livekit-webhook/livekit-events.js';
+export type { LogOptions } from './logging/log-options.js';
+export { ToldError } from './logging/told-error.js';
 export { LivekitSignatureGuard } from './livekit-webhook/livekit-signature.guard.js';
 export { OnLivekitEvent } from './livekit-webhook/on-livekit-event.decorator.js';
 export { LivekitWebhookModule } from './livekit-webhook/livekit-webhook.module.js';

@@ -36,16 +36,30 @@ export class AppLogger extends ConsoleLogger {
     const line = new Map<string, unknown>();
     const time = new Date().toISOString();
     if (json) add(line, { level, time, ...(context && { context }) });
-    if (json || typeof message !== 'string') add(line, fieldsOf(message, 'message'));
+    const { said, fields } = json
+      ? { said: undefined, fields: fieldsOf(message, 'message') }
+      : saidIn(message);
+    add(line, fields);
     for (const extra of [...more, params]) add(line, fieldsOf(extra, 'detail'));
     if (stack !== line.get('stack')) add(line, { stack });
     const start = `${time} ${this.colorize(level.toUpperCase().padEnd(7), level)} ${this.formatContext(text(context))}`;
-    const said = typeof message === 'string' ? [text(message)] : [];
-    process[stream].write(json ? `${jsonLine(line)}\n` : `${start}${[...said, ...pairs(line)].join(' ')}\n`);
+    process[stream].write(
+      json
+        ? `${jsonLine(line)}\n`
+        : `${start}${[...(said === undefined ? [] : [text(said)]), ...pairs(line)].join(' ')}\n`,
+    );
   }
 
   // It stands in its message's line already.
   protected override printStackTrace(): void {}
+}
+
+/** What a message says to people in words, and its fields. */
+function saidIn(message: unknown): { said: string | undefined; fields: Record<string, unknown> } {
+  const { message: said, ...fields } = fieldsOf(message, 'message');
+  return typeof said === 'string' && !(message instanceof Error)
+    ? { said, fields }
+    : { said: undefined, fields: fieldsOf(message, 'message') };
 }
 
 function fieldsOf(value: unknown, name: string): Record<string, unknown> {

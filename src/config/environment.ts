@@ -5,6 +5,7 @@ import { LIVEKIT_EVENT_NAMES, type LivekitEventName } from '../livekit-webhook/l
 import type { DeliveryEngineOptions } from '../event-log/engines/delivery-engine.js';
 import { natsAddress } from '../event-log/engines/nats-address.js';
 import type { Role } from '../event-log/role.js';
+import type { LogOptions } from '../logging/log-options.js';
 import type { RetentionSettings } from '../event-log/retention/retention-options.js';
 import type { LivekitKey, SignatureScheme } from '../livekit-webhook/livekit-webhook.options.js';
 import { type LivekitHealthModuleOptions, MOST_DEAD_LETTERS } from '../health/health.options.js';
@@ -14,7 +15,18 @@ import { isAllowEntry } from '../outlets/webhook/addresses.js';
 import { signingKey } from '../outlets/webhook/signature.js';
 import type { AppLoggerOptions } from './app-logger.js';
 import { EnvironmentReader } from './environment-reader.js';
-import { duration, durationOrNone, each, integer, listOf, matching, oneOf, size, url } from './parsers.js';
+import {
+  duration,
+  durationOrNone,
+  each,
+  integer,
+  listOf,
+  matching,
+  oneOf,
+  share,
+  size,
+  url,
+} from './parsers.js';
 import { wrong } from './units.js';
 
 /** What the standalone application is told by its environment. */
@@ -26,6 +38,7 @@ export interface Environment {
     signatures: SignatureScheme[];
     bodyLimit: number;
     clockTolerance: number;
+    log: Required<LogOptions>;
   };
   role: Role;
   deliveries: { engine: DeliveryEngineOptions };
@@ -99,6 +112,7 @@ export function readEnvironment(
   if (listenUrl !== undefined && !databaseAt.startsWith('postgres')) {
     reader.problem('DATABASE_LISTEN_URL', 'is set, and DATABASE_URL is not postgres://…: unset it');
   }
+  const level = nestLevel(reader.read('LOG_LEVEL', 'info', logLevel));
   const environment: Environment = {
     webhook: {
       keys,
@@ -107,6 +121,7 @@ export function readEnvironment(
       signatures: reader.read('LIVEKIT_WEBHOOK_SIGNATURES', 'livekit,hmac', listOf('livekit', 'hmac')),
       bodyLimit: reader.read('LIVEKIT_WEBHOOK_BODY_LIMIT', '1mb', size('1kb', '64mb')),
       clockTolerance: reader.read('LIVEKIT_WEBHOOK_CLOCK_TOLERANCE', '10s', duration('0s', '5m')),
+      log: { level, sample: reader.read('LOG_SAMPLE', '1', share) },
     },
     database: {
       url: databaseAt,
@@ -140,7 +155,7 @@ export function readEnvironment(
     },
     log: {
       format: reader.read('LOG_FORMAT', isTerminal ? 'pretty' : 'json', oneOf('pretty', 'json')),
-      level: nestLevel(reader.read('LOG_LEVEL', 'info', logLevel)),
+      level,
     },
     warnings: warningsOf(reader, keys),
   };

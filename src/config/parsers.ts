@@ -35,6 +35,11 @@ export const integer =
     (/^\d+$/.test(text) ? between(Number(text), least, most) : undefined) ??
     wrong(`a whole number from ${least} to ${most}`);
 
+/** A share: a number from 0 to 1. */
+export const share: Parser<number> = (text) =>
+  (/^\d*\.?\d+$/.test(text) ? between(Number(text), 0, 1) : undefined) ??
+  wrong('a number from 0 to 1, such as 0.1');
+
 /** One of some words. */
 export const oneOf =
   <T extends string>(...words: readonly T[]): Parser<T> =>

@@ -1,10 +1,12 @@
+import { ToldError } from '../logging/told-error.js';
+
 /** The database is configured in a way that can't work; the message names the cure. */
-export class DatabaseConfigurationError extends Error {
+export class DatabaseConfigurationError extends ToldError {
   override readonly name = 'DatabaseConfigurationError';
 }
 
 /** The SQLite file belongs to another running process, and SQLite serves only one. */
-export class DatabaseInUseError extends Error {
+export class DatabaseInUseError extends ToldError {
   override readonly name = 'DatabaseInUseError';
 
   constructor(path: string) {
@@ -16,7 +18,7 @@ export class DatabaseInUseError extends Error {
 }
 
 /** The SQLite file, or its write-ahead log, is no longer where it was opened: what is written to it would vanish. */
-export class DatabaseFileGoneError extends Error {
+export class DatabaseFileGoneError extends ToldError {
   override readonly name = 'DatabaseFileGoneError';
 
   constructor(path: string) {
@@ -28,7 +30,7 @@ export class DatabaseFileGoneError extends Error {
 }
 
 /** The database's schema is behind this version, and migrations are only checked, not run. */
-export class PendingMigrationsError extends Error {
+export class PendingMigrationsError extends ToldError {
   override readonly name = 'PendingMigrationsError';
 
   constructor() {
@@ -40,7 +42,7 @@ export class PendingMigrationsError extends Error {
 }
 
 /** A transaction on SQLite took longer than appends may wait behind it, and was rolled back. */
-export class TransactionDeadlineError extends Error {
+export class TransactionDeadlineError extends ToldError {
   override readonly name = 'TransactionDeadlineError';
 
   constructor(milliseconds: number) {
@@ -53,7 +55,7 @@ export class TransactionDeadlineError extends Error {
 }
 
 /** Something was asked of a transaction's manager after the transaction had ended. */
-export class TransactionOverError extends Error {
+export class TransactionOverError extends ToldError {
   override readonly name = 'TransactionOverError';
 
   constructor() {
@@ -64,7 +66,7 @@ export class TransactionOverError extends Error {
 }
 
 /** Somebody who was given a transaction's manager tried to end the transaction. */
-export class TransactionEndError extends Error {
+export class TransactionEndError extends ToldError {
   override readonly name = 'TransactionEndError';
 
   constructor() {

@@ -4,6 +4,7 @@ import { abandonable } from './abandonable.js';
 import { HandlerDataSourceError, TransactionOverError } from './errors.js';
 import { keepEnd } from './fenced-manager.js';
 import { isConnectionLost } from './lost-connection.js';
+import { ToldError } from '../logging/told-error.js';
 
 /** What is needed of a host's DataSource; any release of TypeORM since 0.3 has it. */
 export interface HandlerDataSource {
@@ -91,7 +92,7 @@ function refuseStatements(runner: QueryRunner): void {
 async function rollBack(connection: PostgresConnection): Promise<void> {
   try {
     await nextTurn(); // TypeORM may still be on its way to the connection with a statement
-    const error = new Error('the rollback did not end in time');
+    const error = new ToldError('the rollback did not end in time');
     await abandonable(() => connection.query('ROLLBACK'), { limit: { after: ROLLBACK_PATIENCE, error } });
   } catch {
     giveUp(connection);

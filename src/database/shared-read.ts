@@ -1,4 +1,5 @@
 import { abandonable } from './abandonable.js';
+import { ToldError } from '../logging/told-error.js';
 
 /** How long metrics and health wait for the store, milliseconds: what is known without it is told then. */
 const PATIENCE = 2_000;
@@ -11,7 +12,7 @@ export function sharedRead<T>(read: () => Promise<T>): () => Promise<T> {
   let reading: Promise<T> | undefined;
   return () => {
     const current = (reading ??= read().finally(() => (reading = undefined)));
-    const error = new Error(`the store has not answered within ${PATIENCE / 1000} s`);
+    const error = new ToldError(`the store has not answered within ${PATIENCE / 1000} s`);
     return abandonable(() => current, { limit: { after: PATIENCE, error } });
   };
 }

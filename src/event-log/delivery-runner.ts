@@ -1,7 +1,6 @@
 import {
   Inject,
   Injectable,
-  Logger,
   type OnApplicationBootstrap,
   type OnModuleDestroy,
   Optional,
@@ -12,8 +11,10 @@ import { EventStore } from '../database/event-store.js';
 import { exponentialBackoff } from './running/backoff.js';
 import { Backfill, type Backfilled } from './deliveries/backfill.js';
 import type { ClaimedDelivery, Demand } from './claims.js';
+import { errorFields } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
+import { DeliveryLog } from './delivery-log.js';
 import { Dispatcher } from './dispatcher.js';
-import { traceIdOf } from '../tracing/trace-context.js';
 import { HandlerActivity } from './handler-activity.js';
 import { HandlerQueue } from './running/handler-queue.js';
 import { HandlerRegistry } from './handlers/handler-registry.js';
@@ -26,8 +27,8 @@ import { BATCH, type Routed, Router } from './router.js';
 import { ApplicationStoppingError, HandlerRuns } from './handler-runs.js';
 import { EdgeRoleError, ROLE, type Role } from './role.js';
 import { Leases } from './running/leases.js';
-import { LeaseLostError, type Settlement, Settlements } from './settlements.js';
-import { errorText, holdsRoom } from './running/verdict.js';
+import { type Settlement, Settlements } from './settlements.js';
+import { holdsRoom } from './running/verdict.js';
 import { WakeUp } from './running/wake-up.js';
 
 /** How the runner goes about its work. */
@@ -71,7 +72,7 @@ const CONTENDED = 20;
  */
 @Injectable()
 export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger('DeliveryRunner');
+  private readonly logger = new Log('DeliveryRunner');
   private readonly queues = new Map<string, HandlerQueue>();
   private ended: Settlement[] = [];
   /** Handlers that may have something due. */
@@ -98,6 +99,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly dispatcher: Dispatcher,
     private readonly runs: HandlerRuns,
     private readonly handlers: HandlerActivity,
+    private readonly deliveryLog: DeliveryLog,
     private readonly settlements: Settlements,
     private readonly leases: Leases,
     private readonly recovery: Recovery,
@@ -194,7 +196,11 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
         this.exchange(manager, settling, demands, routing, backfilling),
       );
       for (const { delivery } of settling) this.leases.drop(delivery);
-      if (lost.length > 0) this.logger.warn(new LeaseLostError(lost).message);
+      if (lost.length > 0) {
+        this.logger.warn('leases were lost before deliveries were acknowledged: another run counts', {
+          deliveries: lost.join(', '),
+        });
+      }
       this.handlers.settled(settling.filter(({ delivery }) => !lost.includes(delivery.id)));
       if (routing) this.routedAt = performance.now();
       if (routed === null || routed.events === BATCH) this.mayBeUnrouted = true;
@@ -210,7 +216,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       if (routed === null) await delay(CONTENDED);
       return settling.length > 0 || claimed.length > 0 || this.mayBeUnrouted || this.mayBeBackfilled;
     } catch (error) {
-      this.logger.error('the store failed a turn of deliveries; trying again', errorText(error));
+      this.logger.error('the store failed a turn of deliveries; trying again', errorFields(error));
       this.ended = [...settling, ...this.ended];
       this.lookAtEverything();
       await delay(STORE_TROUBLE);
@@ -292,7 +298,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     // What was acknowledged in its transaction, or is another's by now, is not to be settled.
     const unsettled = new Set(settlements.map(({ delivery }) => delivery));
     for (const delivery of run) if (!unsettled.has(delivery)) this.leases.drop(delivery);
-    for (const settlement of settlements) this.logFailure(settlement);
+    for (const settlement of settlements) this.deliveryLog.ended(settlement);
     const isHeld = settlements.some(holdsRoom);
     this.ended.push(...settlements);
     this.release(queue.ended(run, performance.now() - started, isHeld));
@@ -355,7 +361,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       this.heldUp = isOverdue ? this.heldUp + 1 : 0;
       return Math.min(SLOW_POLL, wait, isOverdue ? heldUpFor(this.heldUp) : SLOW_POLL);
     } catch (error) {
-      this.logger.error('the store failed to say what is due; looking again', errorText(error));
+      this.logger.error('the store failed to say what is due; looking again', errorFields(error));
       return STORE_TROUBLE;
     }
   }
@@ -363,7 +369,12 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private async takeOver(): Promise<void> {
     await this.recovery
       .ofTheDead()
-      .catch((error: unknown) => this.logger.error('the store failed', errorText(error)));
+      .catch((error: unknown) =>
+        this.logger.error(
+          'the store failed to say what the dead have left; looking again',
+          errorFields(error),
+        ),
+      );
     this.lookAtEverything();
   }
 
@@ -384,26 +395,8 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     }
     for (const timer of timers) clearTimeout(timer);
     if (this.leases.size === 0) return;
-    this.logger.warn(
-      `${this.leases.size} deliveries were still running when the application stopped: they are run again`,
-    );
-  }
-
-  private logFailure({ delivery, verdict, traceparent }: Settlement): void {
-    const { id, handler, event, attempt } = delivery;
-    if (verdict.state === 'done' || verdict.state === 'released') return;
-    const line = {
-      outcome: verdict.state,
-      handler: handler.name,
-      delivery: id,
-      event: event?.name,
-      id: event?.eventId,
-      attempt,
-      ...(verdict.state === 'retry' && { retryInMs: verdict.after }),
-      error: verdict.error.split('\n', 1)[0],
-      traceId: traceIdOf(traceparent),
-    };
-    if (verdict.state === 'dead') this.logger.error(line);
-    else this.logger.warn(line);
+    this.logger.warn('deliveries were still running when the application stopped: they are run again', {
+      count: this.leases.size,
+    });
   }
 }

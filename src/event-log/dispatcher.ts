@@ -1,14 +1,19 @@
-import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { rowsOf, skipLocked } from '../database/sql.js';
 import { type ClaimedDelivery, Claims, type Demand } from './claims.js';
 import { StoreClock } from './clock.js';
-import type { DeliveryEngine, DeliveryEngineOptions } from './engines/delivery-engine.js';
+import {
+  type DeliveryEngine,
+  DeliveryEngineError,
+  type DeliveryEngineOptions,
+} from './engines/delivery-engine.js';
 import { openEngine } from './engines/open-engine.js';
 import { storeId } from './engines/store-id.js';
 import type { Handler } from './handlers/handler.js';
-import { errorText } from './running/verdict.js';
+import { errorFields, toldOf } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
 
 /** Where the choice of an engine is injected from. */
 export const DELIVERY_ENGINE_OPTIONS = Symbol.for('nestjs-livekit-webhooks:delivery-engine-options');
@@ -42,7 +47,7 @@ export interface EngineFigures {
  */
 @Injectable()
 export class Dispatcher {
-  private readonly logger = new Logger('DeliveryEngine');
+  private readonly logger = new Log('DeliveryEngine');
   private engine: DeliveryEngine | null = null;
   /** What was handed out and is not claimed yet, by handler: how the engine is told that it is. */
   private readonly arrivals = new Map<string, Map<number, Arrival>>();
@@ -124,9 +129,14 @@ export class Dispatcher {
     return claimed;
   }
 
-  /** Resolves when the engine can be reached; there may be none. */
+  /** Resolves when the engine can be reached; there may be none. @throws DeliveryEngineError, fit to be told to anybody. */
   async check(): Promise<void> {
-    await this.engine?.check();
+    try {
+      await this.engine?.check();
+    } catch (error) {
+      if (error instanceof DeliveryEngineError) throw error;
+      throw new DeliveryEngineError(`its server is not reached: ${toldOf(error)}`, { cause: error });
+    }
   }
 
   /** Nothing is handed out here any more, and what was and is not claimed is anybody's again. */
@@ -136,11 +146,12 @@ export class Dispatcher {
       this.leftOver.push(...ids.keys());
       this.acknowledge(handler, [...ids.keys()]);
     }
-    await this.engine
-      ?.stop()
-      .catch((error: unknown) =>
-        this.logger.warn(`${this.options.type} did not stop as it should: ${errorText(error)}`),
-      );
+    await this.engine?.stop().catch((error: unknown) =>
+      this.logger.warn('the engine did not stop as it should', {
+        engine: this.options.type,
+        ...errorFields(error),
+      }),
+    );
     await Promise.all(this.carrying);
     await this.takeBack(this.leftOver); // only now: an engine does not take what it has not quite forgotten
   }
@@ -233,7 +244,8 @@ export class Dispatcher {
   }
 
   private recover(): void {
-    if (this.trouble !== undefined) this.logger.log(`${this.options.type} carries deliveries again`);
+    if (this.trouble !== undefined)
+      this.logger.log('the engine carries deliveries again', { engine: this.options.type });
     this.trouble = undefined;
   }
 
@@ -241,8 +253,8 @@ export class Dispatcher {
     this.failures += 1;
     if (this.trouble === undefined) {
       this.logger.error(
-        `${this.options.type} takes no deliveries: they wait in the store, and webhooks are stored as before: ` +
-          errorText(error).split('\n', 1)[0],
+        'the engine takes no deliveries: they wait in the store, and webhooks are stored as before',
+        { engine: this.options.type, ...errorFields(error) },
       );
     }
     this.trouble = handler;

@@ -1,5 +1,7 @@
+import { ToldError } from '../logging/told-error.js';
+
 /** The store failed, or was too slow to say whether it succeeded; the event may have been stored. */
-export class StoreUnavailableError extends Error {
+export class StoreUnavailableError extends ToldError {
   override readonly name = 'StoreUnavailableError';
 
   constructor(
@@ -14,7 +16,7 @@ export class StoreUnavailableError extends Error {
 }
 
 /** More events are waiting for the store than the queue in front of it may hold. */
-export class AppendQueueFullError extends Error {
+export class AppendQueueFullError extends ToldError {
   override readonly name = 'AppendQueueFullError';
 
   constructor() {

@@ -10,6 +10,7 @@ import { Replays } from './deliveries/replay.js';
 import { DeliveryRunner } from './delivery-runner.js';
 import { EVENT_LOG_LIMITS, EventLog } from './event-log.js';
 import { Dispatcher } from './dispatcher.js';
+import { DeliveryLog } from './delivery-log.js';
 import { HandlerActivity } from './handler-activity.js';
 import { HandlerKeeper } from './handlers/handler-keeper.js';
 import { HandlerRegistry } from './handlers/handler-registry.js';
@@ -51,6 +52,7 @@ export const eventLogProviders: Provider[] = [
   Dispatcher,
   Erasure,
   EventLog,
+  DeliveryLog,
   HandlerActivity,
   HandlerKeeper,
   HandlerRegistry,

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown, Optional } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { appendBatch } from './append/append-batch.js';
@@ -28,10 +28,9 @@ export type HostEventOptions = Pick<EventDraft, 'id' | 'project' | 'room' | 'occ
  */
 @Injectable()
 export class EventLog implements OnApplicationShutdown {
-  private readonly logger = new Logger('EventLog');
   private readonly queue: AppendQueue<NewEvent, AppendOutcome>;
   private readonly quarantineQueue: AppendQueue<QuarantinedBody, void>;
-  private readonly appends = new Observers<(appended: AppendedEvents) => void>(this.logger, 'appends');
+  private readonly appends = new Observers<(appended: AppendedEvents) => void>('appends');
 
   constructor(
     private readonly store: EventStore,

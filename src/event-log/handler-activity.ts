@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Observers } from './observers.js';
 import type { Settlement } from './settlements.js';
 
@@ -21,7 +21,7 @@ export interface HandlerObserver {
 /** Tells its observers (the metrics) what handlers do in this process. */
 @Injectable()
 export class HandlerActivity {
-  private readonly observers = new Observers<HandlerObserver>(new Logger('DeliveryRunner'), 'handlers');
+  private readonly observers = new Observers<HandlerObserver>('handlers');
 
   /** Adds an observer; returns what takes it away again. */
   observe(observer: HandlerObserver): () => void {

@@ -13,9 +13,10 @@ import { inSpan, within } from '../tracing/spans.js';
 import { traceparentOf } from '../tracing/trace-context.js';
 import { startAttempt } from './running/attempt-span.js';
 import { holdsRoom, readable, verdictOf } from './running/verdict.js';
+import { ToldError } from '../logging/told-error.js';
 
 /** A run took longer than its handler's `timeout`. */
-export class DeliveryTimeoutError extends Error {
+export class DeliveryTimeoutError extends ToldError {
   override readonly name = 'DeliveryTimeoutError';
 
   constructor(where: string, milliseconds: number) {
@@ -26,7 +27,7 @@ export class DeliveryTimeoutError extends Error {
 }
 
 /** The application stops, and has no more time for a run. */
-export class ApplicationStoppingError extends Error {
+export class ApplicationStoppingError extends ToldError {
   override readonly name = 'ApplicationStoppingError';
 }
 
@@ -109,7 +110,7 @@ export class HandlerRuns {
       const isReleased = isStopped || error instanceof LeaseOverError;
       for (const delivery of members) {
         const verdict = isReleased ? RELEASED : verdictOf(error, delivery);
-        settlements.push({ delivery, verdict, traceparent: traceparentOf(span) });
+        settlements.push({ delivery, verdict, traceparent: traceparentOf(span), thrown: error });
       }
     }
     return true;

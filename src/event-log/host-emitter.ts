@@ -1,5 +1,7 @@
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { errorFields } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
 import type { LoggedEvent } from './events.js';
 
 /** The parts of EventEmitter2 that are used here. */
@@ -24,7 +26,7 @@ export interface Emission {
  */
 @Injectable()
 export class HostEmitter implements OnModuleInit {
-  private readonly logger = new Logger('EventBus');
+  private readonly logger = new Log('EventBus');
   private emitter: Emitter | undefined;
 
   constructor(private readonly moduleRef: ModuleRef) {}
@@ -46,10 +48,7 @@ export class HostEmitter implements OnModuleInit {
       if (!emitter.hasListeners(name) && emitter.listenersAny().length === 0) return;
       await emitter.emitAsync(name, decode(event)); // awaited, so that a rejection ends here and not the process
     } catch (error) {
-      this.logger.error(
-        `a listener of ${name} failed on event ${event.eventId}`,
-        error instanceof Error ? error.stack : error,
-      );
+      this.logger.error('a listener failed', { event: name, id: event.eventId, ...errorFields(error) });
     }
   }
 

@@ -1,14 +1,13 @@
-import type { Logger } from '@nestjs/common';
+import { errorFields } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
 
 /** Those who hear of something in this process: one that fails harms neither whoever tells of it nor the others. */
 export class Observers<Observer> {
+  private readonly logger = new Log('Observers');
   private readonly all = new Set<Observer>();
 
   /** @param what is observed, for the log. */
-  constructor(
-    private readonly logger: Logger,
-    private readonly what: string,
-  ) {}
+  constructor(private readonly what: string) {}
 
   /** Adds one; returns what takes it away again. */
   add(observer: Observer): () => void {
@@ -22,7 +21,7 @@ export class Observers<Observer> {
       try {
         how(observer);
       } catch (error) {
-        this.logger.error(`an observer of ${this.what} failed`, error);
+        this.logger.error('an observer failed', { observed: this.what, ...errorFields(error) });
       }
     }
   }

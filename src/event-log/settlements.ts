@@ -6,6 +6,7 @@ import { StoreClock } from './clock.js';
 import { HostEvents } from './append/host-events.js';
 import { BLOCKED } from './running/blocked.js';
 import type { Verdict } from './running/verdict.js';
+import { ToldError } from '../logging/told-error.js';
 
 /** A delivery that was run, and what is to become of it. */
 export interface Settlement {
@@ -13,13 +14,15 @@ export interface Settlement {
   verdict: Verdict;
   /** The span of the attempt, to which the next one is linked. */
   traceparent?: string | null;
+  /** What its handler threw. */
+  thrown?: unknown;
 }
 
 /** What of a row is to be changed, in SQL. */
 type Change = (parameters: Parameters) => string;
 
 /** Deliveries are no longer ours: their lease was over, and another claim may have run them. */
-export class LeaseLostError extends Error {
+export class LeaseLostError extends ToldError {
   override readonly name = 'LeaseLostError';
 
   constructor(ids: readonly number[]) {

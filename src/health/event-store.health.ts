@@ -3,6 +3,7 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../database/event-store.js';
 import { storeTrouble } from '../database/store-trouble.js';
+import { ToldError } from '../logging/told-error.js';
 
 /** How long the store may take to commit before it counts as down, milliseconds: as long as a delivery waits. */
 export const PATIENCE = 2_000;
@@ -31,6 +32,6 @@ export class EventStoreHealthIndicator {
 
   private async tooSlow(signal: AbortSignal): Promise<never> {
     await delay(PATIENCE, undefined, { signal, ref: false });
-    throw new Error(`no commit within ${PATIENCE / 1000} s`);
+    throw new ToldError(`no commit within ${PATIENCE / 1000} s`);
   }
 }

@@ -27,6 +27,7 @@ import {
   WEBHOOK_PATHS,
 } from './livekit-webhook.module-definition.js';
 import type { LivekitWebhookModuleOptions } from './livekit-webhook.options.js';
+import { LOG_SETTINGS } from '../logging/log-options.js';
 import { PROJECT_KEYS, projectKeys } from './project-keys.js';
 import { RawBodyReader } from './raw-body/raw-body.reader.js';
 import { RawBodyRoutes } from './raw-body/raw-body.routes.js';
@@ -88,6 +89,11 @@ import { WebhookReceipts } from './webhook-receipts.js';
       provide: RETENTION_SETTINGS,
       inject: [WEBHOOK_SETTINGS],
       useFactory: ({ retention }: WebhookSettings) => retention,
+    },
+    {
+      provide: LOG_SETTINGS,
+      inject: [WEBHOOK_SETTINGS],
+      useFactory: ({ log }: WebhookSettings) => log,
     },
     ...eventLogProviders,
     LivekitSignatureGuard,

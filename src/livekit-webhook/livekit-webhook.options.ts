@@ -2,6 +2,7 @@ import type { EventStoreOptions } from '../database/event-store.js';
 import type { DeliveryRunnerOptions } from '../event-log/delivery-runner.js';
 import type { RetentionOptions } from '../event-log/retention/retention-options.js';
 import type { Role } from '../event-log/role.js';
+import type { LogOptions } from '../logging/log-options.js';
 import type { LivekitEventName } from './livekit-events.js';
 
 /** The ways a delivery may be signed: `livekit` (a JWT with the body's hash) and `hmac` (`X-LiveKit-Signature`). */
@@ -52,6 +53,8 @@ export interface LivekitWebhookModuleOptions {
   deliveries?: DeliveryRunnerOptions;
   /** What is kept how long. */
   retention?: RetentionOptions;
+  /** What is logged of webhooks and of deliveries. */
+  log?: LogOptions;
 }
 
 /** What shapes the route, and so must be known before any factory runs: beside `useFactory` in `forRootAsync`. */

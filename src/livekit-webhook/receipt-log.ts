@@ -1,6 +1,6 @@
-import { inspect } from 'node:util';
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { traceIdOf, traceparentOf } from '../tracing/trace-context.js';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { LOG_SETTINGS, type LogSettings } from '../logging/log-options.js';
+import { Log } from '../logging/log.js';
 import { type TimedWebhookReceipt, type WebhookOutcome, WebhookReceipts } from './webhook-receipts.js';
 
 /** How loud an outcome is: what is lost or wrong is a warning, what a human must mend an error. */
@@ -23,51 +23,36 @@ const LEVELS: Partial<Record<WebhookOutcome, 'warn' | 'error'>> = {
   failed: 'error',
 };
 
-/** Writes one structured line for every request to a webhook path: identifiers and figures, never contents. */
+/** Writes one line for every request to a webhook path; of those that went well, for a share of the rooms if that is wanted. */
 @Injectable()
 export class ReceiptLog implements OnModuleInit {
-  private readonly logger = new Logger('LivekitWebhook');
+  private readonly logger = new Log('LivekitWebhook');
 
-  constructor(private readonly receipts: WebhookReceipts) {}
+  constructor(
+    private readonly receipts: WebhookReceipts,
+    @Inject(LOG_SETTINGS) private readonly settings: LogSettings,
+  ) {}
 
   onModuleInit(): void {
-    this.receipts.observe((receipt) => this.logger[LEVELS[receipt.outcome] ?? 'log'](receiptLine(receipt)));
-  }
-}
-
-/** The fields of a request's log line; what is not known is left out. */
-export function receiptLine({
-  delivery,
-  outcome,
-  status,
-  reason,
-  detail,
-  milliseconds,
-}: TimedWebhookReceipt): LogFields {
-  const { event, project, scheme } = delivery;
-  const line: Record<string, string | number | null | undefined> = {
-    outcome,
-    event: event?.name,
-    id: event?.id,
-    room: event?.roomName,
-    project,
-    scheme,
-    status,
-    reason,
-    detail,
-    milliseconds: Math.round(milliseconds * 10) / 10,
-    traceId: traceIdOf(traceparentOf(delivery.span)),
-  };
-  return new LogFields(Object.fromEntries(Object.entries(line).filter(([, value]) => value != null)));
-}
-
-/** Fields for a structured logger; one that prints objects for people (Nest's own) gets them on one line. */
-class LogFields {
-  constructor(fields: Record<string, unknown>) {
-    Object.assign(this, fields);
+    this.receipts.observe((receipt) => this.write(receipt));
   }
 
-  [inspect.custom](): string {
-    return inspect({ ...this }, { breakLength: Infinity, compact: true });
+  private write({ delivery, outcome, status, reason, detail, milliseconds }: TimedWebhookReceipt): void {
+    const { event, project, scheme } = delivery;
+    const level = LEVELS[outcome] ?? 'log';
+    if (!this.settings.writes(level)) return;
+    if (level === 'log' && !this.settings.samples(event?.roomName ?? event?.id ?? '')) return;
+    this.logger.write(level, 'webhook', {
+      outcome,
+      event: event?.name,
+      id: event?.id,
+      room: event?.roomName,
+      project,
+      scheme,
+      status,
+      reason,
+      detail,
+      milliseconds: Math.round(milliseconds * 10) / 10,
+    });
   }
 }

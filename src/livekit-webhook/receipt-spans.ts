@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import { endSpan, type Span, SpanKind, startSpan, under } from '../tracing/spans.js';
+import { addToSpan, endSpan, type Span, SpanKind, startSpan, under } from '../tracing/spans.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
 import { type WebhookReceipt, WebhookReceipts } from './webhook-receipts.js';
 
@@ -38,8 +38,8 @@ export class ReceiptSpans implements OnModuleInit {
 
 function end({ delivery: { span }, outcome, status, reason }: WebhookReceipt): void {
   if (span === undefined) return;
-  span.setAttribute('livekit.webhook.outcome', outcome);
-  if (reason !== undefined) span.setAttribute('livekit.webhook.reason', reason);
-  if (status !== null) span.setAttribute('http.response.status_code', status);
+  addToSpan(span, 'livekit.webhook.outcome', outcome);
+  if (reason !== undefined) addToSpan(span, 'livekit.webhook.reason', reason);
+  if (status !== null) addToSpan(span, 'http.response.status_code', status);
   endSpan(span, status === null || status >= 500 ? String(status ?? outcome) : undefined);
 }

@@ -5,6 +5,7 @@ import { natsAddress } from '../event-log/engines/nats-address.js';
 import type { EventStoreOptions } from '../database/event-store.js';
 import { parseDatabaseUrl } from '../database/database-url.js';
 import type { Role } from '../event-log/role.js';
+import { isLogLevel, type LogOptions, type LogSettings, logSettings } from '../logging/log-options.js';
 import { LivekitWebhookOptionsError } from './errors.js';
 import type { DeliveryRunnerOptions } from '../event-log/delivery-runner.js';
 import {
@@ -37,6 +38,7 @@ export interface WebhookSettings {
   bodyTimeout: number;
   clockTolerance: number;
   database: EventStoreOptions;
+  log: LogSettings;
 }
 
 /** Where the settings are injected from. */
@@ -77,6 +79,7 @@ export function resolveSettings(
     bodyTimeout: positive('bodyTimeout', options.bodyTimeout ?? 10_000, 1, LONGEST_TIMEOUT),
     clockTolerance: positive('clockTolerance', options.clockTolerance ?? 10_000, 0),
     database,
+    log: checkedLog(options.log),
   };
 }
 
@@ -262,6 +265,18 @@ function retentionSettings(options: RetentionOptions = {}): RetentionSettings {
     events: age('events', SHORTEST_EVENTS),
     sessions: age('sessions'),
   };
+}
+
+function checkedLog(options: LogOptions = {}): LogSettings {
+  const { level, sample } = options;
+  if (level !== undefined && !isLogLevel(level)) {
+    throw new LivekitWebhookOptionsError(
+      'log.level',
+      "must be one of Nest's levels, such as `'log'` or `'warn'`",
+    );
+  }
+  if (sample !== undefined) positive('log.sample', sample, 0, 1);
+  return logSettings(options);
 }
 
 function positive(option: string, value: number, least = 1, most = Number.MAX_VALUE): number {

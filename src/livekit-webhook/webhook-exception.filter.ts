@@ -1,8 +1,10 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable, Logger } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
 import type { IncomingMessage } from 'node:http';
 import { storeTrouble } from '../database/store-trouble.js';
 import { AppendQueueFullError, StoreUnavailableError } from '../event-log/errors.js';
+import { errorFields } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
 import { InvalidWebhookError, RequestRefusedError, SignatureRefusedError } from './errors.js';
 import { attachDelivery, deliveryOf, type WebhookDelivery } from './raw-body/delivery.js';
 import type { SignatureFailure } from './signatures/signature.js';
@@ -19,7 +21,7 @@ type Refusal = Parameters<WebhookAnswers['send']>[2];
 @Catch()
 @Injectable()
 export class WebhookExceptionFilter implements ExceptionFilter {
-  private readonly logger = new Logger('LivekitWebhook');
+  private readonly logger = new Log('LivekitWebhook');
 
   constructor(
     private readonly answers: WebhookAnswers,
@@ -65,7 +67,7 @@ export class WebhookExceptionFilter implements ExceptionFilter {
       };
     }
     if (!delivery.guarded) return { outcome: 'host_refused', detail: this.hostRefusal(error) };
-    this.logger.error('a webhook delivery failed unexpectedly', error instanceof Error ? error.stack : error);
+    this.logger.error('a webhook failed unexpectedly', errorFields(error));
     return { outcome: 'failed' };
   }
 

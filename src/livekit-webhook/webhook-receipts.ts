@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Observers } from '../event-log/observers.js';
 import { within } from '../tracing/spans.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
@@ -53,10 +53,7 @@ export type WebhookObserver = (receipt: TimedWebhookReceipt) => void;
 /** Tells its observers (the log line, the metrics) of every request to a webhook path. */
 @Injectable()
 export class WebhookReceipts {
-  private readonly observers = new Observers<WebhookObserver>(
-    new Logger('LivekitWebhook'),
-    'webhook deliveries',
-  );
+  private readonly observers = new Observers<WebhookObserver>('webhook deliveries');
 
   /** Adds an observer; returns what takes it away again. */
   observe(observer: WebhookObserver): () => void {

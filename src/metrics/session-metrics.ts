@@ -1,8 +1,10 @@
-import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { Counter } from 'prom-client';
 import { EventLog } from '../event-log/event-log.js';
 import type { LoggedEvent } from '../event-log/events.js';
+import { errorFields } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
 import {
   decodeSessionEvent,
   SESSION_EVENT_NAMES,
@@ -30,7 +32,7 @@ const BY_DISPOSITION = ['session.ended', 'session.settled', 'session.corrected']
  */
 @Injectable()
 export class SessionMetrics implements OnModuleInit, OnModuleDestroy {
-  private readonly logger = new Logger('Metrics');
+  private readonly logger = new Log('Metrics');
   private readonly dispositions = new LabelValues(MOST_DISPOSITIONS, RULED_DISPOSITIONS);
   private forget: () => void = () => undefined;
 
@@ -135,7 +137,11 @@ export class SessionMetrics implements OnModuleInit, OnModuleDestroy {
     try {
       count(decodeSessionEvent(event));
     } catch (error) {
-      this.logger.error(`session event ${event.eventId} can't be counted`, error);
+      this.logger.error("a session event can't be counted", {
+        event: event.name,
+        id: event.eventId,
+        ...errorFields(error),
+      });
     }
   }
 }

@@ -1,3 +1,5 @@
+import { ToldError } from '../logging/told-error.js';
+
 /** An option of `OutletsModule` can't work; the message names the option and the cure, and holds no secret. */
 export class OutletsOptionsError extends Error {
   override readonly name = 'OutletsOptionsError';
@@ -8,6 +10,6 @@ export class OutletsOptionsError extends Error {
 }
 
 /** An outlet could not publish an event: what it publishes to is down, or refused it. Its delivery is tried again. */
-export class OutletError extends Error {
+export class OutletError extends ToldError {
   override readonly name = 'OutletError';
 }

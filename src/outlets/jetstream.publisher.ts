@@ -1,9 +1,11 @@
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { Logger } from '@nestjs/common';
 import { FailDelivery } from '../event-log/handlers/outcomes.js';
 import type { NatsAddress } from '../event-log/engines/nats-address.js';
 import { importPeers } from '../event-log/optional-peer.js';
+import { toldOf } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
+import { tellable, ToldError } from '../logging/told-error.js';
 import { traceHeaders } from '../tracing/trace-context.js';
 import { CLOUD_EVENT_JSON, type OutletEvent } from './cloud-event.js';
 import { OutletError } from './errors.js';
@@ -28,7 +30,7 @@ interface Link {
 
 /** Publishes to NATS JetStream, and waits for the acknowledgement that a stream has the event. */
 export class JetstreamPublisher implements Publisher {
-  private readonly logger = new Logger('Outlets');
+  private readonly logger = new Log('Outlets');
   private link: Promise<Link> | undefined;
 
   private constructor(
@@ -46,8 +48,10 @@ export class JetstreamPublisher implements Publisher {
     const bytes = Buffer.from(json);
     const most = (connection.info?.max_payload ?? Number.POSITIVE_INFINITY) - OVERHEAD;
     if (bytes.length > most) {
-      throw new FailDelivery(
-        `${bytes.length} bytes are more than NATS takes: let the server have a greater \`max_payload\`, and replay`,
+      throw tellable(
+        new FailDelivery(
+          `${bytes.length} bytes are more than NATS takes: let the server have a greater \`max_payload\`, and replay`,
+        ),
       );
     }
     try {
@@ -59,7 +63,7 @@ export class JetstreamPublisher implements Publisher {
       await client.publish(address, bytes, { msgID: id, headers, timeout: PATIENCE });
     } catch (error) {
       taken.delete(address); // its stream may have been deleted
-      throw new OutletError(`JetStream has not taken \`${address}\`: ${messageOf(error)}`, { cause: error });
+      throw new OutletError(`JetStream has not taken \`${address}\`: ${toldOf(error)}`, { cause: error });
     }
   }
 
@@ -71,7 +75,7 @@ export class JetstreamPublisher implements Publisher {
   private connected(): Promise<Link> {
     return (this.link ??= this.connect().catch((error: unknown) => {
       this.link = undefined;
-      throw new OutletError(`NATS is not reached: ${messageOf(error)}`, { cause: error });
+      throw new OutletError(`NATS is not reached: ${toldOf(error)}`, { cause: error });
     }));
   }
 
@@ -105,14 +109,16 @@ export class JetstreamPublisher implements Publisher {
     await manager.streams
       .add({ name, subjects, retention, storage, discard, ...LIMITS })
       .catch((error: unknown) => {
-        throw new Error(
-          `no stream takes it, and none can be made of \`${subjects[0]}\` (${messageOf(error)}): let one of yours take that subject`,
+        throw new ToldError(
+          `no stream takes it, and none can be made of \`${subjects[0]}\` (${toldOf(error)}): let one of yours take that subject`,
           { cause: error },
         );
       });
-    this.logger.log(
-      `no stream of JetStream took \`${address}\`: made \`${name}\` of \`${subjects[0]}\`, which keeps 7 days and 1 GiB`,
-    );
+    this.logger.log('a stream of JetStream was made', {
+      stream: name,
+      subject: `${family}.${project}.>`,
+      detail: `no stream took \`${address}\`; it keeps 7 days and 1 GiB`,
+    });
   }
 }
 
@@ -126,5 +132,3 @@ const importClients = () =>
       await import('@nats-io/jetstream');
     return { connect, headers, jetstream, jetstreamManager, JetStreamApiCodes, JetStreamApiError };
   });
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

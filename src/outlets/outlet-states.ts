@@ -1,7 +1,9 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../event-log/clock.js';
 import { FailDelivery } from '../event-log/handlers/outcomes.js';
 import { Observers } from '../event-log/observers.js';
+import { errorFields, toldOf } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
 
 /** The outlets there are. */
 export const OUTLET_NAMES = ['jetstream', 'redis', 'webhook'] as const;
@@ -17,7 +19,7 @@ export type OutletState =
       status: 'down';
       /** When it went down, UTC milliseconds. */
       since: number;
-      /** What its last attempt failed with. */
+      /** What its last attempt failed with, as far as it may be told to anybody. */
       message: string;
     };
 
@@ -27,9 +29,9 @@ export type OutletObserver = (outlet: OutletName, outcome: 'published' | 'failed
 /** Knows how each outlet does: for health, metrics and the log. */
 @Injectable()
 export class OutletStates {
-  private readonly logger = new Logger('Outlets');
+  private readonly logger = new Log('Outlets');
   private readonly states = new Map<OutletName, OutletState>();
-  private readonly observers = new Observers<OutletObserver>(this.logger, 'outlets');
+  private readonly observers = new Observers<OutletObserver>('outlets');
 
   constructor(@Inject(CLOCK) private readonly clock: Clock) {}
 
@@ -59,17 +61,19 @@ export class OutletStates {
       throw error;
     }
     this.tell(outlet, 'published');
-    if (this.states.get(outlet)?.status === 'down') this.logger.log(`outlet ${outlet} is up again`);
+    if (this.states.get(outlet)?.status === 'down') this.logger.log('an outlet is up again', { outlet });
     this.states.set(outlet, { status: 'up' });
   }
 
   private wentDown(outlet: OutletName, error: unknown): void {
     const before = this.states.get(outlet);
-    const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] as string;
     const since = before?.status === 'down' ? before.since : this.clock.now();
-    this.states.set(outlet, { status: 'down', since, message });
+    this.states.set(outlet, { status: 'down', since, message: toldOf(error) });
     if (before?.status !== 'down') {
-      this.logger.warn(`outlet ${outlet} is down, and what it has to publish waits: ${message}`);
+      this.logger.warn('an outlet is down, and what it has to publish waits', {
+        outlet,
+        ...errorFields(error),
+      });
     }
   }
 

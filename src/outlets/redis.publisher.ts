@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { importPeers } from '../event-log/optional-peer.js';
+import { toldOf } from '../logging/error-fields.js';
 import { traceHeaders } from '../tracing/trace-context.js';
 import type { OutletEvent } from './cloud-event.js';
 import { OutletError } from './errors.js';
@@ -45,8 +46,7 @@ export class RedisPublisher implements Publisher {
         ...Object.entries(traceHeaders()).flat(),
       );
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      throw new OutletError(`Redis has not taken \`${address}\`: ${message}`, { cause: error });
+      throw new OutletError(`Redis has not taken \`${address}\`: ${toldOf(error)}`, { cause: error });
     }
   }
 

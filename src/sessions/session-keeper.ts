@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { SessionEntity } from '../database/entities/session.entity.js';
@@ -13,6 +13,8 @@ import { type RoomChange, roomKey } from './fact-store.js';
 import type { RoomFacts } from './facts/facts.js';
 import { dispositionOf } from './fold/disposition.js';
 import { foldRoom, type SessionFold } from './fold/fold.js';
+import { errorFields } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
 import { startSpan } from '../tracing/spans.js';
 import { activeTraceparent, contextOf, linksTo, traceparentOf } from '../tracing/trace-context.js';
 import { type SessionName, SessionNaming } from './session-naming.js';
@@ -44,7 +46,7 @@ export interface KeepOptions {
 /** Keeps what sessions are: folds rooms anew, names and judges their sessions, and tells what has changed of them. */
 @Injectable()
 export class SessionKeeper {
-  private readonly logger = new Logger('Sessions');
+  private readonly logger = new Log('Sessions');
 
   constructor(
     private readonly store: EventStore,
@@ -197,8 +199,13 @@ export class SessionKeeper {
         ? ruled
         : { ...row, disposition: given.slice(0, LONGEST_DISPOSITION), dispositionSource: 'option' };
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.logger.warn(`the option \`disposition\` failed on room ${fold.roomSid}: the rules say (${why})`);
+      const { roomName, roomSid, source } = fold;
+      this.logger.warn('the option disposition failed: the rules say', {
+        room: roomName,
+        roomSid,
+        project: source,
+        ...errorFields(error),
+      });
       return ruled;
     }
   }

@@ -1,6 +1,8 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Room } from 'livekit-server-sdk';
 import type { EntityManager } from 'typeorm';
+import { errorFields } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
 import { ExpectationStore } from './expectations/expectation-store.js';
 import type { SessionFold } from './fold/fold.js';
 import type { SessionRow } from './session-row.js';
@@ -25,7 +27,7 @@ const LONGEST_ID = 512;
 /** Names sessions: by the host's `sessionId`, or by what the host expects in its room. */
 @Injectable()
 export class SessionNaming {
-  private readonly logger = new Logger('Sessions');
+  private readonly logger = new Log('Sessions');
 
   constructor(
     private readonly expectations: ExpectationStore,
@@ -50,7 +52,7 @@ export class SessionNaming {
     });
   }
 
-  private idOf({ description, roomName, roomSid }: SessionFold): GivenId {
+  private idOf({ description, roomName, roomSid, source }: SessionFold): GivenId {
     const { sessionId } = this.settings;
     if (sessionId === undefined) return { sessionId: roomName, cause: null };
     if (description === null) return { sessionId: null, cause: null }; // not before LiveKit has told the room itself
@@ -59,8 +61,12 @@ export class SessionNaming {
       const given = textGiven(sessionId(room))?.slice(0, LONGEST_ID) ?? null;
       return { sessionId: given, cause: given === null ? 'no_session_id' : null };
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.logger.warn(`the option \`sessionId\` failed on room ${roomSid} (${why})`);
+      this.logger.warn('the option sessionId failed', {
+        room: roomName,
+        roomSid,
+        project: source,
+        ...errorFields(error),
+      });
       return { sessionId: null, cause: 'session_id_failed' };
     }
   }
@@ -71,8 +77,14 @@ export class SessionNaming {
     return this.settings.requireExpected && description !== null && !isMatched ? 'not_expected' : null;
   }
 
-  private report({ roomSid }: SessionFold, cause: UnmatchedCause): void {
-    this.logger.warn(`the session of room ${roomSid} is unmatched: ${WHY[cause]}`);
+  private report({ roomName, roomSid, source }: SessionFold, cause: UnmatchedCause): void {
+    this.logger.warn('a session is unmatched', {
+      room: roomName,
+      roomSid,
+      project: source,
+      cause,
+      detail: WHY[cause],
+    });
   }
 }
 
@@ -82,7 +94,7 @@ interface GivenId {
 }
 
 const WHY: Record<UnmatchedCause, string> = {
-  no_session_id: '`sessionId` gave it no id (no_session_id)',
-  session_id_failed: '`sessionId` failed on it (session_id_failed)',
-  not_expected: 'nobody expects it; `expect()` matches it still (not_expected)',
+  no_session_id: '`sessionId` gave it no id',
+  session_id_failed: '`sessionId` failed on it',
+  not_expected: 'nobody expects it; `expect()` matches it still',
 };

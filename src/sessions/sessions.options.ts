@@ -1,3 +1,4 @@
+import { ToldError } from '../logging/told-error.js';
 import type { Room } from 'livekit-server-sdk';
 import { plainTextOrNull } from '../event-log/events.js';
 import type { RoomFacts } from './facts/facts.js';
@@ -105,7 +106,7 @@ function addresses(given: string | Readonly<Record<string, string>>): ReadonlyMa
 export function textGiven(given: unknown): string | null {
   if (!(given instanceof Promise)) return plainTextOrNull(given);
   given.catch(() => undefined); // or its failure would end the process
-  throw new TypeError('it gave a promise: it must answer at once, so leave out `async`');
+  throw new ToldError('it gave a promise: it must answer at once, so leave out `async`');
 }
 
 /** Where a project's LiveKit is; undefined: it is not asked. */

@@ -1,5 +1,5 @@
 import {
-  type Attributes,
+  type AttributeValue,
   type Context,
   context,
   type Link,
@@ -8,8 +8,14 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
+import { types } from 'node:util';
+import type { SpanAttribute, SpanAttributes } from './span-attributes.js';
 
 export { type Span, SpanKind };
+
+/** Whether it is an error, be it of another realm: Node's own are, where tests run in one of theirs. */
+export const isError = (thrown: unknown): thrown is Error =>
+  thrown instanceof Error || types.isNativeError(thrown);
 
 /** Passes on to the SDK that the host has registered, and does nothing where there is none. */
 const tracer = trace.getTracer('nestjs-livekit-webhooks');
@@ -18,7 +24,7 @@ const tracer = trace.getTracer('nestjs-livekit-webhooks');
 export interface SpanStart {
   /** `INTERNAL` unless told. */
   kind?: SpanKind;
-  attributes?: Attributes;
+  attributes?: SpanAttributes;
   /** What it is a child of, the active span unless told. */
   parent?: Context;
   links?: Link[];
@@ -34,18 +40,27 @@ export const under = (span: Span): Context => trace.setSpan(context.active(), sp
 /** Does something while a span is the active one. */
 export const within = <T>(span: Span, work: () => T): T => context.with(under(span), work);
 
+/** Adds to a span. */
+export const addToSpan = (span: Span, name: SpanAttribute, value: AttributeValue): void =>
+  void span.setAttribute(name, value);
+
 /** Ends a span. @param failure what kind of, if it has failed. */
 export function endSpan(span: Span, failure?: string): void {
   if (failure !== undefined) {
-    span.setAttribute('error.type', failure);
+    addToSpan(span, 'error.type', failure);
     span.setStatus({ code: SpanStatusCode.ERROR });
   }
   span.end();
 }
 
-/** All that a span may tell of what was thrown: its message may hold a secret, or somebody's name. */
-export const failureOf = (thrown: unknown): string =>
-  thrown instanceof Error ? thrown.name.slice(0, 100) : typeof thrown;
+/**
+ * All that a span may tell of what was thrown: its class. Its message may hold a secret, or somebody's name, and so may a
+ * `name` that no class could have.
+ */
+export function failureOf(thrown: unknown): string {
+  if (!isError(thrown)) return typeof thrown;
+  return /^[A-Za-z_$][\w$]{0,99}$/.test(thrown.name) ? thrown.name : 'Error';
+}
 
 /** Does something while a span is the active one, and ends it. */
 export async function inSpan<T>(span: Span, work: (span: Span) => Promise<T>): Promise<T> {

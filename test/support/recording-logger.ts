@@ -11,6 +11,11 @@ export class RecordingLogger implements LoggerService {
   readonly debug = this.record('debug');
   readonly verbose = this.record('verbose');
 
+  /** What was said in one context, in words. */
+  said(context: string): unknown[] {
+    return this.of(context).map((message) => (message as { message?: unknown }).message ?? message);
+  }
+
   /** The messages of one context. */
   of(context: string): unknown[] {
     return this.lines.filter(({ rest }) => rest.at(-1) === context).map(({ message }) => message);

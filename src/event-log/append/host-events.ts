@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { createHash, randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
@@ -39,7 +39,7 @@ export type CommitListener = (events: readonly LoggedEvent[]) => void;
 /** Appends events that are made here, as part of somebody's transaction. */
 @Injectable()
 export class HostEvents {
-  private readonly listeners = new Observers<CommitListener>(new Logger('EventLog'), 'committed events');
+  private readonly listeners = new Observers<CommitListener>('committed events');
 
   constructor(
     private readonly store: EventStore,

@@ -1,4 +1,5 @@
 import { abandonable } from '../../database/abandonable.js';
+import { ToldError } from '../../logging/told-error.js';
 
 /**
  * Carries the ids of deliveries that are due to a process which has their handler. It decides nothing: state, attempts and
@@ -40,7 +41,7 @@ export type DeliveryEngineOptions =
 export const ENGINE_PATIENCE = 5_000;
 
 /** An engine's server can't be reached. */
-export class DeliveryEngineError extends Error {
+export class DeliveryEngineError extends ToldError {
   override readonly name = 'DeliveryEngineError';
 }
 

@@ -1,14 +1,14 @@
 import {
   Inject,
   Injectable,
-  Logger,
   type OnApplicationBootstrap,
   type OnModuleDestroy,
   Optional,
 } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
 import { ROLE, type Role } from '../role.js';
-import { errorText } from '../running/verdict.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
 import { HandlerRegistry } from './handler-registry.js';
 import { HandlerTable } from './handler-table.js';
 
@@ -18,7 +18,7 @@ const INTERVAL = 3_600_000;
 /** Says from time to time which handlers this process has, and retires those that no process has had for long. */
 @Injectable()
 export class HandlerKeeper implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger('DeliveryRunner');
+  private readonly logger = new Log('DeliveryRunner');
   private timer: NodeJS.Timeout | undefined;
   private keeping: Promise<void> = Promise.resolve();
 
@@ -48,11 +48,12 @@ export class HandlerKeeper implements OnApplicationBootstrap, OnModuleDestroy {
       });
       for (const name of retired) {
         this.logger.warn(
-          `handler \`${name}\` is retired: no process has had it for a week, and it is given nothing any more`,
+          'a handler is retired: no process has had it for a week, and it is given nothing any more',
+          { handler: name },
         );
       }
     } catch (error) {
-      this.logger.error('the store failed to keep the handlers; trying again later', errorText(error));
+      this.logger.error('the store failed to keep the handlers; trying again later', errorFields(error));
     }
   }
 }

@@ -1,7 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
+import { Log } from '../../logging/log.js';
 import { plainText } from '../events.js';
 import { EraseSteps, type SidOfProject } from './erase-steps.js';
 import { holds, mentions } from './mentions.js';
@@ -62,7 +63,7 @@ const BATCH = 200;
 /** Erases people and rooms from the store, so that nobody could tell any more who it was; what they did is still counted. */
 @Injectable()
 export class Erasure {
-  private readonly logger = new Logger('Erasure');
+  private readonly logger = new Log('Erasure');
   private readonly parts: ErasurePart[] = [];
 
   constructor(private readonly store: EventStore) {}
@@ -234,9 +235,9 @@ export class Erasure {
       if (await this.store.emptyLogNow()) return;
       await delay(100);
     }
-    this.logger.warn(
-      "what was erased may still be read in SQLite's write-ahead log, which somebody is reading: it goes with its next checkpoint, " +
-        'at the latest when the application stops',
-    );
+    this.logger.warn("what was erased may still be read in SQLite's write-ahead log", {
+      detail:
+        'somebody is reading it: it goes with its next checkpoint, at the latest when the application stops',
+    });
   }
 }

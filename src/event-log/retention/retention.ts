@@ -1,7 +1,6 @@
 import {
   Inject,
   Injectable,
-  Logger,
   type OnApplicationBootstrap,
   type OnModuleDestroy,
   Optional,
@@ -15,7 +14,8 @@ import { DedupFloor } from './dedup-floor.js';
 import { BATCH, PruneSteps, type Step } from './prune-steps.js';
 import { RETENTION_DEFAULTS, RETENTION_SETTINGS, type RetentionSettings } from './retention-options.js';
 import { ROLE, type Role } from '../role.js';
-import { errorText } from '../running/verdict.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
 
 /** How many rows were pruned. */
 export interface PrunedCounts {
@@ -46,7 +46,7 @@ const PAUSE = 2;
 /** Prunes what has been kept for long enough, every hour, in small transactions that nobody has to wait for. */
 @Injectable()
 export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger('Retention');
+  private readonly logger = new Log('Retention');
   private readonly parts: RetentionPart[] = [];
   private readonly steps: PruneSteps;
   private pass: Promise<unknown> = Promise.resolve();
@@ -93,7 +93,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
       void this.prune()
         .then((counts) => this.report(counts))
         .catch((error: unknown) =>
-          this.logger.error('the store failed to prune; trying again later', errorText(error)),
+          this.logger.error('the store failed to prune; trying again later', errorFields(error)),
         )
         .finally(() => this.stopping || this.pruneIn(INTERVAL));
     }, milliseconds);
@@ -103,7 +103,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
   private report(counts: PrunedCounts): void {
     const pruned = Object.entries(counts).filter(([, count]) => count > 0);
     if (pruned.length > 0)
-      this.logger.log(`pruned ${pruned.map(([what, count]) => `${count} ${what}`).join(', ')}`);
+      this.logger.log('pruned', { counts: pruned.map(([what, count]) => `${count} ${what}`).join(', ') });
   }
 
   private async pruneAll(): Promise<PrunedCounts> {

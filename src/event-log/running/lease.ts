@@ -1,5 +1,7 @@
+import { ToldError } from '../../logging/told-error.js';
+
 /** A lease was over before its delivery was begun: others may run it by now. */
-export class LeaseOverError extends Error {
+export class LeaseOverError extends ToldError {
   override readonly name = 'LeaseOverError';
 }
 

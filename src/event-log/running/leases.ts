@@ -1,14 +1,15 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
 import { type ClaimedDelivery, Claims } from '../claims.js';
 import { LeaseLostError } from '../settlements.js';
 import { Lease } from './lease.js';
-import { errorText } from './verdict.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
 
 /** Every delivery that this process has claimed and not settled, under its lease. */
 @Injectable()
 export class Leases {
-  private readonly logger = new Logger('DeliveryRunner');
+  private readonly logger = new Log('DeliveryRunner');
   private readonly held = new Map<ClaimedDelivery, Lease>();
 
   constructor(
@@ -47,7 +48,7 @@ export class Leases {
           length,
         );
       } catch (error) {
-        this.logger.error('the store failed to renew leases; trying again', errorText(error));
+        this.logger.error('the store failed to renew leases; trying again', errorFields(error));
       }
     }
   }

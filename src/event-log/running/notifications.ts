@@ -1,7 +1,9 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
 import { HostEvents } from '../append/host-events.js';
 
 /** PostgreSQL's channel of ours. */
@@ -22,7 +24,7 @@ const RECONNECT = 2_000;
  */
 @Injectable()
 export class Notifications implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger('DeliveryRunner');
+  private readonly logger = new Log('DeliveryRunner');
   private readonly self = randomUUID();
   private readonly listeners = new Set<() => void>();
   private listening: Promise<void> | undefined;
@@ -94,8 +96,12 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
     clearTimeout(this.echo);
     this.echo = setTimeout(() => {
       this.logger.warn(
-        'notifications of PostgreSQL do not come through, and so what another process appends is noticed late: where a pooler ' +
-          'such as PgBouncer stands between, give `database.listenUrl` (DATABASE_LISTEN_URL), which leads to the server itself',
+        "notifications of PostgreSQL don't come through, and what other processes append is noticed late",
+        {
+          detail:
+            'where a pooler such as PgBouncer stands between, give `database.listenUrl` (DATABASE_LISTEN_URL), which leads to the ' +
+            'server itself',
+        },
       );
     }, ECHO);
     this.echo.unref();
@@ -117,7 +123,10 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
       this.tell(); // of what was missed before
       this.expectEcho();
     } catch (error) {
-      this.logger.warn(`can't listen for notifications of PostgreSQL; polling until then: ${String(error)}`);
+      this.logger.warn(
+        "can't listen for notifications of PostgreSQL: polling until then",
+        errorFields(error),
+      );
       this.listenAgain();
     }
   }

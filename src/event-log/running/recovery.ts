@@ -1,12 +1,13 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
 import { rowsOf, skipLocked } from '../../database/sql.js';
+import { Log } from '../../logging/log.js';
 import { StoreClock } from '../clock.js';
 
 /** Gives back what the dead had claimed, and knows when there is something to do again. */
 @Injectable()
 export class Recovery {
-  private readonly logger = new Logger('DeliveryRunner');
+  private readonly logger = new Log('DeliveryRunner');
 
   constructor(
     private readonly store: EventStore,
@@ -68,9 +69,9 @@ export class Recovery {
         ),
       ),
     );
-    if (rows.length > 0)
-      this.logger.warn(
-        `${rows.length} deliveries were left running by a process that is gone; they are run again`,
-      );
+    if (rows.length === 0) return;
+    this.logger.warn('deliveries were left running by a process that is gone: they are run again', {
+      count: rows.length,
+    });
   }
 }

@@ -1,7 +1,6 @@
 import {
   Inject,
   Injectable,
-  Logger,
   type OnApplicationBootstrap,
   type OnModuleDestroy,
   Optional,
@@ -10,7 +9,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../../database/event-store.js';
 import { LONGEST_TIMEOUT, StoreClock } from '../clock.js';
 import { ROLE, type Role } from '../role.js';
-import { errorText } from './verdict.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
 
 /** Work that falls due by itself, at a time that stands in the store. */
 export interface TimedWork {
@@ -32,7 +32,7 @@ const PAUSE = 2;
 /** Does what has fallen due, at its time: it sleeps until then, and is woken when something is due sooner. */
 @Injectable()
 export class Timetable implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger('Timetable');
+  private readonly logger = new Log('Timetable');
   private readonly works: TimedWork[] = [];
   private loop: Promise<void> | undefined;
   private pass: Promise<unknown> = Promise.resolve();
@@ -125,6 +125,6 @@ export class Timetable implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private report(error: unknown): void {
-    this.logger.error('the store failed work that is due; trying again', errorText(error));
+    this.logger.error('the store failed work that is due; trying again', errorFields(error));
   }
 }

@@ -1,7 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Log } from '../../logging/log.js';
 import { WebhookAnswers } from '../webhook-answers.js';
 import { webhookPathOf } from '../webhook-route.js';
 import { deliveryOf, type WebhookDelivery } from './delivery.js';
@@ -50,7 +51,7 @@ const PRIVATE_CONTENT_TYPE = `application/x-livekit-delivery-${randomUUID()}`;
  */
 @Injectable()
 export class RawBodyRoutes {
-  private readonly logger = new Logger('LivekitWebhook');
+  private readonly logger = new Log('LivekitWebhook');
   /** The options' path of each URL, which has the host's prefix in front. */
   private readonly paths = new Map<string, string>();
 
@@ -68,7 +69,7 @@ export class RawBodyRoutes {
   /** To be called once Nest has registered its routes: Express has them in a list. */
   afterRoutes(): void {
     if (this.adapterType() === 'express') this.installOnExpress(this.adapterHost.httpAdapter.getInstance());
-    for (const url of this.paths.keys()) this.logger.log(`LiveKit webhooks are received at POST ${url}`);
+    for (const url of this.paths.keys()) this.logger.log('LiveKit webhooks are received', { path: url });
   }
 
   private adapterType(): string | undefined {

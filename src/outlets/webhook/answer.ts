@@ -1,4 +1,5 @@
 import { FailDelivery, RetryAfter } from '../../event-log/handlers/outcomes.js';
+import { tellable } from '../../logging/told-error.js';
 import { OutletError } from '../errors.js';
 
 /** What a receiver's `Retry-After` may ask for at least and at most, milliseconds. */
@@ -19,14 +20,14 @@ export interface WebhookAnswer {
 export function failureOf({ status, retryAfter }: WebhookAnswer, now: number): Error | null {
   if (status >= 200 && status < 300) return null;
   const told = `the webhook's receiver answered ${status}`;
-  if (status === 410) return new FailDelivery(`${told} (Gone): it wants no more events`);
+  if (status === 410) return tellable(new FailDelivery(`${told} (Gone): it wants no more events`));
   if (status >= 300 && status < 400) {
     return new OutletError(`${told}, and redirects are not followed: give its final URL`);
   }
   const wait = status === 429 || status === 503 ? waitOf(retryAfter, now) : undefined;
   return wait === undefined
     ? new OutletError(told)
-    : new RetryAfter(wait, `${told}, to be tried again in ${wait} ms`);
+    : tellable(new RetryAfter(wait, `${told}, to be tried again in ${wait} ms`));
 }
 
 // Seconds, or a date (RFC 9110, 10.2.3).

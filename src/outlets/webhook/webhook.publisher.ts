@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { toldOf } from '../../logging/error-fields.js';
 import { traceHeaders } from '../../tracing/trace-context.js';
 import { CLOUD_EVENT_JSON, type OutletEvent } from '../cloud-event.js';
 import { OutletError } from '../errors.js';
@@ -83,12 +84,7 @@ export class WebhookPublisher implements Publisher {
 const failedToSend = (error: Error): Error =>
   error instanceof OutletError
     ? error
-    : new OutletError(
-        `the webhook's receiver is not reached: ${error.message || (error as NodeJS.ErrnoException).code}`,
-        {
-          cause: error,
-        },
-      );
+    : new OutletError(`the webhook's receiver is not reached: ${toldOf(error)}`, { cause: error });
 
 /** The answer is its status; what more is said is not waited for. */
 function readAway(response: IncomingMessage): void {

@@ -1,8 +1,11 @@
 import { abandonable } from '../../database/abandonable.js';
+import { errorCode } from '../../logging/error-code.js';
+import { toldOf } from '../../logging/error-fields.js';
+import { ToldError } from '../../logging/told-error.js';
 import { inSpan, SpanKind, startSpan } from '../../tracing/spans.js';
 
 /** LiveKit refused a call, or did not answer it. */
-export class LivekitCallError extends Error {
+export class LivekitCallError extends ToldError {
   override readonly name = 'LivekitCallError';
   /** The HTTP status that it answered with; undefined when it did not answer. */
   readonly status: number | undefined;
@@ -47,21 +50,25 @@ const statusOf = (error: unknown): number | undefined => (error as { status?: nu
 
 // What `fetch` fails with is only said by its cause.
 function networkCodeOf(error: unknown): string | undefined {
-  const { code } = ((error as { cause?: unknown } | null)?.cause ?? {}) as { code?: unknown };
-  return typeof code === 'string' ? code : undefined;
+  const { cause } = (error ?? {}) as { cause?: unknown };
+  return typeof cause === 'object' && cause !== null ? errorCode(cause) : undefined;
 }
 
 /** Whether LiveKit has not answered in time: what it was to do, it may have done. */
 export const isTimeout = (error: unknown): boolean =>
   (error as { name?: unknown } | null)?.name === 'TimeoutError';
 
+/** How go-jose says that a token's times are not those of LiveKit's clock (`go-jose/go-jose jwt/errors.go`): all that is told of its words. */
+const ABOUT_TIMES = /\bexpired\b|not valid yet|issued in the future/i;
+
 /** Why a call failed, in words without addresses and tokens, which may hold secrets. */
 export function whyFailed(error: unknown): string {
   if (isTimeout(error)) return 'no answer in time';
-  const { message = String(error) } = (error ?? {}) as { message?: string };
   const status = statusOf(error);
-  if (status !== undefined) return `${status} ${message.replace(/\beyJ\S+/g, '…')}`.trim().slice(0, 200);
-  return networkCodeOf(error) ?? message;
+  if (status === undefined) return toldOf(error);
+  const { message } = (error ?? {}) as { message?: unknown };
+  const times = typeof message === 'string' ? ABOUT_TIMES.exec(message)?.[0].toLowerCase() : undefined;
+  return [status, errorCode(error as object), times].filter((word) => word !== undefined).join(' ');
 }
 
 /** Does something with each item, some at a time, until `isOver`. */

@@ -1,5 +1,6 @@
-import { Logger } from '@nestjs/common';
 import { exponentialBackoff } from '../../event-log/running/backoff.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
 import { type Ask, isNotFound, LivekitCallError } from './asking.js';
 import type { KnownEgress } from './known-rooms.js';
 import type { LivekitClient } from './livekit-clients.js';
@@ -22,7 +23,7 @@ export interface EgressAnswer {
 
 /** Asks one LiveKit for its egresses, as rarely as will do. */
 export class EgressInquiry {
-  private readonly logger = new Logger('Reconciliation');
+  private readonly logger = new Log('Reconciliation');
   private notBefore = 0;
   private failures = 0;
   /** When each of ours that was not listed was asked for, and how often LiveKit did not know it. */
@@ -92,21 +93,24 @@ export class EgressInquiry {
     }
   }
 
-  private unavailable({ message }: LivekitCallError, at: number): void {
+  private unavailable(error: LivekitCallError, at: number): void {
     this.failures += 1;
     this.notBefore = at + backoff(this.failures);
     if (this.failures > 1) return;
     const { project, host } = this.client;
-    this.logger.warn(
-      `LiveKit at ${host} tells nothing of the egresses of project \`${project}\` (${message}), which is as it should be where there is no egress service: it is asked again, less and less often`,
-    );
+    this.logger.warn('LiveKit tells nothing of egresses', {
+      project,
+      host,
+      detail:
+        'which is as it should be where there is no egress service: it is asked again, less and less often',
+      ...errorFields(error),
+    });
   }
 
   private available(): void {
     if (this.failures > 0) {
-      this.logger.log(
-        `LiveKit at ${this.client.host} tells of egresses of project \`${this.client.project}\``,
-      );
+      const { project, host } = this.client;
+      this.logger.log('LiveKit tells of egresses again', { project, host });
     }
     this.failures = 0;
   }

@@ -1,7 +1,8 @@
-import { Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { exponentialBackoff, withJitter } from '../../event-log/running/backoff.js';
 import type { WebhookTimes } from '../../event-log/last-webhooks.js';
+import { errorFields, toldOf } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
 import { type Ask, askUntil, LivekitCallError } from './asking.js';
 import type { Duty } from './duty.js';
 import type { KnownRooms } from './known-rooms.js';
@@ -38,7 +39,7 @@ export interface LoopParts {
 
 /** Reconciles one project for as long as the application runs: on its start, on an interval, after a gap and after silence. */
 export class ReconciliationLoop {
-  private readonly logger = new Logger('Reconciliation');
+  private readonly logger = new Log('Reconciliation');
   private readonly stopping = new AbortController();
   private readonly ask: Ask = askUntil(this.stopping.signal);
   private loop: Promise<void> = Promise.resolve();
@@ -112,7 +113,10 @@ export class ReconciliationLoop {
   private succeed(): void {
     const { reconciler, interval, client } = this.parts;
     if (this.failures > 0) {
-      this.logger.log(`project \`${client.project}\` is reconciled with LiveKit again`);
+      this.logger.log('a project is reconciled with LiveKit again', {
+        project: client.project,
+        host: client.host,
+      });
       this.failures = 0;
       this.complaint = undefined;
     }
@@ -125,12 +129,17 @@ export class ReconciliationLoop {
     this.isAfterGap = true; // webhooks may have been lost where questions were
     this.failures += 1;
     this.dueAt = Date.now() + withJitter(backoff(this.failures));
-    const complaint = complaintOf(error, this.parts.client.host);
+    const { project, host } = this.parts.client;
+    const cause = outcomeOf(error);
+    const complaint = `${cause} ${toldOf(error)}`;
     if (complaint === this.complaint) return;
     this.complaint = complaint;
-    this.logger.warn(
-      `project \`${this.parts.client.project}\` is not reconciled with LiveKit: ${complaint}; trying again, less and less often`,
-    );
+    this.logger.warn('a project is not reconciled with LiveKit; trying again, less and less often', {
+      project,
+      host,
+      cause,
+      ...errorFields(error),
+    });
   }
 
   private async isSilent(): Promise<boolean> {
@@ -162,11 +171,4 @@ export class ReconciliationLoop {
 function outcomeOf(error: unknown): ReconciliationOutcome {
   if (error instanceof LivekitCallError) return 'failed';
   return error instanceof StaleAnswerError ? 'held_up' : 'store_failed';
-}
-
-function complaintOf(error: unknown, host: string): string {
-  if (error instanceof LivekitCallError) return `LiveKit at ${host} can't be asked (${error.message})`;
-  return error instanceof StaleAnswerError
-    ? error.message
-    : `the store failed (${error instanceof Error ? error.message : String(error)})`;
 }

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Observers } from '../../event-log/observers.js';
 import type { ReconciledEventName } from '../../livekit-webhook/livekit-events.js';
 
@@ -32,10 +32,7 @@ export type ReconciliationObserver = (round: ReconciliationRound) => void;
 /** Tells its observers (the metrics) of every round. */
 @Injectable()
 export class Reconciliations {
-  private readonly observers = new Observers<ReconciliationObserver>(
-    new Logger('Reconciliation'),
-    'reconciliation',
-  );
+  private readonly observers = new Observers<ReconciliationObserver>('reconciliation');
 
   /** Adds an observer; returns what takes it away again. */
   observe(observer: ReconciliationObserver): () => void {

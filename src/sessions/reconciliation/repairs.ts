@@ -4,6 +4,7 @@ import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { HostEvents } from '../../event-log/append/host-events.js';
 import { StoreClock } from '../../event-log/clock.js';
+import { ToldError } from '../../logging/told-error.js';
 import { FactStore } from '../fact-store.js';
 import { lockRooms } from '../room-locks.js';
 import { roomsWithin } from '../rooms-within.js';
@@ -23,7 +24,7 @@ const PAUSE = 2;
 const STALE = 60_000;
 
 /** Too much time has passed since LiveKit was asked: this process was held up. */
-export class StaleAnswerError extends Error {
+export class StaleAnswerError extends ToldError {
   override readonly name = 'StaleAnswerError';
 }
 

@@ -177,9 +177,10 @@ describe('an application that starts', () => {
       await host.pass(1_001);
     }
     expect(given).toEqual([2]);
-    expect(host.logger.of('DeliveryRunner')).toContain(
-      '1 deliveries were left running by a process that is gone; they are run again',
-    );
+    expect(host.logger.of('DeliveryRunner')).toContainEqual({
+      message: 'deliveries were left running by a process that is gone: they are run again',
+      count: 1,
+    });
   });
 
   test('gives back what a dead process left of a handler that it has not', async () => {

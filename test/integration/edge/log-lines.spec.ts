@@ -52,6 +52,7 @@ describe.each(ADAPTERS)('the log on %s', (adapter) => {
     await deliver(privateWebhook({ id }));
     expect(host.receipts()).toEqual([
       {
+        message: 'webhook',
         outcome: 'accepted',
         event: 'participant_joined',
         id,

@@ -89,9 +89,12 @@ describeWithBrokers('an outlet to a broker', () => {
       max_age: 7 * DAY * 1e9,
       max_bytes: 1024 ** 3,
     });
-    expect(host.logger.of('Outlets')).toContainEqual(
-      expect.stringMatching(/no stream of JetStream took .*made `session-.*7 days and 1 GiB/),
-    );
+    expect(host.logger.of('Outlets')).toContainEqual({
+      message: 'a stream of JetStream was made',
+      stream: `session-${project}`,
+      subject: `session.${project}.>`,
+      detail: expect.stringMatching(/7 days and 1 GiB/),
+    });
   });
 
   describe('JetStream', () => {

@@ -49,9 +49,14 @@ describe('reconciliation that goes on by itself', () => {
     expect(Date.now() - begun).toBeGreaterThan(2_000); // one second, then two, by and large
     standIn.troubles.clear();
     await until('a success', () => host.rounds.at(-1)?.outcome === 'done');
-    expect(host.logger.of('Reconciliation')).toEqual([
-      expect.stringMatching(/project `default` is not reconciled with LiveKit: .*503 no healthy upstream/),
-      expect.stringContaining('is reconciled with LiveKit again'),
+    expect(host.logger.of('Reconciliation')).toMatchObject([
+      {
+        message: 'a project is not reconciled with LiveKit; trying again, less and less often',
+        project: 'default',
+        cause: 'failed',
+        errorMessage: '503 unavailable',
+      },
+      { message: 'a project is reconciled with LiveKit again', project: 'default' },
     ]);
     expect(host.logger.text()).not.toContain(CAPTURE_KEY.apiSecret);
   });

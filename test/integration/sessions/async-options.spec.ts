@@ -20,6 +20,8 @@ describe('options whose functions are async', () => {
       disposition: 'abandoned',
       dispositionSource: 'rules',
     });
-    expect(host.logger.of('Sessions')).toContainEqual(expect.stringContaining('leave out `async`'));
+    expect(host.logger.of('Sessions')).toContainEqual(
+      expect.objectContaining({ errorMessage: expect.stringContaining('leave out `async`') }),
+    );
   });
 });

@@ -71,7 +71,12 @@ describe('how a session went', () => {
     });
     await host.play('two-party-call');
     expect(await host.session()).toMatchObject({ disposition: 'completed', dispositionSource: 'rules' });
-    expect(String(host.logger.of('Sessions'))).toMatch(/`disposition` failed on room RM_\w+.*no idea/);
+    expect(host.logger.of('Sessions')[0]).toMatchObject({
+      message: 'the option disposition failed: the rules say',
+      roomSid: expect.stringMatching(/^RM_/),
+      errorType: 'Error',
+      errorStack: expect.stringMatching(/backend-word\.spec/),
+    });
   });
 
   test('goes by how many parties make a call', async () => {

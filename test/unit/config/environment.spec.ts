@@ -37,6 +37,7 @@ describe('with nothing but a key pair', () => {
         signatures: ['livekit', 'hmac'],
         bodyLimit: 1_048_576,
         clockTolerance: 10_000,
+        log: { level: 'log', sample: 1 },
       },
       database: { url: 'file:./data/voice.sqlite', migrations: 'run', poolSize: 10 },
       role: 'all',
@@ -104,6 +105,7 @@ describe('what is set', () => {
       TLS_KEY_FILE: 'key.pem',
       LOG_FORMAT: 'pretty',
       LOG_LEVEL: 'info',
+      LOG_SAMPLE: '0.25',
     });
     expect(environment).toEqual({
       webhook: {
@@ -113,6 +115,7 @@ describe('what is set', () => {
         signatures: ['livekit'],
         bodyLimit: 2048,
         clockTolerance: 300_000,
+        log: { level: 'log', sample: 0.25 },
       },
       database: {
         url: 'postgres://me:pass@db/voice',
@@ -260,6 +263,8 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['HTTP_ADAPTER', 'koa', /one of express, fastify/],
     ['LOG_FORMAT', 'xml', /one of pretty, json/],
     ['LOG_LEVEL', 'loud', /one of verbose, debug, log, info, warn, error, fatal/],
+    ['LOG_SAMPLE', '10%', /a number from 0 to 1/],
+    ['LOG_SAMPLE', '1.5', /a number from 0 to 1/],
   ])('%s=%s', (name, value, cure) => {
     const problems = problemsOf({ ...PAIR, [name]: value });
     expect(problems).toHaveLength(1);

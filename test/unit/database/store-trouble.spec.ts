@@ -3,8 +3,14 @@ import { storeTrouble } from '../../../src/database/store-trouble.js';
 
 describe('what ails the store', () => {
   test('is told in the words of the driver, and not in those of a statement', () => {
-    const error = new QueryFailedError('SELECT marker', ['marker'], new Error('the disk is full'));
-    expect(storeTrouble(error)).toBe('the disk is full');
+    const full = Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+    const error = new QueryFailedError('SELECT marker', ['marker'], full);
+    expect(storeTrouble(error)).toBe('database or disk is full');
+  });
+
+  test("is told in no words that may be somebody's", () => {
+    const error = new QueryFailedError('SELECT 1', [], new Error('no such thing as a marker'));
+    expect(storeTrouble(error)).toBe('QueryFailedError');
   });
 
   test('is told where no address of a host answers', () => {

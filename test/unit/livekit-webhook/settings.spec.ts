@@ -21,7 +21,7 @@ const keysOf = (options: LivekitWebhookModuleOptions) =>
 
 describe('the settings', () => {
   test('have a default for everything but the secret', () => {
-    const { keysByPath, ...rest } = settings(KEY);
+    const { keysByPath, log, ...rest } = settings(KEY);
     expect(rest).toEqual({
       events: undefined,
       deliveries: { drainTimeout: 10_000, engine: { type: 'database' } },
@@ -33,6 +33,7 @@ describe('the settings', () => {
       database: { url: 'file:./data/voice.sqlite' },
     });
     expect([...keysByPath.keys()]).toEqual([PATH]);
+    expect([log.writes('debug'), log.writes('log'), log.samples('any')]).toEqual([false, true, true]);
   });
 
   test.each([

@@ -1,0 +1,19 @@
+import { isError } from '../tracing/spans.js';
+
+/** What codes look like: SQLSTATE; words in capitals, as Node, SQLite and libraries have; words as twirp has. */
+const CODE = /^(?:[0-9A-Z]{5}|[A-Z]+(?:_[A-Z0-9]+)*|[a-z]+(?:_[a-z]+)*)$/;
+
+const LONGEST_CODE = 60;
+
+/** The code of an error, if it has one that looks like one: SQLSTATE, Node's, a driver's, or the first word of a Redis reply. */
+export function errorCode(error: object): string | undefined {
+  const { code, driverError, cause, name, message } = error as Record<string, unknown>;
+  if (typeof code === 'string') return isCode(code) ? code : undefined;
+  if (typeof code === 'number')
+    return Number.isInteger(code) && Math.abs(code) < 100_000 ? String(code) : undefined;
+  if (name === 'ReplyError') return /^[A-Z]{2,20}(?= )/.exec(String(message))?.[0];
+  const inner = driverError ?? cause;
+  return isError(inner) && inner !== error ? errorCode(inner) : undefined;
+}
+
+const isCode = (code: string): boolean => code.length <= LONGEST_CODE && CODE.test(code);

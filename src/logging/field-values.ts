@@ -1,0 +1,23 @@
+import type { FieldKind } from './log-lines.js';
+
+/** What stands where something was to be logged that its field may not hold. */
+export const WITHHELD = '[withheld]';
+
+const LONGEST_NAME = 200;
+const LONGEST_TEXT = 2_000;
+
+const WORD = /^[\w.:/$*>@[\]-]{1,200}$/;
+
+/** A phone number as telephony writes it (E.164): LiveKit's dispatch rules put the caller's into the name of a room. */
+const PHONE_NUMBER = /\+\d{5,15}/g;
+
+/** Whatever is in there, it is put as its kind of field may hold it; undefined: it is not known. */
+export function fieldValue(kind: FieldKind, value: unknown): string | number | undefined {
+  if (value == null) return undefined;
+  if (kind === 'number') return typeof value === 'number' && Number.isFinite(value) ? value : WITHHELD;
+  if (typeof value !== 'string') return WITHHELD;
+  if (kind === 'word') return WORD.test(value) ? value : WITHHELD;
+  if (kind === 'text') return value.slice(0, LONGEST_TEXT);
+  const name = value.slice(0, LONGEST_NAME);
+  return name.includes('+') ? name.replace(PHONE_NUMBER, '+…') : name;
+}
