@@ -85,6 +85,15 @@ export class Prometheus {
     );
   }
 
+  /** Resolves once every rule has been evaluated anew. */
+  async evaluated(): Promise<void> {
+    const since = Date.now();
+    await until('the rules to be evaluated', async () => {
+      const { groups } = await this.ask<{ groups: { lastEvaluation: string }[] }>('rules');
+      return groups.every(({ lastEvaluation }) => Date.parse(lastEvaluation) > since);
+    });
+  }
+
   /** Stops it, and forgets what it knows. */
   async stop(): Promise<void> {
     const gone = new Promise((resolve) => this.child.once('exit', resolve));
