@@ -41,6 +41,9 @@ const LONG_WINDOW = '10m';
 /** The silence after which LiveKit is taken for gone: what waits in production. */
 const SILENCE = { inProduction: '> 900', here: '> 6' };
 
+/** The room of a call that goes on. */
+const OWED = { name: 'owed-0', sid: 'RM_owed0' };
+
 const numbers = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 /** The alerts as they are, except that nothing is waited for: shorter windows, and none that must last. */
@@ -146,17 +149,19 @@ onPrometheus(`each alert fires when there is its trouble${unlessHere}`, () => {
     for (const one of [database, backendDatabase, engineDatabase]) await one?.drop();
   });
 
-  /** Posts what LiveKit would, and tells the statuses of the answers. */
+  /** Posts a body, and tells the status of the answer. */
+  const send = async (body: string, headers: Record<string, string>, to = app.url): Promise<number> =>
+    (await fetch(`${to}/voice/livekit/webhooks`, { method: 'POST', body, headers })).status;
+
+  /** Posts what LiveKit would, all at once, and tells the statuses of the answers. */
   const post = (
     events: readonly WebhookFields[],
     { to = app.url, key = TEST_KEY, age = 0 }: { to?: string; key?: typeof TEST_KEY; age?: number } = {},
   ): Promise<number[]> =>
     Promise.all(
-      events.map(async (event) => {
+      events.map((event) => {
         const body = webhookBody(event, { now: () => Date.now() - age });
-        const headers = signWebhook(body, key);
-        const { status } = await fetch(`${to}/voice/livekit/webhooks`, { method: 'POST', body, headers });
-        return status;
+        return send(body, signWebhook(body, key), to);
       }),
     );
 
@@ -178,17 +183,24 @@ onPrometheus(`each alert fires when there is its trouble${unlessHere}`, () => {
     }
   };
 
-  /** Waits until each of these has fired, none of which has before, while something is done again and again. */
+  /** Sees that none of these fires, causes their trouble, and waits until each has fired, while something is done again and again. */
   const fire = async (
     names: readonly string[],
-    meanwhile: () => Promise<unknown> = async () => undefined,
-  ) => {
-    expect(names.filter((name) => seen.has(name))).toEqual([]);
-    await until(`all of ${names.join(', ')} to fire`, async () => {
-      await meanwhile();
-      for (const name of await prometheus.firing()) seen.add(name);
-      return names.every((name) => seen.has(name));
+    cause: () => Promise<unknown>,
+    again: () => Promise<unknown> = async () => undefined,
+  ): Promise<void> => {
+    await until(`none of ${names.join(', ')} to fire`, async () => {
+      const firing = await prometheus.firing();
+      return names.every((name) => !firing.has(name));
     });
+    await cause();
+    const fired = new Set<string>();
+    await until(`all of ${names.join(', ')} to fire`, async () => {
+      await again();
+      for (const name of await prometheus.firing()) fired.add(name);
+      return names.every((name) => fired.has(name));
+    });
+    for (const name of names) seen.add(name);
   };
 
   const isAtLeast = async (expression: string, least: number): Promise<boolean> =>
@@ -210,124 +222,128 @@ onPrometheus(`each alert fires when there is its trouble${unlessHere}`, () => {
 
   test('when LiveKit owes us events, and forgets a recording', async () => {
     const since = Date.now() - 1_000;
-    for (const n of numbers(5)) {
-      const times = { creationTime: String(Math.floor(since / 1_000)), creationTimeMs: String(since) };
-      const room = { sid: `RM_owed${n}`, name: `owed-${n}`, ...times };
-      livekit.rooms.set(room.name, room);
-      livekit.participants.set(room.name, [
-        { sid: `PA_owed${n}`, identity: 'caller', state: 'ACTIVE', joinedAtMs: String(since) },
-      ]);
-    }
-    await post([{ event: 'egress_started', room: { name: 'owed-0', sid: 'RM_owed0' } }]);
-    await fire(['LivekitWebhooksLost', 'LivekitRecordingsLost']);
+    const times = { creationTime: String(Math.floor(since / 1_000)), creationTimeMs: String(since) };
+    const caller = { identity: 'caller', state: 'ACTIVE', joinedAtMs: String(since) };
+    await fire(['LivekitWebhooksLost', 'LivekitRecordingsLost'], async () => {
+      for (const n of numbers(5)) {
+        livekit.rooms.set(`owed-${n}`, { sid: `RM_owed${n}`, name: `owed-${n}`, ...times });
+        livekit.participants.set(`owed-${n}`, [{ sid: `PA_owed${n}`, ...caller }]);
+      }
+      await post([{ event: 'egress_started', room: OWED }]);
+    });
   });
 
   test('when a backend knows nothing of a session, and its handler fails', async () => {
-    await backend.tester.deliver({ event: 'room_started', room: { name: 'unknown' } });
-    await backend.tester.drain();
-    await fire(['LivekitSessionsUnmatched', 'LivekitHandlerFailing', 'LivekitDeadLetters']);
+    await fire(['LivekitSessionsUnmatched', 'LivekitHandlerFailing', 'LivekitDeadLetters'], async () => {
+      await backend.tester.deliver({ event: 'room_started', room: { name: 'unknown' } });
+      await backend.tester.drain();
+    });
   });
 
   test('when signatures, and what was signed, are wrong', async () => {
     const events = numbers(20).map(() => ({ event: 'room_started' }) as const);
-    expect(new Set(await post(events, { key: { ...TEST_KEY, apiSecret: 'another secret' } }))).toEqual(
-      new Set([401]),
-    );
+    const key = { ...TEST_KEY, apiSecret: 'another secret' };
     const body = 'no event';
-    const url = `${app.url}/voice/livekit/webhooks`;
-    const { status } = await fetch(url, { method: 'POST', body, headers: signWebhook(body, TEST_KEY) });
-    expect(status).toBe(400);
-    await fire(['LivekitSignaturesFailing', 'LivekitEventsRefused', 'LivekitBodiesQuarantined']);
+    await fire(['LivekitSignaturesFailing', 'LivekitEventsRefused', 'LivekitBodiesQuarantined'], async () => {
+      expect(new Set(await post(events, { key }))).toEqual(new Set([401]));
+      expect(await send(body, signWebhook(body, TEST_KEY))).toBe(400);
+    });
   });
 
   test('when an outlet fails', async () => {
-    receiver.answer = answering(500);
-    await calls(['unpublished'], ['agent', 'caller']);
-    await fire(['LivekitOutletDown']);
+    await fire(['LivekitOutletDown'], async () => {
+      receiver.answer = answering(500);
+      await calls(['unpublished'], ['agent', 'caller']);
+    });
   });
 
   test('when an outlet does not answer, and what it has to publish has waited for long', async () => {
-    receiver.answer = () => undefined;
-    await calls(
-      numbers(12).map((n) => `waits-${n}`),
-      ['agent', 'caller'],
-    );
-    await until('all but those in hand to wait', () =>
-      isAtLeast('max(livekit_deliveries_pending{handler="outlet.webhook"})', 10),
-    );
-    await sql("UPDATE livekit_deliveries SET due_at = due_at - 600000 WHERE state = 'pending'");
-    await sql('UPDATE livekit_events SET received_at = received_at - 600000');
-    await fire(['LivekitDeliveriesBehind', 'LivekitOutletBehind']);
+    await fire(['LivekitDeliveriesBehind', 'LivekitOutletBehind'], async () => {
+      receiver.answer = () => undefined;
+      await calls(
+        numbers(12).map((n) => `waits-${n}`),
+        ['agent', 'caller'],
+      );
+      await until('all but those in hand to wait', () =>
+        isAtLeast('max(livekit_deliveries_pending{handler="outlet.webhook"})', 10),
+      );
+      await sql("UPDATE livekit_deliveries SET due_at = due_at - 600000 WHERE state = 'pending'");
+      await sql('UPDATE livekit_events SET received_at = received_at - 600000');
+    });
     receiver.answer = answering(204);
   });
 
-  test('when calls find nobody, and when they drop', async () => {
-    await calls(
-      numbers(25).map((n) => `alone-${n}`),
-      ['caller'],
-    );
-    await fire(['LivekitCallsUnanswered']);
-    await calls(
-      numbers(25).map((n) => `dropped-${n}`),
-      ['agent', 'caller'],
-      'CONNECTION_TIMEOUT',
-    );
-    await fire(['LivekitCallsDropping']);
+  test('when webhooks come late, and when none comes any more', async () => {
+    const late = numbers(50).map(() => ({ event: 'room_started', room: OWED }) as const);
+    await fire(['LivekitWebhooksLate', 'LivekitWebhooksStopped'], async () => {
+      for (const _ of numbers(6)) await post(late, { age: 60_000 });
+    });
   });
 
-  test('when webhooks come late, and when none comes any more', async () => {
-    await post(
-      numbers(100).map(() => ({ event: 'room_started', room: { name: 'owed-0', sid: 'RM_owed0' } }) as const),
-      { age: 60_000 },
+  test('when calls find nobody, and when they drop', async () => {
+    const names = (what: string) => numbers(25).map((n) => `${what}-${n}`);
+    await fire(['LivekitCallsUnanswered'], () => calls(names('alone'), ['caller']));
+    await fire(['LivekitCallsDropping'], () =>
+      calls(names('dropped'), ['agent', 'caller'], 'CONNECTION_TIMEOUT'),
     );
-    await fire(['LivekitWebhooksLate', 'LivekitWebhooksStopped']);
   });
 
   test('when LiveKit can not be asked', async () => {
-    livekit.troubles.set('ListRooms', { status: 500, code: 'internal', msg: 'out of order' });
-    await fire(['LivekitReconciliationFailing']);
+    await fire(['LivekitReconciliationFailing'], async () => {
+      livekit.troubles.set('ListRooms', { status: 500, code: 'internal', msg: 'out of order' });
+    });
   });
 
   test('when the store fails', async () => {
-    await sql('ALTER TABLE livekit_bodies RENAME TO bodies_elsewhere');
-    await fire(['LivekitCommitsFailing', 'LivekitReceiveFailing'], () => post([{ event: 'room_started' }]));
+    await fire(
+      ['LivekitCommitsFailing', 'LivekitReceiveFailing'],
+      () => sql('ALTER TABLE livekit_bodies RENAME TO bodies_elsewhere'),
+      () => post([{ event: 'room_started' }]),
+    );
     await sql('ALTER TABLE bodies_elsewhere RENAME TO livekit_bodies');
   });
 
   test('when the store is slow', async () => {
     const many = numbers(800).map(() => ({ event: 'track_published' }) as const);
-    const held = await holdWrites(database.url, 'livekit_bodies');
-    const slow = ['LivekitAppendQueueGrowing', 'LivekitReceiveSlow'];
-    await fire(onPostgres ? [...slow, 'LivekitCommitsSlow'] : slow, () => post(many)).finally(() =>
-      held.release(),
-    );
+    let held: { release(): Promise<void> } | undefined;
+    await fire(
+      ['LivekitAppendQueueGrowing', 'LivekitReceiveSlow', ...(onPostgres ? ['LivekitCommitsSlow'] : [])],
+      async () => (held = await holdWrites(database.url, 'livekit_bodies')),
+      () => post(many),
+    ).finally(() => held?.release());
   });
 
   (onPostgres ? test.skip : test)('when a handler keeps the writer (on SQLite, which has one)', async () => {
-    await fire(['LivekitCommitsSlow'], () =>
-      Promise.all(numbers(3).map(() => backend.tester.deliver({ event: 'ingress_started' }))),
+    const few = numbers(3).map(() => ({ event: 'ingress_started' }) as const);
+    await fire(
+      ['LivekitCommitsSlow'],
+      async () => undefined,
+      () => Promise.all(few.map((event) => backend.tester.deliver(event))),
     );
   });
 
   test('when events are given to nobody', async () => {
-    await sql('ALTER TABLE livekit_deliveries RENAME COLUMN replay_no TO number_elsewhere');
-    expect(await post([{ event: 'room_started', room: { name: 'unrouted' } }])).toEqual([200]);
-    await sql('UPDATE livekit_events SET received_at = received_at - 600000 WHERE NOT routed');
-    await fire(['LivekitRoutingBehind']);
+    await fire(['LivekitRoutingBehind'], async () => {
+      await sql('ALTER TABLE livekit_deliveries RENAME COLUMN replay_no TO number_elsewhere');
+      expect(await post([{ event: 'room_started', room: { name: 'unrouted' } }])).toEqual([200]);
+      await sql('UPDATE livekit_events SET received_at = received_at - 600000 WHERE NOT routed');
+    });
     await sql('ALTER TABLE livekit_deliveries RENAME COLUMN number_elsewhere TO replay_no');
   });
 
   test('when the store can not be read', async () => {
-    await sql('ALTER TABLE livekit_deliveries RENAME TO deliveries_elsewhere');
-    await fire(['LivekitStoreUnreadable']);
+    await fire(['LivekitStoreUnreadable'], () =>
+      sql('ALTER TABLE livekit_deliveries RENAME TO deliveries_elsewhere'),
+    );
     await sql('ALTER TABLE deliveries_elsewhere RENAME TO livekit_deliveries');
     await until('it to be read again', () => isAtLeast('livekit_outlet_lag_seconds', 0));
   });
 
   (onPostgres ? test : test.skip)('when the engine is down (an engine wants PostgreSQL)', async () => {
-    await redis?.kill();
-    await fire(['LivekitDeliveryEngineDown'], () =>
-      post([{ event: 'room_started' }], { to: withEngine?.url ?? '' }),
+    await fire(
+      ['LivekitDeliveryEngineDown'],
+      async () => redis?.kill(),
+      () => post([{ event: 'room_started' }], { to: withEngine?.url ?? '' }),
     );
   });
 
@@ -358,12 +374,8 @@ onPrometheus(`each alert fires when there is its trouble${unlessHere}`, () => {
   });
 
   test('when a process is gone, and when all are', async () => {
-    await app.kill();
-    await fire(['LivekitTargetDown']);
-    expect(seen).not.toContain('LivekitMetricsAbsent');
-    await withEngine?.kill();
-    await backend.app.close();
-    await fire(['LivekitMetricsAbsent']);
+    await fire(['LivekitTargetDown'], () => app.kill());
+    await fire(['LivekitMetricsAbsent'], () => Promise.all([withEngine?.kill(), backend.app.close()]));
   });
 
   test('and there is no alert that has not fired', () => {

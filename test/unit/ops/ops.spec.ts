@@ -155,6 +155,17 @@ describe.each([...dashboards])('the dashboard %s', (_, board) => {
   });
 });
 
+test.each([...dashboards])(
+  '%s has a picture in the documentation that shows its panels',
+  (file, { panels }) => {
+    const picture = `pictures/${file.replace('json', 'svg')}`;
+    expect(operations).toContain(`](${picture})`);
+    const svg = readFileSync(`docs/${picture}`, 'utf8');
+    expect(svg.length).toBeLessThan(200 * 1024);
+    expect(panels.filter(({ title }) => !svg.includes(`>${title}<`))).toEqual([]);
+  },
+);
+
 test('the dashboards have ids of their own', () => {
   const uids = [...dashboards.values()].map(({ uid }) => uid);
   expect(new Set(uids).size).toBe(3);
