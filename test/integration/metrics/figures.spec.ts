@@ -5,7 +5,7 @@ import { DiscardDelivery, FailDelivery } from '../../../src/event-log/handlers/o
 import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import type { MetricsModuleOptions } from '../../../src/metrics/metrics.options.js';
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
-import { sqlQuery } from '../../support/database.js';
+import { onPostgres, sqlQuery } from '../../support/database.js';
 import { handlerOf } from '../../support/handlers.js';
 import { type SessionHost, sessionHosts } from '../../support/session-host.js';
 import { until } from '../../support/until.js';
@@ -81,6 +81,11 @@ describe('the figures', () => {
     expect(await figure(host, lastEvent)).toBe(begun);
     await host.tester.deliver({ event: 'room_started', room: { sid: 'RM_1', name: 'call-1' } });
     expect(await figure(host, lastEvent)).toBe(begun + 60);
+  });
+
+  (onPostgres ? test : test.skip)('tell nothing of webhooks in a worker, which receives none', async () => {
+    const host = await hosts.boot({ webhook: { role: 'worker' }, imports: [MetricsModule.forRoot()] });
+    expect(await told(host, 'livekit_webhook_last_event_timestamp_seconds')).toEqual([]);
   });
 
   test('tell of each handler what has become of its deliveries, from zero on', async () => {
