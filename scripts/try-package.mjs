@@ -2,7 +2,7 @@
 // boots them and sends each the webhooks of a captured call; then runs the example with it. `npm run test:package`
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { accessSync, cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -43,6 +43,8 @@ try {
       ['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts', join(workshop, tarball)],
       folder,
     );
+    for (const file of ['prometheus/alerts.yaml', 'grafana/overview.json'])
+      accessSync(join(folder, 'node_modules/nestjs-livekit-webhooks/ops', file));
     npm(['exec', '--no', '--', 'livekit-webhooks', 'migrate', '--database', 'file:./command.sqlite'], folder);
     npm(['run', '--silent', 'build'], folder);
     npm(['test', '--silent'], folder);

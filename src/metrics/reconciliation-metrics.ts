@@ -1,7 +1,9 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { PROJECT_KEYS, type ProjectKeys } from '../livekit-webhook/project-keys.js';
-import { Reconciliations } from '../sessions/reconciliation/reconciliations.js';
+import { RECONCILED_EVENT_NAMES } from '../livekit-webhook/livekit-events.js';
+import { LivekitClients } from '../sessions/reconciliation/livekit-clients.js';
+import { RECONCILIATION_OUTCOMES, Reconciliations } from '../sessions/reconciliation/reconciliations.js';
 import { Instruments } from './instruments.js';
 import { LabelValues, MOST_PROJECTS } from './label-values.js';
 import { providerOf } from './provider-of.js';
@@ -36,6 +38,13 @@ export class ReconciliationMetrics implements OnModuleInit, OnModuleDestroy {
       help: 'Egresses that had not ended for all we know, and that LiveKit does not know any more, by project.',
       labelNames: ['project'],
     });
+    // A counter that comes up at 1 has not risen for Prometheus: nobody would hear of the first repair.
+    for (const client of providerOf(this.moduleRef, LivekitClients)?.all() ?? []) {
+      const project = projects.of(client.project);
+      for (const outcome of RECONCILIATION_OUTCOMES) rounds.inc({ project, outcome }, 0);
+      for (const fact of RECONCILED_EVENT_NAMES) repairs.inc({ project, fact }, 0);
+      lost.inc({ project }, 0);
+    }
     this.forget = reconciliations.observe(({ outcome, added, lostEgresses, ...round }) => {
       const project = projects.of(round.project);
       rounds.inc({ project, outcome });

@@ -1,8 +1,15 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { Counter } from 'prom-client';
+import { CLOCK, type Clock } from '../event-log/clock.js';
+import { ROLE, type Role } from '../event-log/role.js';
 import { LIVEKIT_EVENT_NAMES } from '../livekit-webhook/livekit-events.js';
 import { PROJECT_KEYS, type ProjectKeys } from '../livekit-webhook/project-keys.js';
-import { type TimedWebhookReceipt, WebhookReceipts } from '../livekit-webhook/webhook-receipts.js';
+import { SIGNATURE_FAILURE_REASONS } from '../livekit-webhook/signatures/signature.js';
+import {
+  type TimedWebhookReceipt,
+  type WebhookOutcome,
+  WebhookReceipts,
+} from '../livekit-webhook/webhook-receipts.js';
 import { Instruments, type Observe } from './instruments.js';
 import { LabelValues, MOST_PROJECTS, onlyOf } from './label-values.js';
 
@@ -15,6 +22,9 @@ const LAG_BUCKETS = [1, 2, 3, 5, 10, 15, 30, 60, 300, 3600];
 /** From the smallest event to past the limit of a body. */
 const BODY_BUCKETS = [512, 1_024, 2_048, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
 
+/** What LiveKit never sends again, though nothing is wrong with its signature. */
+const LOST_UNREAD = ['too_large', 'unsupported_encoding'] as const satisfies readonly WebhookOutcome[];
+
 /** Counts the requests to the webhook paths. */
 @Injectable()
 export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
@@ -25,12 +35,16 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
   private readonly lagSeconds: Observe<'event'>;
   private readonly bodyBytes: Observe<never>;
   private readonly projects: LabelValues;
+  /** When the last event of each project came, UTC milliseconds. */
+  private readonly lastEventAt = new Map<string, number>();
   private readonly events = onlyOf(LIVEKIT_EVENT_NAMES);
 
   constructor(
     instruments: Instruments,
     private readonly receipts: WebhookReceipts,
     @Inject(PROJECT_KEYS) projects: ProjectKeys,
+    @Inject(CLOCK) clock: Clock,
+    @Inject(ROLE) role: Role,
   ) {
     this.projects = new LabelValues(MOST_PROJECTS, projects.keys());
     this.requests = instruments.counter({
@@ -63,6 +77,21 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
       { name: 'livekit_webhook_body_bytes', help: 'The sizes of the bodies that were read.' },
       BODY_BUCKETS,
     );
+    const { lastEventAt } = this;
+    instruments.gauge(
+      {
+        name: 'livekit_webhook_last_event_timestamp_seconds',
+        help: 'When the last verified event came, by project; until one has, when this process began.',
+        labelNames: ['project'],
+      },
+      function () {
+        for (const [project, at] of lastEventAt) this.set({ project }, at / 1000);
+      },
+    );
+    const names = [...projects.keys()].map((project) => this.projects.of(project));
+    this.beginAtZero(names);
+    // A worker receives nothing: that one has begun says nothing of how long LiveKit has been silent.
+    if (role !== 'worker') for (const project of names) this.lastEventAt.set(project, clock.now());
   }
 
   onModuleInit(): void {
@@ -71,6 +100,13 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
 
   onModuleDestroy(): void {
     this.forget();
+  }
+
+  // A counter that comes up at 1 has not risen for Prometheus: nobody would hear of the first event that is lost.
+  private beginAtZero(projects: readonly string[]): void {
+    for (const reason of SIGNATURE_FAILURE_REASONS) this.signatureFailures.inc({ reason }, 0);
+    for (const outcome of LOST_UNREAD) this.requests.inc({ project: 'none', event: 'none', outcome }, 0);
+    for (const project of projects) this.requests.inc({ project, event: 'none', outcome: 'invalid' }, 0);
   }
 
   private count({ delivery, outcome, reason, milliseconds }: TimedWebhookReceipt): void {
@@ -85,6 +121,7 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
     this.receiveSeconds({ outcome }, milliseconds / 1000);
     if (body !== undefined) this.bodyBytes({}, body.length);
     if (delivery.event !== undefined) {
+      if (project !== undefined) this.lastEventAt.set(this.projects.of(project), receivedAt);
       this.lagSeconds({ event }, Math.max(0, receivedAt - delivery.event.occurredAt) / 1000);
     }
   }

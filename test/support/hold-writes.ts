@@ -2,16 +2,21 @@ import Database from 'libsql';
 import pg from 'pg';
 import { until } from './until.js';
 
-/** Keeps everybody else from writing to a store that has its schema, until released. */
-export async function holdWrites(url: string): Promise<{ release(): Promise<void> }> {
+/** What whoever writes to a store needs. */
+const WRITTEN = 'livekit_events, livekit_bodies, livekit_quarantine, livekit_deliveries';
+
+/**
+ * Keeps everybody else from writing to a store that has its schema, until released.
+ *
+ * @param tables of PostgreSQL, which nobody may read either.
+ */
+export async function holdWrites(url: string, tables = WRITTEN): Promise<{ release(): Promise<void> }> {
   if (!url.startsWith('file:')) {
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     await client.query('BEGIN');
     await client.query("SET LOCAL deadlock_timeout = '1min'"); // whoever is in the way of this one gives way
-    await client.query(
-      'LOCK TABLE livekit_events, livekit_bodies, livekit_quarantine, livekit_deliveries IN ACCESS EXCLUSIVE MODE',
-    );
+    await client.query(`LOCK TABLE ${tables} IN ACCESS EXCLUSIVE MODE`);
     return { release: () => client.end() };
   }
   const connection = new Database(url.slice('file:'.length), { timeout: 1 });

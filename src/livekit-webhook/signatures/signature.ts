@@ -8,21 +8,25 @@ export interface SigningKey {
   secret: KeyObject;
 }
 
+/** Everything that may be wrong with a signature. */
+export const SIGNATURE_FAILURE_REASONS = [
+  'missing',
+  'malformed',
+  'algorithm',
+  'critical_header',
+  'unknown_key',
+  'signature',
+  'claims',
+  'lifetime',
+  'expired',
+  'not_yet_valid',
+  'body_hash',
+  'not_an_object',
+  'stale',
+] as const;
+
 /** Why a signature was refused: for our log and metric, never for the answer. */
-export type SignatureFailureReason =
-  | 'missing'
-  | 'malformed'
-  | 'algorithm'
-  | 'critical_header'
-  | 'unknown_key'
-  | 'signature'
-  | 'claims'
-  | 'lifetime'
-  | 'expired'
-  | 'not_yet_valid'
-  | 'body_hash'
-  | 'not_an_object'
-  | 'stale';
+export type SignatureFailureReason = (typeof SIGNATURE_FAILURE_REASONS)[number];
 
 /** A refused signature. */
 export interface SignatureFailure {

@@ -2,12 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { Observers } from '../../event-log/observers.js';
 import type { ReconciledEventName } from '../../livekit-webhook/livekit-events.js';
 
+/** Every way that a round may go. */
+export const RECONCILIATION_OUTCOMES = ['done', 'incomplete', 'failed', 'held_up', 'store_failed'] as const;
+
 /**
  * How a round went: `done`: every room that was to be asked was; `incomplete`: LiveKit failed some of it; `failed`: it
  * did not say which rooms there are; `held_up`: this process was, for so long that the answers were thrown away;
  * `store_failed`: the store did.
  */
-export type ReconciliationOutcome = 'done' | 'incomplete' | 'failed' | 'held_up' | 'store_failed';
+export type ReconciliationOutcome = (typeof RECONCILIATION_OUTCOMES)[number];
 
 /** An event that webhooks have missed, and that was appended. */
 export interface AddedEvent {

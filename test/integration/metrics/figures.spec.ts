@@ -5,7 +5,7 @@ import { DiscardDelivery, FailDelivery } from '../../../src/event-log/handlers/o
 import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import type { MetricsModuleOptions } from '../../../src/metrics/metrics.options.js';
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
-import { sqlQuery } from '../../support/database.js';
+import { onPostgres, sqlQuery } from '../../support/database.js';
 import { handlerOf } from '../../support/handlers.js';
 import { type SessionHost, sessionHosts } from '../../support/session-host.js';
 import { until } from '../../support/until.js';
@@ -59,6 +59,33 @@ describe('the figures', () => {
       'livekit_append_queue_depth 0',
       'livekit_quarantine_bodies 1',
     ]);
+  });
+
+  test('are there from zero on, where the first of a kind is to be noticed', async () => {
+    const host = await boot();
+    for (const line of [
+      'livekit_webhook_signature_failures_total{reason="body_hash"}',
+      'livekit_webhook_requests_total{project="none",event="none",outcome="too_large"}',
+      'livekit_webhook_requests_total{project="default",event="none",outcome="invalid"}',
+    ]) {
+      expect(await told(host, line.slice(0, line.indexOf('{')))).toContain(`${line} 0`);
+    }
+  });
+
+  test('tell when the last verified event came, and before that, when the process began', async () => {
+    const host = await boot();
+    const lastEvent = 'livekit_webhook_last_event_timestamp_seconds{project="default"}';
+    const begun = await figure(host, lastEvent);
+    expect(begun).toBe(Date.parse('2026-11-23T08:48:40.000Z') / 1000);
+    await host.pass(60_000);
+    expect(await figure(host, lastEvent)).toBe(begun);
+    await host.tester.deliver({ event: 'room_started', room: { sid: 'RM_1', name: 'call-1' } });
+    expect(await figure(host, lastEvent)).toBe(begun + 60);
+  });
+
+  (onPostgres ? test : test.skip)('tell nothing of webhooks in a worker, which receives none', async () => {
+    const host = await hosts.boot({ webhook: { role: 'worker' }, imports: [MetricsModule.forRoot()] });
+    expect(await told(host, 'livekit_webhook_last_event_timestamp_seconds')).toEqual([]);
   });
 
   test('tell of each handler what has become of its deliveries, from zero on', async () => {

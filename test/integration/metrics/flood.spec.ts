@@ -76,7 +76,7 @@ describe('a flood of names', () => {
       ['livekit_deliveries_pending', 'handler', 200],
       ['livekit_session_events_total', 'disposition', 50],
     ] as const) {
-      const values = await valuesOf(registry, metric, label);
+      const values = (await valuesOf(registry, metric, label)).filter((value) => value !== 'none');
       expect([metric, values.length]).toEqual([metric, most + 1]);
       expect(values).toContain('other');
     }

@@ -133,6 +133,19 @@ describe('deploy/compose.yaml', () => {
     expect(grafana).toMatchObject({ datasources: [{ type: 'prometheus', url: 'http://prometheus:9090' }] });
     expect(services.prometheus?.secrets).toEqual(['metrics_token']);
   });
+
+  test('gives Prometheus the alerts, and Grafana the dashboards', () => {
+    const { rule_files: rules } = yaml<{ rule_files: string[] }>('deploy/prometheus/prometheus.yaml');
+    expect(rules).toEqual(['alerts.yaml']);
+    expect(services.prometheus?.volumes).toContain(
+      '../ops/prometheus/alerts.yaml:/etc/prometheus/alerts.yaml:ro',
+    );
+    const [provided] = yamlDocuments('deploy/grafana/provisioning/dashboards/livekit-webhooks.yaml');
+    expect(provided).toMatchObject({
+      providers: [{ type: 'file', options: { path: '/etc/grafana/dashboards' } }],
+    });
+    expect(services.grafana?.volumes).toContain('../ops/grafana:/etc/grafana/dashboards:ro');
+  });
 });
 
 test('deploy/.env.example names only variables that are read, and no secret', () => {

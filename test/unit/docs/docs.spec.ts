@@ -3,7 +3,12 @@ import { exponentialBackoff } from '../../../src/event-log/running/backoff.js';
 import { resolveSettings } from '../../../src/health/health.options.js';
 import { moduleBlocks, typeErrors } from './code-blocks.js';
 
-const DOCUMENTS = ['README.md', ...readdirSync('docs').map((file) => `docs/${file}`)];
+const DOCUMENTS = [
+  'README.md',
+  ...readdirSync('docs')
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file}`),
+];
 
 const handlers = readFileSync('docs/handlers.md', 'utf8');
 
