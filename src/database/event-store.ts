@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { abandonable } from './abandonable.js';
+import { commitOffThread } from './commit-off-thread.js';
 import { despiteConflicts } from './conflicts.js';
 import { createDataSource, type DataSourceSettings, POOL_SIZE } from './data-source.js';
 import { type DatabaseLocation, parseDatabaseUrl } from './database-url.js';
@@ -286,7 +287,7 @@ export class EventStore {
       try {
         await runner.startTransaction();
         const result = await work(runner);
-        await runner.commitTransaction();
+        await commitOffThread(runner);
         return result;
       } catch (error) {
         await this.endTransaction(runner);
