@@ -1,4 +1,5 @@
 import { ConsoleLogger, type LogLevel } from '@nestjs/common';
+import { LineWriter } from './line-writer.js';
 
 /** How the application logs. */
 export interface AppLoggerOptions {
@@ -11,9 +12,20 @@ export interface AppLoggerOptions {
 /** From the least to the most urgent. */
 const LEVELS: LogLevel[] = ['verbose', 'debug', 'log', 'warn', 'error', 'fatal'];
 
+/** Where the lines go. */
+export type LineOutputs = Record<'stdout' | 'stderr', Pick<LineWriter, 'write'>>;
+
+const STREAMS: LineOutputs = {
+  stdout: new LineWriter(process.stdout),
+  stderr: new LineWriter(process.stderr),
+};
+
 /** Logs one line a message; the fields of a structured one stand at the top of its line. */
 export class AppLogger extends ConsoleLogger {
-  constructor({ format, level }: AppLoggerOptions) {
+  constructor(
+    { format, level }: AppLoggerOptions,
+    private readonly outputs: LineOutputs = STREAMS,
+  ) {
     super({
       logLevels: LEVELS.slice(LEVELS.indexOf(level)),
       json: format === 'json',
@@ -32,22 +44,25 @@ export class AppLogger extends ConsoleLogger {
     params?: Record<string, unknown>,
   ): void {
     const [message, ...more] = messages.map((each) => this.resolveMessage(each));
-    const json = this.options.json === true;
-    const line = new Map<string, unknown>();
+    const isUrgent = LEVELS.indexOf(level) > LEVELS.indexOf('log');
     const time = new Date().toISOString();
-    if (json) add(line, { level, time, ...(context && { context }) });
-    const { said, fields } = json
-      ? { said: undefined, fields: fieldsOf(message, 'message') }
-      : saidIn(message);
-    add(line, fields);
-    for (const extra of [...more, params]) add(line, fieldsOf(extra, 'detail'));
-    if (stack !== line.get('stack')) add(line, { stack });
-    const start = `${time} ${this.colorize(level.toUpperCase().padEnd(7), level)} ${this.formatContext(text(context))}`;
-    process[stream].write(
-      json
-        ? `${jsonLine(line)}\n`
-        : `${start}${[...(said === undefined ? [] : [text(said)]), ...pairs(line)].join(' ')}\n`,
-    );
+    const line = new Map<string, unknown>();
+    const addAll = (fields: Record<string, unknown>) => {
+      add(line, fields);
+      for (const extra of [...more, params]) add(line, fieldsOf(extra, 'detail'));
+      if (stack !== line.get('stack')) add(line, { stack });
+    };
+    if (this.options.json === true) {
+      add(line, { level, time, ...(context && { context }) });
+      addAll(fieldsOf(message, 'message'));
+      this.outputs[stream].write(jsonLine(line), isUrgent);
+    } else {
+      const { said, fields } = saidIn(message);
+      addAll(fields);
+      const start = `${time} ${this.colorize(level.toUpperCase().padEnd(7), level)} ${this.formatContext(text(context))}`;
+      const words = said === undefined ? [] : [text(said)];
+      this.outputs[stream].write(`${start}${[...words, ...pairs(line)].join(' ')}`, isUrgent);
+    }
   }
 
   // It stands in its message's line already.
@@ -82,20 +97,20 @@ function add(line: Map<string, unknown>, fields: Record<string, unknown>): void 
 }
 
 const jsonLine = (line: Map<string, unknown>): string =>
-  `{${[...line].map(([name, value]) => `${jsonOf(name)}:${jsonOf(value)}`).join(',')}}`;
+  legible(`{${[...line].map(([name, value]) => `${jsonOf(name)}:${jsonOf(value)}`).join(',')}}`);
 
 const pairs = (line: Map<string, unknown>): string[] =>
   [...line].map(([name, value]) => `${readable(name)}=${readable(value)}`);
 
 // What came from outside is quoted where it could be taken for a field or a line of its own.
 const readable = (value: unknown): string =>
-  typeof value === 'string' && /^[^\s"=\p{C}]+$/u.test(value) ? value : jsonOf(value);
+  typeof value === 'string' && /^[^\s"=\p{C}]+$/u.test(value) ? value : legible(jsonOf(value));
 
-const text = (value: string): string => (/[\p{C}\p{Zl}\p{Zp}]/u.test(value) ? jsonOf(value) : value);
+const text = (value: string): string => (/[\p{C}\p{Zl}\p{Zp}]/u.test(value) ? legible(jsonOf(value)) : value);
 
 function jsonOf(value: unknown): string {
   // Nearly everything that is logged: a replacer would make it take five times as long.
-  if (typeof value === 'string' || typeof value === 'number') return legible(JSON.stringify(value));
+  if (typeof value === 'string' || typeof value === 'number') return JSON.stringify(value);
   const parents: unknown[] = [];
   function plain(this: unknown, _name: string, item: unknown): unknown {
     if (typeof item === 'bigint') return String(item);
@@ -107,7 +122,7 @@ function jsonOf(value: unknown): string {
     return item;
   }
   try {
-    return legible(JSON.stringify(value, plain) ?? `"[${typeof value}]"`);
+    return JSON.stringify(value, plain) ?? `"[${typeof value}]"`;
   } catch {
     return '"[unprintable]"';
   }

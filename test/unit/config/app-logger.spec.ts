@@ -7,19 +7,15 @@ function written(
   log: (logger: AppLogger) => void,
   level: LogLevel = 'verbose',
 ): string {
-  const streams = [process.stdout, process.stderr];
   // As it is in a pipe, wherever the tests run.
   const { isTTY } = process.stdout;
   Object.assign(process.stdout, { isTTY: undefined });
-  const originals = streams.map((stream) => stream.write);
   let output = '';
-  for (const stream of streams)
-    stream.write = (chunk: Uint8Array | string) => ((output += String(chunk)), true);
+  const lines = { write: (line: string) => void (output += `${line}\n`) };
   try {
-    log(new AppLogger({ format, level }));
+    log(new AppLogger({ format, level }, { stdout: lines, stderr: lines }));
   } finally {
     Object.assign(process.stdout, { isTTY });
-    for (const [index, stream] of streams.entries()) stream.write = originals[index] as typeof stream.write;
   }
   return output;
 }
