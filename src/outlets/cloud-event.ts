@@ -47,9 +47,13 @@ export function toOutletEvent(event: LoggedEvent): OutletEvent {
     type,
     address: `${family}.${project}.${plain(short)}`,
     // The bytes as they are: parsed and written again, a number beyond what a double holds would be another.
-    json: `${JSON.stringify(attributes).slice(0, -1)},"data":${body.toString('utf8')}}`,
+    json: `${JSON.stringify(attributes).slice(0, -1)},"data":${withoutTurnPassword(body.toString('utf8'))}}`,
   };
 }
+
+// The key to LiveKit's TURN server stands in every room (`livekit_models.proto`), and is for the room's clients alone.
+const withoutTurnPassword = (json: string): string =>
+  json.replace(/"turn(Password|_password)"\s*:\s*"(?:[^"\\]|\\.)*"/g, '"turn$1":""');
 
 /** Whom it is about: a session by its id, a room by its name. */
 function subjectOf(event: LoggedEvent): string | null {

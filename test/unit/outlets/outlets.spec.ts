@@ -45,6 +45,14 @@ describe('a CloudEvent', () => {
     expect(published({}, { body }).json).toContain(`"data":${body.toString()}}`);
   });
 
+  test("has no key to LiveKit's TURN server, which stands in every room", () => {
+    const text = String.raw`say \"turnPassword\":\"that\"`;
+    const body = `{"event":"x","room":{"name":"${text}","turnPassword" : "se\\"cret","turn_password":"secret"},"n":1.0}`;
+    expect(published({}, { body: Buffer.from(body) }).json).toContain(
+      `"data":{"event":"x","room":{"name":"${text}","turnPassword":"","turn_password":""},"n":1.0}}`,
+    );
+  });
+
   test('has neither subject nor time where there is none', () => {
     const event = published(
       { event: 'agent_job_started', id: 'EV_1' },
