@@ -116,7 +116,7 @@ describe.each(DELIVERY_ENGINES)('over %s, handlers whose store fails', (engine) 
         const heir = await hosts.start();
         await hosts.drained();
         await proxy.mend();
-        await until('it to hear of that', () => /the lease of delivery .* was lost/.test(host.log), 60_000);
+        await until('it to hear of that', () => /leases were lost/.test(host.log), 60_000);
         for (const handler of ['follow', 'notify']) {
           const [first, second] = [host, heir].map((by) => runs(by).find((run) => run.handler === handler));
           expect(first).toMatchObject({ attempt: 1, succeeded: true });

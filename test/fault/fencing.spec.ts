@@ -104,7 +104,7 @@ onServer('of two processes on PostgreSQL, over %s,', (engine) => {
       await until('the sleeper to end its runs', () =>
         readLedger(hosts.folder).every(({ by, endedAt }) => by !== sleeper.pid || endedAt !== undefined),
       );
-      await until('the sleeper to hear of it', () => /the lease of delivery .* was lost/.test(sleeper.log));
+      await until('the sleeper to hear of it', () => /leases were lost/.test(sleeper.log));
       expect(await sleeper.stop()).toEqual({ code: 0, signal: null });
       expect(await deliveries()).toEqual(before);
       const ofSleeper = readLedger(hosts.folder).filter(({ by }) => by === sleeper.pid);

@@ -65,7 +65,7 @@ onPooler(`behind PgBouncer in transaction mode${hasPgBouncer ? '' : ': it is not
     const hears: ApplicationProcess = await hosts.start(pooler.through(hosts.databaseUrl));
     sender = new Sender(() => hears.url);
     await until('the cure', () =>
-      /notifications of PostgreSQL do not come through.*DATABASE_LISTEN_URL/.test(hears.log),
+      /notifications of PostgreSQL don't come through.*DATABASE_LISTEN_URL/.test(hears.log),
     );
     await sender.sendAll(makeCall(random), 1);
     await until('its handlers', () => readLedger(hosts.folder).length > 0);
