@@ -1,4 +1,5 @@
 import { Collector } from '../support/collector.js';
+import { until } from '../support/until.js';
 import type { Bench } from './report.js';
 import { type Contestant, inTurns, ratioOf, rowOf, SMOKE } from './rounds.js';
 import { CONNECTIONS, Server, type ServerShape } from './servers.js';
@@ -28,7 +29,7 @@ export const observing: Bench = {
       for (const [name, { what, traces, ...shape }] of Object.entries(CASES)) {
         const server = await Server.start(
           { receiver: 'fastify', ...shape, database: databases.sqlite() },
-          traces === undefined ? {} : { ...collector.env, ...sampling(traces) },
+          traces === undefined ? {} : { ...collector.env, ...sampling(smoke ? 1 : traces) },
         );
         servers.push(server);
         contestants.push({
@@ -42,7 +43,7 @@ export const observing: Bench = {
         });
       }
       const rows = await inTurns(contestants, rounds);
-      if (collector.bodies.length === 0) throw new Error('nothing was traced');
+      await until('traces to come', () => collector.bodies.length > 0);
       const names = Object.keys(CASES);
       const costs = names.slice(1).map((name, n) => {
         const [before, after] = [rows[n], rows[n + 1]];
