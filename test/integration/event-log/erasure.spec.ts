@@ -111,13 +111,17 @@ describe('erasure', () => {
     return receiver.sessions();
   };
   const erasure = () => receiver.app.get(Erasure);
-  const inFile = (text: string): boolean =>
-    ['', '-wal'].some((suffix) => readFileSync(database.url.slice('file:'.length) + suffix).includes(text));
+  const bytesOf = (suffix = ''): Buffer => readFileSync(database.url.slice('file:'.length) + suffix);
   const expectGone = async (...texts: string[]) => {
     for (const text of texts) {
       expect(await whereIs(database.url, text)).toEqual([]);
-      if (!onPostgres) expect([text, inFile(text)]).toEqual([text, false]);
+      if (!onPostgres) expect([text, bytesOf('-wal').includes(text)]).toEqual([text, false]);
     }
+    if (onPostgres) return;
+    // Where SQLite has moved rows between pages, copies may be left until then (`docs/retention.md`).
+    await sqlQuery(database.url, 'VACUUM');
+    await sqlQuery(database.url, 'PRAGMA wal_checkpoint(TRUNCATE)');
+    for (const text of texts) expect([text, bytesOf().includes(text)]).toEqual([text, false]);
   };
 
   beforeEach(async () => {
