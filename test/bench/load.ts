@@ -13,15 +13,22 @@ export interface Load {
   accepted: number;
 }
 
-/** Requests that deliver real-shaped bodies, each with an event id of its own, under fresh tokens. */
-export const signedDeliveries = (count: number): Buffer[] =>
-  signedOf(Array.from({ length: count }, () => nextBody().body));
+/** Gives one request after another, as long as there are any. */
+export type Requests = () => Buffer | undefined;
 
-/** Requests that deliver these bodies, under fresh tokens. */
-export const signedOf = (bodies: Iterable<string>): Buffer[] =>
-  Array.from(bodies, (body) =>
-    requestOf(body, signWebhook(body, { apiKey: API_KEY, apiSecret: API_SECRET })),
-  ).toReversed(); // they are taken from the end
+/** A request that delivers a body, under a fresh token. */
+export const signed = (body: string): Buffer =>
+  requestOf(body, signWebhook(body, { apiKey: API_KEY, apiSecret: API_SECRET }));
+
+/** Requests that deliver these bodies, all signed by now. */
+export function signedAll(bodies: Iterable<string>): Requests {
+  const requests = Array.from(bodies, signed).values();
+  return () => requests.next().value;
+}
+
+/** Requests that deliver real-shaped bodies, each with an event id of its own. */
+export const signedFresh = (count: number): Requests =>
+  signedAll(Array.from({ length: count }, () => nextBody().body));
 
 /** How often those look that are to wait, milliseconds. */
 const WAIT = 5;
@@ -46,13 +53,10 @@ export interface Sending {
  */
 export async function send(
   urls: readonly string[],
-  next: () => Buffer | undefined,
+  next: Requests,
   { connections, duration, waits = () => false, status = 200 }: Sending,
 ): Promise<Load> {
-  const open = await connectTo(urls, connections);
-  const latencies: number[] = [];
-  const start = performance.now();
-  const client = async (connection: Connection) => {
+  return measured(urls, connections, async (connection, start, latencies) => {
     while (performance.now() - start < duration) {
       if (waits()) {
         await delay(WAIT);
@@ -62,13 +66,7 @@ export async function send(
       await expectAnswer(connection, next(), status);
       latencies.push(performance.now() - sent);
     }
-  };
-  try {
-    await Promise.all(open.map(client));
-  } finally {
-    for (const connection of open) connection.close();
-  }
-  return loadOf(latencies, performance.now() - start);
+  });
 }
 
 /**
@@ -79,16 +77,13 @@ export async function send(
  */
 export async function sendAtRate(
   url: string,
-  next: () => Buffer | undefined,
+  next: Requests,
   perSecond: number,
   { connections, duration }: Pick<Sending, 'connections' | 'duration'>,
 ): Promise<Load> {
-  const open = await connectTo([url], connections);
-  const latencies: number[] = [];
-  const start = performance.now();
   const count = Math.floor((perSecond * duration) / 1000);
   let taken = 0;
-  const client = async (connection: Connection) => {
+  return measured([url], connections, async (connection, start, latencies) => {
     while (taken < count) {
       const due = start + (taken * 1000) / perSecond;
       taken += 1;
@@ -96,19 +91,27 @@ export async function sendAtRate(
       await expectAnswer(connection, next(), 200);
       latencies.push(performance.now() - due);
     }
-  };
+  });
+}
+
+/** Lets a client send over each of so many connections, and tells what their latencies come to. */
+async function measured(
+  urls: readonly string[],
+  connections: number,
+  client: (connection: Connection, start: number, latencies: number[]) => Promise<void>,
+): Promise<Load> {
+  const open = await Promise.all(
+    Array.from({ length: connections }, (_, nth) => Connection.to(urls[nth % urls.length] as string)),
+  );
+  const latencies: number[] = [];
+  const start = performance.now();
   try {
-    await Promise.all(open.map(client));
+    await Promise.all(open.map((connection) => client(connection, start, latencies)));
   } finally {
     for (const connection of open) connection.close();
   }
   return loadOf(latencies, performance.now() - start);
 }
-
-const connectTo = (urls: readonly string[], connections: number): Promise<Connection[]> =>
-  Promise.all(
-    Array.from({ length: connections }, (_, nth) => Connection.to(urls[nth % urls.length] as string)),
-  );
 
 async function expectAnswer(
   connection: Connection,

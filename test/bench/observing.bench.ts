@@ -8,7 +8,7 @@ import { Databases } from './services.js';
 const UNIT = 'µs CPU';
 
 /** What is watched, one thing more each time. */
-const CASES: Record<string, Partial<ServerShape> & { what: string }> = {
+const CASES: Record<string, Partial<ServerShape> & { what: string; traces?: number }> = {
   nothing: { what: 'neither log lines nor metrics', logs: false },
   logs: { what: '+ a log line a delivery' },
   metrics: { what: '+ metrics', metrics: true },

@@ -1,5 +1,6 @@
 import { sqlQuery } from '../support/database.js';
-import { signedDeliveries } from './load.js';
+import { nextBody } from './bodies.js';
+import { signed } from './load.js';
 import type { Bench } from './report.js';
 import { type Contestant, inTurns, ratioOf, SMOKE } from './rounds.js';
 import { CONNECTIONS, FULL, Server, type ServerShape } from './servers.js';
@@ -35,7 +36,7 @@ export const receive: Bench = {
     const [rounds, slot] = smoke ? SMOKE : long ? [9, 3_000] : [5, 1_000];
     const databases = new Databases();
     const servers: Server[] = [];
-    const [anyDelivery] = signedDeliveries(1);
+    const anyDelivery = signed(nextBody().body);
     try {
       const contestants: Contestant[] = [];
       for (const [name, { what, on, ...shape }] of Object.entries(CASES)) {

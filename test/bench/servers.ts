@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LivekitEventName, Role } from '../../dist/index.js';
 import { Child } from './child.js';
-import { type Load, send, sendAtRate, signedDeliveries, signedOf } from './load.js';
+import { type Load, type Requests, send, sendAtRate, signedAll, signedFresh } from './load.js';
 
 /** Connections that send at once. */
 export const CONNECTIONS = 64;
@@ -25,8 +25,6 @@ export interface ServerShape {
   metrics?: boolean;
   /** Whether ours writes a log line for each delivery, as it does unless told. */
   logs?: boolean;
-  /** The share of deliveries that is traced, by an SDK of OpenTelemetry; none unless told. */
-  traces?: number;
 }
 
 /** What a server is asked: where it listens, to say when its handlers have nothing to do, how much they have to do, … */
@@ -49,7 +47,7 @@ export interface LoadShape {
   /** Servers that share its database, and are sent to as well. */
   others?: readonly Server[];
   /** Gives the requests, real-shaped deliveries of events that nobody has sent before unless told. */
-  next?: () => Buffer | undefined;
+  next?: Requests;
   /** What they are to be answered, 200 unless told. */
   status?: number;
 }
@@ -82,7 +80,7 @@ export class Server {
     duration,
     status,
   }: LoadShape): Promise<ServerLoad> {
-    const deliveries = next ?? fresh((MOST_A_SECOND * duration) / 1000);
+    const deliveries = next ?? signedFresh((MOST_A_SECOND * duration) / 1000);
     return this.whileCounting(() =>
       send(urlsOf(this, others), deliveries, { connections, duration, ...(status && { status }) }),
     );
@@ -90,7 +88,7 @@ export class Server {
 
   /** Sends so many a second. @throws Error when anything is not answered 200. */
   loadAtRate(perSecond: number, duration: number): Promise<ServerLoad> {
-    const deliveries = fresh((perSecond * duration) / 1000);
+    const deliveries = signedFresh((perSecond * duration) / 1000);
     return this.whileCounting(() =>
       sendAtRate(this.url, deliveries, perSecond, { connections: CONNECTIONS, duration }),
     );
@@ -117,8 +115,7 @@ export class Server {
       }
     };
     const watching = watch();
-    const deliveries = signedOf(bodies);
-    const load = send(urlsOf(this, others), () => deliveries.pop(), {
+    const load = send(urlsOf(this, others), signedAll(bodies), {
       connections: CONNECTIONS,
       duration: milliseconds,
       waits: () => isBehind,
@@ -154,11 +151,6 @@ export class Server {
     const after = await this.child.ask<number>({ ask: 'cpu' });
     return { ...told, cpu: (after - before) / told.accepted };
   }
-}
-
-function fresh(count: number): () => Buffer | undefined {
-  const deliveries = signedDeliveries(count);
-  return () => deliveries.pop();
 }
 
 const urlsOf = (...servers: [Server, readonly Server[]]): string[] => servers.flat().map(({ url }) => url);
