@@ -16,7 +16,7 @@ import { isConnectionLost } from './lost-connection.js';
 import { OpenedFile } from './opened-file.js';
 import { listenOnPostgres } from './postgres-listener.js';
 import { claimForThisProcess } from './single-process.js';
-import { type Dialect, valuesList } from './sql.js';
+import { type Dialect, Parameters, valuesList } from './sql.js';
 import { type WriteLane, WriteLock } from './write-lock.js';
 
 /** Where the events are stored, and who looks after the schema. */
@@ -216,17 +216,17 @@ export class EventStore {
   async ping(): Promise<void> {
     // A row that comes and goes. A read would not notice a full disk or a read-only file, nor would a row rewritten
     // with what it holds: SQLite leaves its page alone. It has a new key so that replicas don't wait for one another.
-    const key = ['ping', randomUUID()];
+    const key = ['ping', randomUUID()] as const;
     const row = valuesList(this.dialect, [[...key, 'ping', Buffer.alloc(0), 0, 0, 0]]);
-    const found = valuesList(this.dialect, [key]);
+    const found = new Parameters(this.dialect);
     await this.write(async (manager) => {
       await manager.query(
         `INSERT INTO livekit_quarantine (source, sha256, reason, raw, first_at, last_at, times) VALUES ${row.text}`,
         row.parameters,
       );
       await manager.query(
-        `DELETE FROM livekit_quarantine WHERE (source, sha256) IN (VALUES ${found.text})`,
-        found.parameters,
+        `DELETE FROM livekit_quarantine WHERE ${found.isOneOfPairs('source, sha256', [key])}`,
+        found.values,
       );
     });
   }

@@ -18,7 +18,10 @@ export function valuesList(
   return { text, parameters: rows.flat() };
 }
 
-/** A statement's parameters, numbered as they are written into its text. */
+/**
+ * A statement's parameters, numbered as they are written into its text. However many values a list has, they are one parameter,
+ * or one a column: so the text stays the same, and SQLite, which takes as long to prepare a long one as to run it, does so once.
+ */
 export class Parameters {
   readonly values: unknown[] = [];
 
@@ -30,14 +33,24 @@ export class Parameters {
     return placeholder(this.dialect, this.values.length);
   }
 
-  /** The placeholders of some values, in parentheses, for `IN`. */
-  list(values: readonly unknown[]): string {
-    return `(${values.map((value) => this.add(value)).join(',')})`;
+  /** The condition that a column is one of some numbers or texts. */
+  isOneOf(column: string, values: readonly unknown[]): string {
+    return this.dialect === 'postgres'
+      ? `${column} = ANY(${this.add(values)})`
+      : `${column} IN (SELECT value FROM json_each(${this.add(JSON.stringify(values))}))`;
   }
 
-  /** Rows as a query: on PostgreSQL of arrays, which it reads several times faster than a long list of parameters. */
+  /** The condition that some columns, as they are written in a row, are one of some pairs of texts. */
+  isOneOfPairs(columns: string, pairs: readonly (readonly [string, string])[]): string {
+    return `(${columns}) IN (${this.rows(['text', 'text'], pairs)})`;
+  }
+
+  /** Rows of numbers and texts as a query. */
   rows(types: readonly string[], rows: readonly (readonly unknown[])[]): string {
-    if (this.dialect === 'sqlite') return `VALUES ${rows.map((row) => this.list(row)).join(',')}`;
+    if (this.dialect === 'sqlite') {
+      const columns = types.map((_, column) => `value ->> ${column}`);
+      return `SELECT ${columns.join()} FROM json_each(${this.add(JSON.stringify(rows))}) WHERE true`;
+    }
     const arrays = types.map((type, column) => `${this.add(rows.map((row) => row[column]))}::${type}[]`);
     return `SELECT * FROM unnest(${arrays.join()})`;
   }

@@ -72,7 +72,7 @@ export class Claims {
     for (const [token, some] of byToken(deliveries)) {
       const held = (p: Parameters) =>
         `SELECT id FROM livekit_deliveries
-         WHERE state = 'running' AND lease_token = ${p.add(token)} AND id IN ${p.list(some.map(({ id }) => id))}`;
+         WHERE state = 'running' AND lease_token = ${p.add(token)} AND ${p.isOneOf('id', some.map(({ id }) => id))}`;
       const p = this.clock.parameters();
       // What is locked is being settled, or given to another: whoever waited for that here, with others locked already, could
       // be waited for there.
@@ -105,7 +105,7 @@ export class Claims {
       ? `AND NOT EXISTS (SELECT 1 FROM livekit_deliveries r
            WHERE r.handler = d.handler AND r.order_key = d.order_key AND r.state = 'running')`
       : '';
-    const isAmong = among === undefined ? '' : `AND ${amongSql(p.list(among), handler.ordered)}`;
+    const isAmong = among === undefined ? '' : `AND ${amongSql(p, among, handler.ordered)}`;
     const rows = rowsOf<ClaimedRow>(
       await manager.query(
         `WITH due AS MATERIALIZED (
@@ -137,10 +137,10 @@ export class Claims {
   }
 }
 
-const amongSql = (ids: string, ordered: boolean): string =>
+const amongSql = (p: Parameters, ids: readonly number[], ordered: boolean): string =>
   ordered
-    ? `(d.id IN ${ids} OR d.order_key IN (SELECT order_key FROM livekit_deliveries WHERE id IN ${ids}))`
-    : `d.id IN ${ids}`;
+    ? `(${p.isOneOf('d.id', ids)} OR d.order_key IN (SELECT order_key FROM livekit_deliveries WHERE ${p.isOneOf('id', ids)}))`
+    : p.isOneOf('d.id', ids);
 
 /** Groups deliveries by the claim they came of. */
 export function byToken(deliveries: readonly ClaimedDelivery[]): Map<string, ClaimedDelivery[]> {
@@ -162,7 +162,7 @@ async function withEvents(
   const p = clock.parameters();
   const rows = await manager.query<(EventRow & { raw: Buffer | ArrayBuffer })[]>(
     `SELECT ${EVENT_COLUMNS}, b.raw FROM livekit_events e JOIN livekit_bodies b ON b.event_seq = e.seq
-     WHERE e.seq IN ${p.list([...new Set(claimed.map(({ eventSeq }) => eventSeq))])}`,
+     WHERE ${p.isOneOf('e.seq', [...new Set(claimed.map(({ eventSeq }) => eventSeq))])}`,
     p.values,
   );
   const events = new Map(rows.map((row) => [Number(row.seq), { ...eventHeader(row), body: bytes(row.raw) }]));

@@ -172,7 +172,7 @@ export class Dispatcher {
     const p = this.clock.parameters();
     const rows = await manager.query<{ id: number | string }[]>(
       `SELECT id FROM livekit_deliveries
-       WHERE id IN ${p.list(others)} AND state = 'pending' AND due_at <= ${this.clock.now(p)}`,
+       WHERE ${p.isOneOf('id', others)} AND state = 'pending' AND due_at <= ${this.clock.now(p)}`,
       p.values,
     );
     return new Set(rows.map(({ id }) => Number(id)));
@@ -273,7 +273,7 @@ export class Dispatcher {
       manager.query(
         `WITH waiting AS MATERIALIZED (
            SELECT id FROM livekit_deliveries
-           WHERE state = 'pending' AND carried_until IS NOT NULL AND id IN ${p.list(ids)} ${skipLocked(this.store.dialect)}
+           WHERE state = 'pending' AND carried_until IS NOT NULL AND ${p.isOneOf('id', ids)} ${skipLocked(this.store.dialect)}
          )
          UPDATE livekit_deliveries SET carried_until = NULL WHERE id IN (SELECT id FROM waiting)`,
         p.values,

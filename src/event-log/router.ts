@@ -52,7 +52,7 @@ export class Router {
     }
     const p = this.clock.parameters();
     await manager.query(
-      `UPDATE livekit_events SET routed = true WHERE seq IN ${p.list(events.map(({ seq }) => seq))}`,
+      `UPDATE livekit_events SET routed = true WHERE ${p.isOneOf('seq', events.map(({ seq }) => seq))}`,
       p.values,
     );
     this.store.afterCommit(manager, () => events.forEach(traceRoute));

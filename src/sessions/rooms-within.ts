@@ -11,9 +11,11 @@ export async function roomsWithin<R extends RoomKey>(
 ): Promise<R[]> {
   if (rooms.length < 2) return [...rooms];
   const p = new Parameters(dialect);
-  const keys = rooms.map(({ source, roomSid }) => p.list([source, roomSid])).join(',');
   const rows = await manager.query<{ source: string; room_sid: string; connections: number | string }[]>(
-    `WITH r (source, room_sid) AS (VALUES ${keys})
+    `WITH r (source, room_sid) AS (${p.rows(
+      ['text', 'text'],
+      rooms.map(({ source, roomSid }) => [source, roomSid]),
+    )})
      SELECT source, room_sid, (SELECT count(*) FROM (SELECT 1 FROM livekit_connections c
        WHERE c.source = r.source AND c.room_sid = r.room_sid LIMIT ${limit}) AS few) AS connections FROM r`,
     p.values,

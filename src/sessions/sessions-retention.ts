@@ -36,13 +36,12 @@ export class SessionsRetention implements OnModuleInit {
     const p = this.parameters();
     const rooms = await this.roomsThatEnded(manager, cutoff, '', found);
     if (rooms.length === 0) return 0; // they came back to life meanwhile
-    const these = keyList(p, rooms);
     const gone = await manager.query(
-      `DELETE FROM livekit_sessions WHERE (source, room_sid) IN (VALUES ${these}) RETURNING pk`,
+      `DELETE FROM livekit_sessions WHERE ${isOneOfRooms(p, 'source, room_sid', rooms)} RETURNING pk`,
       p.values,
     );
     for (const table of ['livekit_connections', 'livekit_egresses', 'livekit_rooms']) {
-      await manager.query(`DELETE FROM ${table} WHERE (source, room_sid) IN (VALUES ${these})`, p.values);
+      await manager.query(`DELETE FROM ${table} WHERE ${isOneOfRooms(p, 'source, room_sid', rooms)}`, p.values);
     }
     return rowsOf(gone).length;
   }
@@ -55,7 +54,7 @@ export class SessionsRetention implements OnModuleInit {
   ): Promise<RoomKey[]> {
     const p = this.parameters();
     const before = p.add(cutoff);
-    const these = among === undefined ? '' : `AND (s.source, s.room_sid) IN (VALUES ${keyList(p, among)})`;
+    const these = among === undefined ? '' : `AND ${isOneOfRooms(p, 's.source, s.room_sid', among)}`;
     // What ended before had begun before, and that is what there is an index of.
     const rows = await manager.query<{ source: string; room_sid: string }[]>(
       `SELECT s.source, s.room_sid FROM livekit_sessions s
@@ -73,5 +72,8 @@ export class SessionsRetention implements OnModuleInit {
   }
 }
 
-const keyList = (p: Parameters, keys: readonly RoomKey[]): string =>
-  keys.map(({ source, roomSid }) => p.list([source, roomSid])).join(',');
+const isOneOfRooms = (p: Parameters, columns: string, rooms: readonly RoomKey[]): string =>
+  p.isOneOfPairs(
+    columns,
+    rooms.map(({ source, roomSid }) => [source, roomSid] as const),
+  );

@@ -127,13 +127,11 @@ async function storedHashes(
   events: readonly NewEvent[],
 ): Promise<Map<string, string>> {
   if (events.length === 0) return new Map();
-  const { text, parameters } = valuesList(
-    dialect,
-    events.map((event) => [event.source, event.eventId]),
-  );
+  const p = new Parameters(dialect);
+  const keys = events.map(({ source, eventId }) => [source, eventId] as const);
   const rows = await manager.query<(StoredKey & { body_sha256: string })[]>(
-    `SELECT source, event_id, body_sha256 FROM livekit_events WHERE (source, event_id) IN (VALUES ${text})`,
-    parameters,
+    `SELECT source, event_id, body_sha256 FROM livekit_events WHERE ${p.isOneOfPairs('source, event_id', keys)}`,
+    p.values,
   );
   return new Map(rows.map((row) => [keyOf(row.source, row.event_id), row.body_sha256]));
 }

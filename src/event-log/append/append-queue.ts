@@ -24,9 +24,8 @@ export const APPEND_QUEUE_LIMITS: AppendQueueLimits = {
 interface Entry<T, R> {
   item: T;
   size: number;
+  /** On the monotonic clock. */
   deadline: number;
-  /** Whether its promise is settled: nobody waits any more. */
-  settled: boolean;
   resolve(result: R): void;
   reject(error: Error): void;
 }
@@ -45,6 +44,9 @@ export interface BatchStore<T, R> {
  */
 export class AppendQueue<T, R> {
   private readonly waiting: Entry<T, R>[] = [];
+  /** Those that somebody waits for, whether they wait for their commit or are in it, the oldest first. */
+  private readonly unsettled = new Set<Entry<T, R>>();
+  private lateness: NodeJS.Timeout | undefined;
   private waitingBytes = 0;
   private flushing: Promise<void> | undefined;
   private closed = false;
@@ -71,21 +73,9 @@ export class AppendQueue<T, R> {
       return Promise.reject(new AppendQueueFullError());
     }
     return new Promise<R>((resolve, reject) => {
-      const entry: Entry<T, R> = {
-        item,
-        size,
-        deadline: Date.now() + patience,
-        settled: false,
-        resolve: (result) => settle(() => resolve(result)),
-        reject: (error) => settle(() => reject(error)),
-      };
-      const timer = setTimeout(() => entry.reject(new StoreUnavailableError('slow')), patience);
-      const settle = (how: () => void) => {
-        if (entry.settled) return;
-        entry.settled = true;
-        clearTimeout(timer);
-        how();
-      };
+      const entry = { item, size, deadline: performance.now() + patience, resolve, reject };
+      if (this.unsettled.size === 0) this.lateness = setTimeout(() => this.giveUpLate(), patience);
+      this.unsettled.add(entry);
       this.waiting.push(entry);
       this.waitingBytes += size;
       this.flushing ??= this.flush();
@@ -107,26 +97,50 @@ export class AppendQueue<T, R> {
   private take(): Entry<T, R>[] {
     const taken = this.waiting.splice(0, this.limits.batch);
     for (const { size } of taken) this.waitingBytes -= size;
-    return taken.filter((entry) => !entry.settled); // nobody waits for these: their sender will be back
+    return taken.filter((entry) => this.unsettled.has(entry)); // for the others nobody waits: their sender will be back
   }
 
   private async commit(batch: Entry<T, R>[]): Promise<void> {
     if (batch.length === 0) return;
     try {
       const results = await this.store.commit(batch.map(({ item }) => item));
-      for (const [index, entry] of batch.entries()) entry.resolve(results[index] as R);
+      for (const [index, entry] of batch.entries()) {
+        entry.resolve(results[index] as R);
+        this.settled(entry);
+      }
     } catch (error) {
       if (this.store.isBusy(error)) {
         await delay(20);
-        return this.commit(batch.filter((entry) => !entry.settled));
+        return this.commit(batch.filter((entry) => this.unsettled.has(entry)));
       }
       if (batch.length > 1) return this.commitOneByOne(batch);
-      for (const entry of batch) entry.reject(new StoreUnavailableError('failed', { cause: error }));
+      for (const entry of batch) {
+        entry.reject(new StoreUnavailableError('failed', { cause: error }));
+        this.settled(entry);
+      }
+    }
+  }
+
+  private settled(entry: Entry<T, R>): void {
+    this.unsettled.delete(entry);
+    if (this.unsettled.size === 0) clearTimeout(this.lateness);
+  }
+
+  // One timer for all: they are equally patient, so the oldest is the first to be given up.
+  private giveUpLate(): void {
+    for (const entry of this.unsettled) {
+      const left = entry.deadline - performance.now();
+      if (left > 0) {
+        this.lateness = setTimeout(() => this.giveUpLate(), left);
+        return;
+      }
+      entry.reject(new StoreUnavailableError('slow'));
+      this.unsettled.delete(entry);
     }
   }
 
   // One that can't be stored must not take the others of its batch with it.
   private async commitOneByOne(batch: Entry<T, R>[]): Promise<void> {
-    for (const entry of batch) if (!entry.settled) await this.commit([entry]);
+    for (const entry of batch) if (this.unsettled.has(entry)) await this.commit([entry]);
   }
 }

@@ -58,7 +58,7 @@ export class HandlerTable {
     await this.lock.take(manager, true, true); // or two processes could wait for each other's rows
     const p = this.clock.parameters();
     await manager.query(
-      `UPDATE livekit_handlers SET last_seen = ${this.clock.now(p)}, retired_at = NULL WHERE name IN ${p.list(names)}`,
+      `UPDATE livekit_handlers SET last_seen = ${this.clock.now(p)}, retired_at = NULL WHERE ${p.isOneOf('name', names)}`,
       p.values,
     );
   }

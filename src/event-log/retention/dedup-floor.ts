@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
-import { valuesList } from '../../database/sql.js';
+import { Parameters } from '../../database/sql.js';
 import type { EventHeader } from '../events.js';
 
 /** What a floor is made of. */
@@ -32,12 +32,12 @@ export class DedupFloor {
   async raise(manager: EntityManager, events: readonly FlooredEvent[]): Promise<void> {
     const floors = floorsOf(events);
     if (floors.size === 0) return;
-    const { text, parameters } = valuesList(this.store.dialect, [...floors]);
+    const p = new Parameters(this.store.dialect);
     await manager.query(
-      `INSERT INTO livekit_floors (source, occurred_at) VALUES ${text}
+      `INSERT INTO livekit_floors (source, occurred_at) ${p.rows(['text', 'bigint'], [...floors])}
        ON CONFLICT (source) DO UPDATE SET occurred_at = excluded.occurred_at
        WHERE livekit_floors.occurred_at < excluded.occurred_at`,
-      parameters,
+      p.values,
     );
   }
 

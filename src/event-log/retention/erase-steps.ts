@@ -150,13 +150,13 @@ export class EraseSteps {
     const rows = await manager.query<{ id: number | string; dead: number | string | null }[]>(
       `SELECT d.id, n.seq AS dead FROM livekit_deliveries d JOIN livekit_events e ON e.seq = d.event_seq
        LEFT JOIN livekit_events n ON n.source = e.source AND n.event_id = 'dead:' || CAST(d.id AS text)
-       WHERE d.event_seq IN ${p.list(seqs)}`,
+       WHERE ${p.isOneOf('d.event_seq', seqs)}`,
       p.values,
     );
     const notices = rows.flatMap(({ dead }) => (dead === null ? [] : [Number(dead)]));
     const all = this.parameters();
     const gone = await manager.query(
-      `DELETE FROM livekit_bodies WHERE event_seq IN ${all.list([...seqs, ...notices])} RETURNING event_seq`,
+      `DELETE FROM livekit_bodies WHERE ${all.isOneOf('event_seq', [...seqs, ...notices])} RETURNING event_seq`,
       all.values,
     );
     const errors = await this.errors(
@@ -170,14 +170,15 @@ export class EraseSteps {
   async errors(manager: EntityManager, deliveries: readonly number[]): Promise<number> {
     if (deliveries.length === 0) return 0;
     const p = this.parameters();
-    const these = p.list(deliveries);
     const last = await manager.query(
-      `UPDATE livekit_deliveries SET error = NULL WHERE id IN ${these} AND error IS NOT NULL RETURNING id`,
+      `UPDATE livekit_deliveries SET error = NULL WHERE ${p.isOneOf('id', deliveries)} AND error IS NOT NULL RETURNING id`,
       p.values,
     );
+    const q = this.parameters();
     const earlier = await manager.query(
-      `UPDATE livekit_attempts SET error = 'erased' WHERE delivery_id IN ${these} AND error <> 'erased' RETURNING attempt`,
-      p.values,
+      `UPDATE livekit_attempts SET error = 'erased'
+       WHERE ${q.isOneOf('delivery_id', deliveries)} AND error <> 'erased' RETURNING attempt`,
+      q.values,
     );
     return rowsOf(last).length + rowsOf(earlier).length;
   }
@@ -189,7 +190,7 @@ export class EraseSteps {
     await manager.query(
       `UPDATE livekit_deliveries SET order_key = (SELECT e.source || '/' || CAST(${key} AS text) FROM livekit_events e
          WHERE e.seq = livekit_deliveries.event_seq)
-       WHERE event_seq IN ${order.list(seqs)} AND order_key IS NOT NULL AND EXISTS (SELECT 1 FROM livekit_events e
+       WHERE ${order.isOneOf('event_seq', seqs)} AND order_key IS NOT NULL AND EXISTS (SELECT 1 FROM livekit_events e
          WHERE e.seq = livekit_deliveries.event_seq AND order_key = e.source || '/' || e.room_name)`,
       order.values,
     );
@@ -197,7 +198,7 @@ export class EraseSteps {
     const name = p.add(pseudonym);
     const renamed = await manager.query(
       `UPDATE livekit_events SET room_name = ${name}
-       WHERE seq IN ${p.list(seqs)} AND room_name IS NOT NULL AND room_name <> ${name} RETURNING seq`,
+       WHERE ${p.isOneOf('seq', seqs)} AND room_name IS NOT NULL AND room_name <> ${name} RETURNING seq`,
       p.values,
     );
     return rowsOf(renamed).length;
@@ -206,9 +207,9 @@ export class EraseSteps {
   /** Erases bodies in quarantine. */
   async quarantine(manager: EntityManager, bodies: readonly SearchedQuarantine[]): Promise<number> {
     const p = this.parameters();
-    const keys = bodies.map(({ source, sha256 }) => p.list([source, sha256])).join(',');
+    const keys = bodies.map(({ source, sha256 }) => [source, sha256] as const);
     const gone = await manager.query(
-      `DELETE FROM livekit_quarantine WHERE (source, sha256) IN (VALUES ${keys}) RETURNING sha256`,
+      `DELETE FROM livekit_quarantine WHERE ${p.isOneOfPairs('source, sha256', keys)} RETURNING sha256`,
       p.values,
     );
     return rowsOf(gone).length;

@@ -69,8 +69,8 @@ export class PruneSteps {
     if (seqs.length === 0) return { removed: 0, next: null };
     const p = this.parameters();
     const gone = await manager.query(
-      `DELETE FROM livekit_bodies WHERE event_seq IN
-         (SELECT e.seq FROM livekit_events e WHERE e.seq IN ${p.list(seqs)} AND ${isDone(p.add(cutoff))})
+      `DELETE FROM livekit_bodies WHERE ${p.isOneOf('event_seq', seqs)}
+         AND EXISTS (SELECT 1 FROM livekit_events e WHERE e.seq = event_seq AND ${isDone(p.add(cutoff))})
        RETURNING event_seq`,
       p.values,
     );
@@ -97,7 +97,7 @@ export class PruneSteps {
     const gone = idsOf(
       rowsOf<Keyed>(
         await manager.query(
-          `DELETE FROM livekit_deliveries WHERE id IN ${p.list(idsOf(rows))} AND state IN ${FINISHED} RETURNING id`,
+          `DELETE FROM livekit_deliveries WHERE ${p.isOneOf('id', idsOf(rows))} AND state IN ${FINISHED} RETURNING id`,
           p.values,
         ),
       ),
@@ -155,7 +155,7 @@ export class PruneSteps {
     const gone = idsOf(
       rowsOf<Keyed>(
         await manager.query(
-          `DELETE FROM livekit_events AS e WHERE e.seq IN ${p.list(seqs)} AND ${isDone(p.add(cutoff))} RETURNING seq AS id`,
+          `DELETE FROM livekit_events AS e WHERE ${p.isOneOf('e.seq', seqs)} AND ${isDone(p.add(cutoff))} RETURNING seq AS id`,
           p.values,
         ),
       ),
@@ -165,7 +165,7 @@ export class PruneSteps {
     const some = this.parameters();
     const deliveries = rowsOf<Keyed>(
       await manager.query(
-        `DELETE FROM livekit_deliveries WHERE event_seq IN ${some.list(gone)} RETURNING id`,
+        `DELETE FROM livekit_deliveries WHERE ${some.isOneOf('event_seq', gone)} RETURNING id`,
         some.values,
       ),
     );
@@ -181,8 +181,8 @@ export class PruneSteps {
   ): Promise<void> {
     for (let from = 0; from < ids.length; from += BATCH) {
       const p = this.parameters();
-      const some = p.list(ids.slice(from, from + BATCH));
-      await manager.query(`DELETE FROM ${table} WHERE ${column} IN ${some}`, p.values);
+      const these = p.isOneOf(column, ids.slice(from, from + BATCH));
+      await manager.query(`DELETE FROM ${table} WHERE ${these}`, p.values);
     }
   }
 

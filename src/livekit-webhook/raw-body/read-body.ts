@@ -34,19 +34,20 @@ export async function readBody(
     let size = 0;
     const finish = (reading: BodyReading) => {
       clearTimeout(timer);
-      request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
-      request.on('error', () => undefined); // a cut after this point has nobody to tell
       resolve(reading);
     };
-    const onData = (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= bodyLimit) return void chunks.push(chunk);
-      finish(refuse('too_large'));
-    };
-    const onEnd = () => finish({ body: Buffer.concat(chunks, size) });
-    const onClose = () => finish('cut_off');
     const timer = setTimeout(() => finish({ problem: 'unfinished' }), bodyTimeout);
-    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+    // They stay: what comes after the first of them has nobody to tell, and a cut must have a listener.
+    request
+      .on('data', (chunk: Buffer) => {
+        if (size > bodyLimit) return; // it is refused already
+        size += chunk.length;
+        if (size <= bodyLimit) chunks.push(chunk);
+        else finish(refuse('too_large'));
+      })
+      .on('end', () => finish({ body: Buffer.concat(chunks) }))
+      .on('close', () => finish('cut_off'))
+      .on('error', () => finish('cut_off'));
   });
 }
 

@@ -186,13 +186,13 @@ export class ExpectationStore {
   ): Promise<ExpectationEntity[]> {
     const p = new Parameters(this.store.dialect);
     const byId = candidates.flatMap(({ fold, sessionIds }) =>
-      sessionIds.map((sessionId) => p.list([fold.source, sessionId])),
+      sessionIds.map((sessionId) => [fold.source, sessionId] as const),
     );
     const byRoom = candidates.flatMap(({ fold }) =>
-      fold.roomName === null ? [] : [p.list([fold.source, fold.roomName])],
+      fold.roomName === null ? [] : [[fold.source, fold.roomName] as const],
     );
-    const among = (column: string, keys: readonly string[]) =>
-      keys.length === 0 ? [] : [`(source, ${column}) IN (VALUES ${keys.join(',')})`];
+    const among = (column: string, keys: readonly (readonly [string, string])[]) =>
+      keys.length === 0 ? [] : [p.isOneOfPairs(`source, ${column}`, keys)];
     const conditions = [...among('session_id', byId), ...among('room_name', byRoom)];
     if (conditions.length === 0) return [];
     const found = await manager.query<{ source: string; session_id: string }[]>(

@@ -69,7 +69,7 @@ export class KnownRooms {
       const rows = await this.store.read((manager) =>
         manager.query<ConnectionRow[]>(
           `SELECT room_sid, participant_sid, last_seen_at, leave FROM livekit_connections
-           WHERE source = ${p.add(project)} AND room_sid IN ${p.list(roomSids.slice(from, from + AT_ONCE))}
+           WHERE source = ${p.add(project)} AND ${p.isOneOf('room_sid', roomSids.slice(from, from + AT_ONCE))}
              AND connected AND (leave IS NULL OR leave LIKE '%"inferred":true%')`,
           p.values,
         ),
@@ -87,7 +87,7 @@ export class KnownRooms {
       const rows = await this.store.read((manager) =>
         manager.query<{ room_sid: string; room_name: string | null }[]>(
           `SELECT room_sid, room_name FROM livekit_rooms
-           WHERE source = ${p.add(project)} AND room_sid IN ${p.list(roomSids.slice(from, from + AT_ONCE))}`,
+           WHERE source = ${p.add(project)} AND ${p.isOneOf('room_sid', roomSids.slice(from, from + AT_ONCE))}`,
           p.values,
         ),
       );
@@ -115,7 +115,7 @@ export class KnownRooms {
       const p = this.clock.parameters();
       const some = await this.egresses(
         `SELECT egress_id, room_sid, report FROM livekit_egresses
-         WHERE source = ${p.add(project)} AND egress_id IN ${p.list(ids.slice(from, from + AT_ONCE))}`,
+         WHERE source = ${p.add(project)} AND ${p.isOneOf('egress_id', ids.slice(from, from + AT_ONCE))}`,
         p.values,
       );
       found.push(...some);

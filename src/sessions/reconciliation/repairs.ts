@@ -110,7 +110,7 @@ export class Repairs {
     const p = this.clock.parameters();
     const rows = await manager.query<{ room_sid: string }[]>(
       `SELECT DISTINCT e.room_sid FROM livekit_events e
-       WHERE e.source = ${p.add(first.source)} AND e.room_sid IN ${p.list(rooms.map(({ roomSid }) => roomSid))}
+       WHERE e.source = ${p.add(first.source)} AND ${p.isOneOf('e.room_sid', rooms.map(({ roomSid }) => roomSid))}
          AND e.kind IN ('livekit', 'reconciled')
          AND (NOT e.routed OR EXISTS (SELECT 1 FROM livekit_deliveries d
               WHERE d.event_seq = e.seq AND d.handler = 'sessions' AND d.state IN ('pending', 'running')))`,
@@ -129,7 +129,7 @@ export class Repairs {
     const p = this.clock.parameters();
     const rows = await manager.query<{ event_id: string }[]>(
       `SELECT event_id FROM livekit_events
-       WHERE source = ${p.add(first.project)} AND event_id IN ${p.list(events.map(reconciledId))}`,
+       WHERE source = ${p.add(first.project)} AND ${p.isOneOf('event_id', events.map(reconciledId))}`,
       p.values,
     );
     const taken = new Set(rows.map((row) => row.event_id));
