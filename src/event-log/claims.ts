@@ -72,7 +72,10 @@ export class Claims {
     for (const [token, some] of byToken(deliveries)) {
       const held = (p: Parameters) =>
         `SELECT id FROM livekit_deliveries
-         WHERE state = 'running' AND lease_token = ${p.add(token)} AND ${p.isOneOf('id', some.map(({ id }) => id))}`;
+         WHERE state = 'running' AND lease_token = ${p.add(token)} AND ${p.isOneOf(
+           'id',
+           some.map(({ id }) => id),
+         )}`;
       const p = this.clock.parameters();
       // What is locked is being settled, or given to another: whoever waited for that here, with others locked already, could
       // be waited for there.

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { StoreClock } from './clock.js';
-import { EVENT_COLUMNS, type EventHeader, eventHeader, type EventRow } from './events.js';
+import type { EventHeader, EventRow } from './events.js';
 import { type RoutedHandler, RoutedHandlers } from './handlers/routed-handlers.js';
 import { startSpan } from '../tracing/spans.js';
 import { contextOf } from '../tracing/trace-context.js';
@@ -10,6 +10,22 @@ import { BLOCKED } from './running/blocked.js';
 
 /** Events routed in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
 export const BATCH = 256;
+
+/** What the router has to know of an event; every column more is as much again to read. */
+export type RoutedEvent = Omit<EventHeader, 'eventId' | 'occurredAt' | 'bodySha256'>;
+
+type RoutedRow = Omit<EventRow, 'event_id' | 'occurred_at' | 'body_sha256'>;
+
+const routedEvent = (row: RoutedRow): RoutedEvent => ({
+  seq: Number(row.seq),
+  source: row.source,
+  kind: row.kind,
+  name: row.name,
+  roomSid: row.room_sid,
+  roomName: row.room_name,
+  receivedAt: Number(row.received_at),
+  traceparent: row.traceparent,
+});
 
 /** What a step of the router did. */
 export interface Routed {
@@ -34,11 +50,12 @@ export class Router {
 
   /** Routes a batch of what has not been routed, in the caller's transaction, which holds the ordering lock. */
   async route(manager: EntityManager): Promise<Routed> {
-    const rows = await manager.query<EventRow[]>(
-      `SELECT ${EVENT_COLUMNS} FROM livekit_events e WHERE NOT e.routed ORDER BY e.seq LIMIT ${BATCH}`,
+    const rows = await manager.query<RoutedRow[]>(
+      `SELECT seq, source, kind, name, room_sid, room_name, received_at, traceparent
+       FROM livekit_events WHERE NOT routed ORDER BY seq LIMIT ${BATCH}`,
     );
     if (rows.length === 0) return { events: 0, handlers: new Set() };
-    const events = rows.map(eventHeader);
+    const events = rows.map(routedEvent);
     // Read after the events: whoever was entered before one of these was appended is seen now.
     const handlers = await this.handlers.read(manager);
     const busy = new Set<string>();
@@ -52,7 +69,10 @@ export class Router {
     }
     const p = this.clock.parameters();
     await manager.query(
-      `UPDATE livekit_events SET routed = true WHERE ${p.isOneOf('seq', events.map(({ seq }) => seq))}`,
+      `UPDATE livekit_events SET routed = true WHERE ${p.isOneOf(
+        'seq',
+        events.map(({ seq }) => seq),
+      )}`,
       p.values,
     );
     this.store.afterCommit(manager, () => events.forEach(traceRoute));
@@ -63,7 +83,7 @@ export class Router {
   async deliver(
     manager: EntityManager,
     handler: RoutedHandler,
-    events: readonly EventHeader[],
+    events: readonly RoutedEvent[],
   ): Promise<void> {
     if (events.length === 0) return;
     const p = this.clock.parameters();
@@ -73,7 +93,7 @@ export class Router {
     );
     const now = this.clock.now(p);
     await manager.query(
-      `WITH told (seq, room) AS (${told})
+      `WITH told (seq, room) AS MATERIALIZED (${told})
        INSERT INTO livekit_deliveries (event_seq, handler, order_key, due_at)
        SELECT seq, '${handler.name}', room, ${handler.ordered ? dueInRoom(handler, now) : now} FROM told WHERE true
        ON CONFLICT (event_seq, handler, replay_no) DO NOTHING`,
@@ -83,12 +103,16 @@ export class Router {
 }
 
 /** Shows in an event's trace when it was given to its handlers. */
-function traceRoute({ traceparent }: EventHeader): void {
+function traceRoute({ traceparent }: RoutedEvent): void {
   if (traceparent !== null) startSpan('route livekit_events', { parent: contextOf(traceparent) }).end();
 }
 
 /** Where an event has its place in the order of its room; `null`: it is of no room, and has none. */
-export const roomKey = ({ source, roomSid, roomName }: EventHeader): string | null =>
+export const roomKey = ({
+  source,
+  roomSid,
+  roomName,
+}: Pick<EventHeader, 'source' | 'roomSid' | 'roomName'>): string | null =>
   roomSid === null && roomName === null ? null : `${source}/${roomSid ?? roomName}`;
 
 // Within a room nobody is due before those in front of them: so the first that are due are also the next in order.

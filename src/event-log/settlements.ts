@@ -91,7 +91,11 @@ export class Settlements {
         );
         if (isOurs) {
           await this.keepAttempt(manager, delivery, verdict.error);
-          await this.holdBack(manager, delivery, (p) => `${this.clock.now(p)} + ${p.add(Math.round(verdict.after))}`);
+          await this.holdBack(
+            manager,
+            delivery,
+            (p) => `${this.clock.now(p)} + ${p.add(Math.round(verdict.after))}`,
+          );
         }
         return isOurs;
       }
@@ -132,7 +136,10 @@ export class Settlements {
       const rows = rowsOf<{ id: number | string }>(
         await manager.query(
           `UPDATE livekit_deliveries SET ${change(p)}, lease_until = NULL, lease_token = NULL
-           WHERE state = 'running' AND lease_token = ${p.add(token)} AND ${p.isOneOf('id', some.map(({ id }) => id))} RETURNING id`,
+           WHERE state = 'running' AND lease_token = ${p.add(token)} AND ${p.isOneOf(
+             'id',
+             some.map(({ id }) => id),
+           )} RETURNING id`,
           p.values,
         ),
       );

@@ -1,6 +1,8 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type { Level } from '../logging/log-lines.js';
 import { LOG_SETTINGS, type LogSettings } from '../logging/log-options.js';
 import { Log } from '../logging/log.js';
+import { activeTraceparent, traceIdOf } from '../tracing/trace-context.js';
 import { type TimedWebhookReceipt, type WebhookOutcome, WebhookReceipts } from './webhook-receipts.js';
 
 /** How loud an outcome is: what is lost or wrong is a warning, what a human must mend an error. */
@@ -23,10 +25,15 @@ const LEVELS: Partial<Record<WebhookOutcome, 'warn' | 'error'>> = {
   failed: 'error',
 };
 
+/** A receipt, and the trace that it is of. */
+type Traced = TimedWebhookReceipt & { traceId: string | undefined };
+
 /** Writes one line for every request to a webhook path; of those that went well, for a share of the rooms if that is wanted. */
 @Injectable()
-export class ReceiptLog implements OnModuleInit {
+export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Log('LivekitWebhook');
+  /** What went well in this turn of the event loop: its lines are written together, and cost each other half as much. */
+  private wentWell: Traced[] = [];
 
   constructor(
     private readonly receipts: WebhookReceipts,
@@ -34,15 +41,30 @@ export class ReceiptLog implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.receipts.observe((receipt) => this.write(receipt));
+    this.receipts.observe((receipt) => this.hear(receipt));
   }
 
-  private write({ delivery, outcome, status, reason, detail, milliseconds }: TimedWebhookReceipt): void {
-    const { event, project, scheme } = delivery;
-    const level = LEVELS[outcome] ?? 'log';
+  onModuleDestroy(): void {
+    this.writeAll();
+  }
+
+  private hear(receipt: TimedWebhookReceipt): void {
+    const { outcome, delivery } = receipt;
+    const level = levelOf(outcome);
     if (!this.settings.writes(level)) return;
-    if (level === 'log' && !this.settings.samples(event?.roomName ?? event?.id ?? '')) return;
-    this.logger.write(level, 'webhook', {
+    const traced = { ...receipt, traceId: traceIdOf(activeTraceparent()) };
+    if (level !== 'log') return this.write(traced);
+    if (!this.settings.samples(delivery.event?.roomName ?? delivery.event?.id ?? '')) return;
+    if (this.wentWell.push(traced) === 1) setImmediate(() => this.writeAll());
+  }
+
+  private writeAll(): void {
+    for (const receipt of this.wentWell.splice(0)) this.write(receipt);
+  }
+
+  private write({ delivery, outcome, status, reason, detail, milliseconds, traceId }: Traced): void {
+    const { event, project, scheme } = delivery;
+    this.logger.write(levelOf(outcome), 'webhook', {
       outcome,
       event: event?.name,
       id: event?.id,
@@ -53,6 +75,9 @@ export class ReceiptLog implements OnModuleInit {
       reason,
       detail,
       milliseconds: Math.round(milliseconds * 10) / 10,
+      traceId,
     });
   }
 }
+
+const levelOf = (outcome: WebhookOutcome): Level => LEVELS[outcome] ?? 'log';

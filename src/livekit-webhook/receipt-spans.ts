@@ -11,9 +11,13 @@ export const startReceipt = ({ method = '' }: IncomingMessage, path: string): Sp
     attributes: { 'http.request.method': method, 'http.route': path },
   });
 
-/** Begins the span in which an event is written to the log: what follows from the event is its child. */
-export const startAppend = ({ span, event, project }: WebhookDelivery): Span =>
-  startSpan('send livekit_events', {
+/**
+ * Begins the span in which an event is written to the log: what follows from the event is its child. Under a request whose
+ * span nobody records, that span stands for it.
+ */
+export function startAppend({ span, event, project }: WebhookDelivery): Span {
+  if (span?.isRecording() === false) return span;
+  return startSpan('send livekit_events', {
     kind: SpanKind.PRODUCER,
     ...(span && { parent: under(span) }),
     attributes: {
@@ -25,6 +29,7 @@ export const startAppend = ({ span, event, project }: WebhookDelivery): Span =>
       ...(project && { 'livekit.project': project }),
     },
   });
+}
 
 /** Ends the span of every request to a webhook path with what became of it. */
 @Injectable()
@@ -37,7 +42,7 @@ export class ReceiptSpans implements OnModuleInit {
 }
 
 function end({ delivery: { span }, outcome, status, reason }: WebhookReceipt): void {
-  if (span === undefined) return;
+  if (span?.isRecording() !== true) return span?.end();
   addToSpan(span, 'livekit.webhook.outcome', outcome);
   if (reason !== undefined) addToSpan(span, 'livekit.webhook.reason', reason);
   if (status !== null) addToSpan(span, 'http.response.status_code', status);

@@ -68,8 +68,13 @@ export class AppendMetrics implements OnModuleInit, OnModuleDestroy {
     this.commitSeconds({ outcome: outcomes === null ? 'failed' : 'committed' }, milliseconds / 1000);
     if (outcomes === null) return;
     this.batchEvents({}, events.length);
+    const counts = new Map<string, { kind: string; outcome: string; count: number }>();
     for (const [index, { kind }] of events.entries()) {
-      this.appended.inc({ kind, outcome: outcomes[index] as string });
+      const outcome = outcomes[index] as string;
+      const counted = counts.get(`${kind}/${outcome}`);
+      if (counted === undefined) counts.set(`${kind}/${outcome}`, { kind, outcome, count: 1 });
+      else counted.count += 1;
     }
+    for (const { count, ...labels } of counts.values()) this.appended.inc(labels, count);
   }
 }

@@ -10,8 +10,12 @@ export interface MetricShape<Label extends string> {
   labelNames?: readonly Label[];
 }
 
-/** Adds a value to a histogram. */
-export type Observe<Label extends string> = (labels: Record<Label, string>, value: number) => void;
+/** Adds a value to a histogram. @param trace that it is of, the one that goes on unless told; `''`: none. */
+export type Observe<Label extends string> = (
+  labels: Record<Label, string>,
+  value: number,
+  trace?: string,
+) => void;
 
 /** Makes metrics in the registry, and takes them away with the application, which a host's registry may outlive. */
 @Injectable()
@@ -32,19 +36,24 @@ export class Instruments implements OnApplicationShutdown {
     return this.register(new Counter({ ...shape, registers: [], ...(collect && { collect }) }));
   }
 
-  /** A histogram: where a trace goes on, its id is kept with the value, as an exemplar. */
+  /** A histogram: where a trace goes on, its id is kept with the value, as an exemplar. @param collect is called for every scrape. */
   histogram<Label extends string = never>(
     shape: MetricShape<Label>,
     buckets: readonly number[],
+    collect?: () => void,
   ): Observe<Label> {
     // Its type takes an exemplar's labels for its own.
     const histogram: Histogram = this.register(
-      new Histogram<string>({ ...shape, buckets: [...buckets], registers: [], enableExemplars: true }),
+      new Histogram<string>({
+        ...shape,
+        buckets: [...buckets],
+        registers: [],
+        enableExemplars: true,
+        ...(collect && { collect }),
+      }),
     );
-    return (labels, value) => {
-      const trace = sampledTraceId();
+    return (labels, value, trace = sampledTraceId()) =>
       histogram.observe({ labels, value, ...(trace && { exemplarLabels: { trace_id: trace } }) });
-    };
   }
 
   /** A gauge of what this process knows. @param collect sets it, for every scrape. */

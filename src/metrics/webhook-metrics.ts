@@ -10,6 +10,7 @@ import {
   type WebhookOutcome,
   WebhookReceipts,
 } from '../livekit-webhook/webhook-receipts.js';
+import { sampledTraceId } from '../tracing/trace-context.js';
 import { Instruments, type Observe } from './instruments.js';
 import { LabelValues, MOST_PROJECTS, onlyOf } from './label-values.js';
 
@@ -25,7 +26,23 @@ const BODY_BUCKETS = [512, 1_024, 2_048, 4_096, 16_384, 65_536, 262_144, 1_048_5
 /** What LiveKit never sends again, though nothing is wrong with its signature. */
 const LOST_UNREAD = ['too_large', 'unsupported_encoding'] as const satisfies readonly WebhookOutcome[];
 
-/** Counts the requests to the webhook paths. */
+/** Requests that are counted at once: one by one, prom-client's bookkeeping would cost each of them several times as much. */
+const AT_ONCE = 256;
+
+/** What is counted of a request. */
+interface Figures {
+  outcome: WebhookOutcome;
+  reason: string | undefined;
+  project: string | undefined;
+  event: string | undefined;
+  receivedAt: number;
+  occurredAt: number;
+  seconds: number;
+  bytes: number | undefined;
+  trace: string;
+}
+
+/** Counts the requests to the webhook paths, many at once, and all of them before every scrape. */
 @Injectable()
 export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
   private forget: () => void = () => undefined;
@@ -38,6 +55,7 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
   /** When the last event of each project came, UTC milliseconds. */
   private readonly lastEventAt = new Map<string, number>();
   private readonly events = onlyOf(LIVEKIT_EVENT_NAMES);
+  private uncounted: Figures[] = [];
 
   constructor(
     instruments: Instruments,
@@ -47,16 +65,23 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
     @Inject(ROLE) role: Role,
   ) {
     this.projects = new LabelValues(MOST_PROJECTS, projects.keys());
-    this.requests = instruments.counter({
-      name: 'livekit_webhook_requests_total',
-      help: 'Requests to the webhook paths, by project, event and what became of them.',
-      labelNames: ['project', 'event', 'outcome'],
-    });
-    this.signatureFailures = instruments.counter({
-      name: 'livekit_webhook_signature_failures_total',
-      help: 'Requests answered 401, by the reason.',
-      labelNames: ['reason'],
-    });
+    const countAll = () => this.countAll();
+    this.requests = instruments.counter(
+      {
+        name: 'livekit_webhook_requests_total',
+        help: 'Requests to the webhook paths, by project, event and what became of them.',
+        labelNames: ['project', 'event', 'outcome'],
+      },
+      countAll,
+    );
+    this.signatureFailures = instruments.counter(
+      {
+        name: 'livekit_webhook_signature_failures_total',
+        help: 'Requests answered 401, by the reason.',
+        labelNames: ['reason'],
+      },
+      countAll,
+    );
     this.receiveSeconds = instruments.histogram(
       {
         name: 'livekit_webhook_receive_seconds',
@@ -64,6 +89,7 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
         labelNames: ['outcome'],
       },
       LATENCY_BUCKETS,
+      countAll,
     );
     this.lagSeconds = instruments.histogram(
       {
@@ -72,10 +98,12 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
         labelNames: ['event'],
       },
       LAG_BUCKETS,
+      countAll,
     );
     this.bodyBytes = instruments.histogram(
       { name: 'livekit_webhook_body_bytes', help: 'The sizes of the bodies that were read.' },
       BODY_BUCKETS,
+      countAll,
     );
     const { lastEventAt } = this;
     instruments.gauge(
@@ -85,6 +113,7 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
         labelNames: ['project'],
       },
       function () {
+        countAll();
         for (const [project, at] of lastEventAt) this.set({ project }, at / 1000);
       },
     );
@@ -95,11 +124,15 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
   }
 
   onModuleInit(): void {
-    this.forget = this.receipts.observe((receipt) => this.count(receipt));
+    this.forget = this.receipts.observe((receipt) => {
+      this.uncounted.push(figuresOf(receipt));
+      if (this.uncounted.length >= AT_ONCE) this.countAll();
+    });
   }
 
   onModuleDestroy(): void {
     this.forget();
+    this.countAll();
   }
 
   // A counter that comes up at 1 has not risen for Prometheus: nobody would hear of the first event that is lost.
@@ -109,20 +142,31 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
     for (const project of projects) this.requests.inc({ project, event: 'none', outcome: 'invalid' }, 0);
   }
 
-  private count({ delivery, outcome, reason, milliseconds }: TimedWebhookReceipt): void {
-    const { body, project, receivedAt } = delivery;
-    const event = delivery.event === undefined ? 'none' : this.events.of(delivery.event.name);
-    this.requests.inc({
-      project: project === undefined ? 'none' : this.projects.of(project),
-      event,
-      outcome,
-    });
+  private countAll(): void {
+    for (const figures of this.uncounted.splice(0)) this.count(figures);
+  }
+
+  private count({ outcome, reason, receivedAt, occurredAt, seconds, bytes, trace, ...of }: Figures): void {
+    const project = of.project === undefined ? 'none' : this.projects.of(of.project);
+    const event = of.event === undefined ? 'none' : this.events.of(of.event);
+    this.requests.inc({ project, event, outcome });
     if (outcome === 'unauthorized') this.signatureFailures.inc({ reason: reason ?? 'none' });
-    this.receiveSeconds({ outcome }, milliseconds / 1000);
-    if (body !== undefined) this.bodyBytes({}, body.length);
-    if (delivery.event !== undefined) {
-      if (project !== undefined) this.lastEventAt.set(this.projects.of(project), receivedAt);
-      this.lagSeconds({ event }, Math.max(0, receivedAt - delivery.event.occurredAt) / 1000);
-    }
+    this.receiveSeconds({ outcome }, seconds, trace);
+    if (bytes !== undefined) this.bodyBytes({}, bytes, trace);
+    if (of.event === undefined) return;
+    if (of.project !== undefined) this.lastEventAt.set(project, receivedAt);
+    this.lagSeconds({ event }, Math.max(0, receivedAt - occurredAt) / 1000, trace);
   }
 }
+
+const figuresOf = ({ delivery, outcome, reason, milliseconds }: TimedWebhookReceipt): Figures => ({
+  outcome,
+  reason,
+  project: delivery.project,
+  event: delivery.event?.name,
+  receivedAt: delivery.receivedAt,
+  occurredAt: delivery.event?.occurredAt ?? 0,
+  seconds: milliseconds / 1000,
+  bytes: delivery.body?.length,
+  trace: sampledTraceId() ?? '',
+});

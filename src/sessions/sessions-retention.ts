@@ -41,7 +41,10 @@ export class SessionsRetention implements OnModuleInit {
       p.values,
     );
     for (const table of ['livekit_connections', 'livekit_egresses', 'livekit_rooms']) {
-      await manager.query(`DELETE FROM ${table} WHERE ${isOneOfRooms(p, 'source, room_sid', rooms)}`, p.values);
+      await manager.query(
+        `DELETE FROM ${table} WHERE ${isOneOfRooms(p, 'source, room_sid', rooms)}`,
+        p.values,
+      );
     }
     return rowsOf(gone).length;
   }

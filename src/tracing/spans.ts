@@ -2,6 +2,7 @@ import {
   type AttributeValue,
   type Context,
   context,
+  INVALID_SPAN_CONTEXT,
   type Link,
   type Span,
   SpanKind,
@@ -37,8 +38,9 @@ export const startSpan = (name: string, { parent = context.active(), ...start }:
 /** The context in which a span is the active one, and the parent of what is begun there. */
 export const under = (span: Span): Context => trace.setSpan(context.active(), span);
 
-/** Does something while a span is the active one. */
-export const within = <T>(span: Span, work: () => T): T => context.with(under(span), work);
+/** Does something while a span is the active one; where nobody traces, there is none to be active. */
+export const within = <T>(span: Span, work: () => T): T =>
+  span.spanContext() === INVALID_SPAN_CONTEXT ? work() : context.with(under(span), work);
 
 /** Adds to a span. */
 export const addToSpan = (span: Span, name: SpanAttribute, value: AttributeValue): void =>

@@ -84,9 +84,10 @@ async function insertEvents(
       event.traceparent,
     ]),
   );
-  // At or below the dedup floor a repeat can't be told from a new event. Asked in the same statement, it costs nothing.
+  // At or below the dedup floor a repeat can't be told from a new event. (Materialized, or SQLite would take each value out of
+  // the JSON as often as it is named.)
   return manager.query(
-    `WITH told (${COLUMNS.join()}) AS (${told})
+    `WITH told (${COLUMNS.join()}) AS MATERIALIZED (${told})
      INSERT INTO livekit_events (${COLUMNS.join()}) SELECT ${COLUMNS.join()} FROM told
      WHERE kind <> 'livekit' OR NOT EXISTS
        (SELECT 1 FROM livekit_floors f WHERE f.source = told.source AND f.occurred_at >= told.occurred_at)

@@ -7,7 +7,8 @@ export class LeaseOverError extends ToldError {
 
 /** How a process holds a delivery that it has claimed. */
 export class Lease {
-  private readonly over = new AbortController();
+  private readonly listeners = new Set<(reason: Error) => void>();
+  private reason: Error | undefined;
   private end: number;
 
   /**
@@ -23,9 +24,16 @@ export class Lease {
     this.end = asked + milliseconds;
   }
 
-  /** Aborted when the delivery is given up. */
-  get signal(): AbortSignal {
-    return this.over.signal;
+  /** Whether the delivery is given up. */
+  get isGivenUp(): boolean {
+    return this.reason !== undefined;
+  }
+
+  /** Calls back when the delivery is given up, at once if it has been; returns what ends that. */
+  onGivenUp(listener: (reason: Error) => void): () => void {
+    if (this.reason !== undefined) listener(this.reason);
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   /** It was lengthened. */
@@ -35,7 +43,9 @@ export class Lease {
 
   /** It was lost, or there is no more time for its run. */
   giveUp(reason: Error): void {
-    this.over.abort(reason);
+    if (this.reason !== undefined) return;
+    this.reason = reason;
+    for (const listener of this.listeners) listener(reason);
   }
 
   /**

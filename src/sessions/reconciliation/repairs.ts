@@ -110,7 +110,10 @@ export class Repairs {
     const p = this.clock.parameters();
     const rows = await manager.query<{ room_sid: string }[]>(
       `SELECT DISTINCT e.room_sid FROM livekit_events e
-       WHERE e.source = ${p.add(first.source)} AND ${p.isOneOf('e.room_sid', rooms.map(({ roomSid }) => roomSid))}
+       WHERE e.source = ${p.add(first.source)} AND ${p.isOneOf(
+         'e.room_sid',
+         rooms.map(({ roomSid }) => roomSid),
+       )}
          AND e.kind IN ('livekit', 'reconciled')
          AND (NOT e.routed OR EXISTS (SELECT 1 FROM livekit_deliveries d
               WHERE d.event_seq = e.seq AND d.handler = 'sessions' AND d.state IN ('pending', 'running')))`,
