@@ -59,9 +59,9 @@ const STORE_TROUBLE = 1_000;
 
 /**
  * However often something is appended, what this process appends is routed no more often, milliseconds: a turn for each of
- * many small commits would take as long as the webhooks themselves.
+ * many small commits would take as long as the webhooks themselves, and hardly anything that is durable is in a hurry.
  */
-const ROUTING_SPACING = 10;
+const ROUTING_SPACING = 40;
 
 /** How long it waits when another process routes, milliseconds. */
 const CONTENDED = 20;
