@@ -5,7 +5,7 @@ import { StoreClock } from './clock.js';
 import type { EventHeader, EventRow } from './events.js';
 import { type RoutedHandler, RoutedHandlers } from './handlers/routed-handlers.js';
 import { startSpan } from '../tracing/spans.js';
-import { contextOf } from '../tracing/trace-context.js';
+import { contextOf, isSampled } from '../tracing/trace-context.js';
 import { BLOCKED } from './running/blocked.js';
 
 /** Events routed in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
@@ -104,7 +104,7 @@ export class Router {
 
 /** Shows in an event's trace when it was given to its handlers. */
 function traceRoute({ traceparent }: RoutedEvent): void {
-  if (traceparent !== null) startSpan('route livekit_events', { parent: contextOf(traceparent) }).end();
+  if (isSampled(traceparent)) startSpan('route livekit_events', { parent: contextOf(traceparent) }).end();
 }
 
 /** Where an event has its place in the order of its room; `null`: it is of no room, and has none. */

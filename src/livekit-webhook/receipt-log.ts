@@ -2,7 +2,8 @@ import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@ne
 import type { Level } from '../logging/log-lines.js';
 import { LOG_SETTINGS, type LogSettings } from '../logging/log-options.js';
 import { Log } from '../logging/log.js';
-import { activeTraceparent, traceIdOf } from '../tracing/trace-context.js';
+import { outsideSpans } from '../tracing/spans.js';
+import { isSampled, traceIdOf, traceparentOf } from '../tracing/trace-context.js';
 import { type TimedWebhookReceipt, type WebhookOutcome, WebhookReceipts } from './webhook-receipts.js';
 
 /** How loud an outcome is: what is lost or wrong is a warning, what a human must mend an error. */
@@ -25,15 +26,12 @@ const LEVELS: Partial<Record<WebhookOutcome, 'warn' | 'error'>> = {
   failed: 'error',
 };
 
-/** A receipt, and the trace that it is of. */
-type Traced = TimedWebhookReceipt & { traceId: string | undefined };
-
 /** Writes one line for every request to a webhook path; of those that went well, for a share of the rooms if that is wanted. */
 @Injectable()
 export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Log('LivekitWebhook');
   /** What went well in this turn of the event loop: its lines are written together, and cost each other half as much. */
-  private wentWell: Traced[] = [];
+  private readonly wentWell: TimedWebhookReceipt[] = [];
 
   constructor(
     private readonly receipts: WebhookReceipts,
@@ -52,18 +50,19 @@ export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
     const { outcome, delivery } = receipt;
     const level = levelOf(outcome);
     if (!this.settings.writes(level)) return;
-    const traced = { ...receipt, traceId: traceIdOf(activeTraceparent()) };
-    if (level !== 'log') return this.write(traced);
-    if (!this.settings.samples(delivery.event?.roomName ?? delivery.event?.id ?? '')) return;
-    if (this.wentWell.push(traced) === 1) setImmediate(() => this.writeAll());
+    if (level === 'log' && !this.settings.samples(delivery.event?.roomName ?? delivery.event?.id ?? ''))
+      return;
+    // A host's logger may look for the span that is active.
+    if (level !== 'log' || isSampled(traceparentOf(delivery.span))) return this.write(receipt);
+    if (this.wentWell.push(receipt) === 1) setImmediate(() => outsideSpans(() => this.writeAll()));
   }
 
   private writeAll(): void {
     for (const receipt of this.wentWell.splice(0)) this.write(receipt);
   }
 
-  private write({ delivery, outcome, status, reason, detail, milliseconds, traceId }: Traced): void {
-    const { event, project, scheme } = delivery;
+  private write({ delivery, outcome, status, reason, detail, milliseconds }: TimedWebhookReceipt): void {
+    const { event, project, scheme, span } = delivery;
     this.logger.write(levelOf(outcome), 'webhook', {
       outcome,
       event: event?.name,
@@ -75,7 +74,7 @@ export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
       reason,
       detail,
       milliseconds: Math.round(milliseconds * 10) / 10,
-      traceId,
+      traceId: traceIdOf(traceparentOf(span)),
     });
   }
 }

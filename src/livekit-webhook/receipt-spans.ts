@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import { addToSpan, endSpan, type Span, SpanKind, startSpan, under } from '../tracing/spans.js';
+import { addToSpan, endSpan, inSpan, type Span, SpanKind, startSpan, under } from '../tracing/spans.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
 import { type WebhookReceipt, WebhookReceipts } from './webhook-receipts.js';
 
@@ -11,13 +11,9 @@ export const startReceipt = ({ method = '' }: IncomingMessage, path: string): Sp
     attributes: { 'http.request.method': method, 'http.route': path },
   });
 
-/**
- * Begins the span in which an event is written to the log: what follows from the event is its child. Under a request whose
- * span nobody records, that span stands for it.
- */
-export function startAppend({ span, event, project }: WebhookDelivery): Span {
-  if (span?.isRecording() === false) return span;
-  return startSpan('send livekit_events', {
+/** Begins the span in which an event is written to the log: what follows from the event is its child. */
+const startAppend = ({ span, event, project }: WebhookDelivery): Span =>
+  startSpan('send livekit_events', {
     kind: SpanKind.PRODUCER,
     ...(span && { parent: under(span) }),
     attributes: {
@@ -29,6 +25,15 @@ export function startAppend({ span, event, project }: WebhookDelivery): Span {
       ...(project && { 'livekit.project': project }),
     },
   });
+
+/**
+ * Appends in a span of its own, or in that of the request where nobody records it.
+ *
+ * @param append gets the span that what follows from the event is a child of.
+ */
+export function inAppendSpan<T>(delivery: WebhookDelivery, append: (span: Span) => Promise<T>): Promise<T> {
+  const { span } = delivery;
+  return span !== undefined && !span.isRecording() ? append(span) : inSpan(startAppend(delivery), append);
 }
 
 /** Ends the span of every request to a webhook path with what became of it. */

@@ -5,8 +5,7 @@ import { traceparentOf } from '../tracing/trace-context.js';
 import type { WebhookEventDto } from './dto/webhook-event.dto.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
 import { Subscriptions } from './subscriptions.js';
-import { inSpan } from '../tracing/spans.js';
-import { startAppend } from './receipt-spans.js';
+import { inAppendSpan } from './receipt-spans.js';
 import type { AnsweredOutcome } from './webhook-receipts.js';
 
 /** Hands verified deliveries to the event log. */
@@ -30,7 +29,7 @@ export class WebhookIntake {
     const name = plainText(event.event);
     const roomName = plainTextOrNull(event.room?.name);
     delivery.event = { name, id: eventId, occurredAt, roomName };
-    const outcome = await inSpan(startAppend(delivery), (span) =>
+    const outcome = await inAppendSpan(delivery, (span) =>
       this.log.receive({
         source: project,
         eventId,

@@ -65,7 +65,7 @@ export class WebhookReceipts {
     const timed = { ...receipt, milliseconds: performance.now() - receipt.delivery.startedAt };
     const { span } = receipt.delivery;
     const tell = () => this.observers.tell((observer) => observer(timed));
-    if (span === undefined) tell();
-    else within(span, tell);
+    if (span?.isRecording() === true) within(span, tell);
+    else tell();
   }
 }

@@ -4,6 +4,7 @@ import {
   context,
   INVALID_SPAN_CONTEXT,
   type Link,
+  ROOT_CONTEXT,
   type Span,
   SpanKind,
   SpanStatusCode,
@@ -41,6 +42,9 @@ export const under = (span: Span): Context => trace.setSpan(context.active(), sp
 /** Does something while a span is the active one; where nobody traces, there is none to be active. */
 export const within = <T>(span: Span, work: () => T): T =>
   span.spanContext() === INVALID_SPAN_CONTEXT ? work() : context.with(under(span), work);
+
+/** Does something while no span is active. */
+export const outsideSpans = <T>(work: () => T): T => context.with(ROOT_CONTEXT, work);
 
 /** Adds to a span. */
 export const addToSpan = (span: Span, name: SpanAttribute, value: AttributeValue): void =>

@@ -29,10 +29,13 @@ export function traceHeaders(): { traceparent?: string } {
 export const traceIdOf = (traceparent: string | null | undefined): string | undefined =>
   traceparent?.split('-')[1];
 
+/** Whether somebody will be able to look at the trace. */
+export const isSampled = (traceparent: string | null): boolean => traceparent?.endsWith('01') === true;
+
 /** The trace that goes on here, if somebody will be able to look at it. */
 export function sampledTraceId(): string | undefined {
   const traceparent = activeTraceparent();
-  return traceparent?.endsWith('01') ? traceIdOf(traceparent) : undefined;
+  return isSampled(traceparent) ? traceIdOf(traceparent) : undefined;
 }
 
 /** The context of a span that has ended, perhaps elsewhere: who begins a span in it begins its child. */
