@@ -36,15 +36,10 @@ export class SessionsRetention implements OnModuleInit {
     const p = this.parameters();
     const rooms = await this.roomsThatEnded(manager, cutoff, '', found);
     if (rooms.length === 0) return 0; // they came back to life meanwhile
-    const gone = await manager.query(
-      `DELETE FROM livekit_sessions WHERE ${isOneOfRooms(p, 'source, room_sid', rooms)} RETURNING pk`,
-      p.values,
-    );
+    const isGone = isOneOfRooms(p, 'source, room_sid', rooms);
+    const gone = await manager.query(`DELETE FROM livekit_sessions WHERE ${isGone} RETURNING pk`, p.values);
     for (const table of ['livekit_connections', 'livekit_egresses', 'livekit_rooms']) {
-      await manager.query(
-        `DELETE FROM ${table} WHERE ${isOneOfRooms(p, 'source, room_sid', rooms)}`,
-        p.values,
-      );
+      await manager.query(`DELETE FROM ${table} WHERE ${isGone}`, p.values);
     }
     return rowsOf(gone).length;
   }

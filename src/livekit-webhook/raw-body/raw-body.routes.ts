@@ -85,9 +85,11 @@ export class RawBodyRoutes {
       app.all(url, (request, _response, next) => {
         this.reader.read(request, path).then((alive) => {
           if (!alive) return;
-          // The body is dealt with, read or refused: the host's parsers are to find none.
-          delete request.headers['content-length'];
-          delete request.headers['transfer-encoding'];
+          // The body is dealt with, read or refused: the host's parsers are to find none. (Not deleted: that would make all
+          // headers slow to look up.)
+          const { headers } = request;
+          headers['content-length'] = undefined;
+          headers['transfer-encoding'] = undefined;
           next();
         }, next);
       });

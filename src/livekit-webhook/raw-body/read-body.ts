@@ -22,13 +22,14 @@ export async function readBody(
     endTricklers(request, bodyTimeout);
     return { problem };
   };
-  if (request.method !== 'POST') return refuse('method_not_allowed');
-  if (!isIdentity(request.headers['content-encoding'])) return refuse('unsupported_encoding');
+  const { method, headers } = request;
+  if (method !== 'POST') return refuse('method_not_allowed');
+  if (!isIdentity(headers['content-encoding'])) return refuse('unsupported_encoding');
   if (request.readableEnded) {
     // Somebody in front of the framework has read it already; some of them (serverless platforms) keep the bytes.
     return Buffer.isBuffer(request.rawBody) ? { body: request.rawBody } : { problem: 'unread' };
   }
-  if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return refuse('too_large');
+  if (Number(headers['content-length'] ?? 0) > bodyLimit) return refuse('too_large');
   return new Promise<BodyReading>((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
