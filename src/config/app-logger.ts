@@ -44,7 +44,7 @@ export class AppLogger extends ConsoleLogger {
     params?: Record<string, unknown>,
   ): void {
     const [message, ...more] = messages.map((each) => this.resolveMessage(each));
-    const isUrgent = LEVELS.indexOf(level) > LEVELS.indexOf('log');
+    const isUrgent = LEVELS.indexOf(level) >= LEVELS.indexOf('error');
     const time = new Date().toISOString();
     const line: Line = new EmptyLine();
     const addAll = (fields: Record<string, unknown>) => {

@@ -30,8 +30,8 @@ const LEVELS: Partial<Record<WebhookOutcome, 'warn' | 'error'>> = {
 @Injectable()
 export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Log('LivekitWebhook');
-  /** What went well in this turn of the event loop: its lines are written together, and cost each other half as much. */
-  private readonly wentWell: TimedWebhookReceipt[] = [];
+  /** Of this turn of the event loop: their lines are written together, and cost each half as much. */
+  private readonly unwritten: TimedWebhookReceipt[] = [];
 
   constructor(
     private readonly receipts: WebhookReceipts,
@@ -53,12 +53,12 @@ export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
     if (level === 'log' && !this.settings.samples(delivery.event?.roomName ?? delivery.event?.id ?? ''))
       return;
     // A host's logger may look for the span that is active.
-    if (level !== 'log' || isSampled(traceparentOf(delivery.span))) return this.write(receipt);
-    if (this.wentWell.push(receipt) === 1) setImmediate(() => outsideSpans(() => this.writeAll()));
+    if (level === 'error' || isSampled(traceparentOf(delivery.span))) return this.write(receipt);
+    if (this.unwritten.push(receipt) === 1) setImmediate(() => outsideSpans(() => this.writeAll()));
   }
 
   private writeAll(): void {
-    for (const receipt of this.wentWell.splice(0)) this.write(receipt);
+    for (const receipt of this.unwritten.splice(0)) this.write(receipt);
   }
 
   private write({ delivery, outcome, status, reason, detail, milliseconds }: TimedWebhookReceipt): void {
