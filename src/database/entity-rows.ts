@@ -1,7 +1,7 @@
 import type { EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 import { type Dialect, dialectOf, Parameters } from './sql.js';
 
-/** Rows in one statement: SQLite takes up to 32,766 parameters. */
+/** Rows in one statement: none is to grow without bound. */
 const ROWS = 1_000;
 
 interface ColumnShape {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { StoreClock } from './clock.js';
-import type { EventHeader, EventRow } from './events.js';
+import { ROUTED_COLUMNS, type RoutedEvent, routedEvent, type RoutedRow } from './events.js';
 import { type RoutedHandler, RoutedHandlers } from './handlers/routed-handlers.js';
 import { startSpan } from '../tracing/spans.js';
 import { contextOf, isSampled } from '../tracing/trace-context.js';
@@ -10,22 +10,6 @@ import { BLOCKED } from './running/blocked.js';
 
 /** Events routed in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
 export const BATCH = 256;
-
-/** What the router has to know of an event; every column more is as much again to read. */
-export type RoutedEvent = Omit<EventHeader, 'eventId' | 'occurredAt' | 'bodySha256'>;
-
-type RoutedRow = Omit<EventRow, 'event_id' | 'occurred_at' | 'body_sha256'>;
-
-const routedEvent = (row: RoutedRow): RoutedEvent => ({
-  seq: Number(row.seq),
-  source: row.source,
-  kind: row.kind,
-  name: row.name,
-  roomSid: row.room_sid,
-  roomName: row.room_name,
-  receivedAt: Number(row.received_at),
-  traceparent: row.traceparent,
-});
 
 /** What a step of the router did. */
 export interface Routed {
@@ -51,8 +35,7 @@ export class Router {
   /** Routes a batch of what has not been routed, in the caller's transaction, which holds the ordering lock. */
   async route(manager: EntityManager): Promise<Routed> {
     const rows = await manager.query<RoutedRow[]>(
-      `SELECT seq, source, kind, name, room_sid, room_name, received_at, traceparent
-       FROM livekit_events WHERE NOT routed ORDER BY seq LIMIT ${BATCH}`,
+      `SELECT ${ROUTED_COLUMNS} FROM livekit_events e WHERE NOT e.routed ORDER BY e.seq LIMIT ${BATCH}`,
     );
     if (rows.length === 0) return { events: 0, handlers: new Set() };
     const events = rows.map(routedEvent);
@@ -112,7 +95,7 @@ export const roomKey = ({
   source,
   roomSid,
   roomName,
-}: Pick<EventHeader, 'source' | 'roomSid' | 'roomName'>): string | null =>
+}: Pick<RoutedEvent, 'source' | 'roomSid' | 'roomName'>): string | null =>
   roomSid === null && roomName === null ? null : `${source}/${roomSid ?? roomName}`;
 
 // Within a room nobody is due before those in front of them: so the first that are due are also the next in order.

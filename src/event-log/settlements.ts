@@ -87,15 +87,11 @@ export class Settlements {
           manager,
           delivery,
           (p) =>
-            `state = 'pending', due_at = ${this.clock.now(p)} + ${p.add(Math.round(verdict.after))}, error = ${p.add(verdict.error)}, traceparent = ${p.add(traceparent)}`,
+            `state = 'pending', due_at = ${this.clock.now(p)} + ${p.add(verdict.after)}, error = ${p.add(verdict.error)}, traceparent = ${p.add(traceparent)}`,
         );
         if (isOurs) {
           await this.keepAttempt(manager, delivery, verdict.error);
-          await this.holdBack(
-            manager,
-            delivery,
-            (p) => `${this.clock.now(p)} + ${p.add(Math.round(verdict.after))}`,
-          );
+          await this.holdBack(manager, delivery, (p) => `${this.clock.now(p)} + ${p.add(verdict.after)}`);
         }
         return isOurs;
       }

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/com
 import type { Counter } from 'prom-client';
 import { EventLog } from '../event-log/event-log.js';
 import type { AppendedEvents } from '../event-log/events.js';
-import { Instruments, type Observe } from './instruments.js';
+import { countEach, Instruments, type Observe } from './instruments.js';
 import { sharedRead } from '../database/shared-read.js';
 
 /** To what one commit may hold. */
@@ -68,13 +68,9 @@ export class AppendMetrics implements OnModuleInit, OnModuleDestroy {
     this.commitSeconds({ outcome: outcomes === null ? 'failed' : 'committed' }, milliseconds / 1000);
     if (outcomes === null) return;
     this.batchEvents({}, events.length);
-    const counts = new Map<string, { kind: string; outcome: string; count: number }>();
-    for (const [index, { kind }] of events.entries()) {
-      const outcome = outcomes[index] as string;
-      const counted = counts.get(`${kind}/${outcome}`);
-      if (counted === undefined) counts.set(`${kind}/${outcome}`, { kind, outcome, count: 1 });
-      else counted.count += 1;
-    }
-    for (const { count, ...labels } of counts.values()) this.appended.inc(labels, count);
+    countEach(
+      this.appended,
+      events.map(({ kind }, index) => ({ kind, outcome: outcomes[index] as string })),
+    );
   }
 }

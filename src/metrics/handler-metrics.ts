@@ -3,7 +3,7 @@ import type { Counter } from 'prom-client';
 import { HandlerActivity, type HandlerRun } from '../event-log/handler-activity.js';
 import { HandlerRegistry } from '../event-log/handlers/handler-registry.js';
 import type { Settlement } from '../event-log/settlements.js';
-import { Instruments, type Observe } from './instruments.js';
+import { countEach, Instruments, type Observe } from './instruments.js';
 import { LabelValues, MOST_HANDLERS } from './label-values.js';
 
 /** What may become of a delivery that was tried; `released` ones were not. */
@@ -62,15 +62,14 @@ export class HandlerMetrics implements OnModuleInit, OnModuleDestroy {
   }
 
   private count(settlements: readonly Settlement[]): void {
-    const counts = new Map<string, { handler: string; outcome: string; count: number }>();
-    for (const { delivery, verdict } of settlements) {
-      if (verdict.state === 'released') continue;
-      const handler = this.names.of(delivery.handler.name);
-      const key = `${verdict.state} ${handler}`;
-      const known = counts.get(key);
-      if (known === undefined) counts.set(key, { handler, outcome: verdict.state, count: 1 });
-      else known.count += 1;
-    }
-    for (const { count, ...labels } of counts.values()) this.attempts.inc(labels, count);
+    countEach(
+      this.attempts,
+      settlements
+        .filter(({ verdict }) => verdict.state !== 'released')
+        .map(({ delivery, verdict }) => ({
+          handler: this.names.of(delivery.handler.name),
+          outcome: verdict.state,
+        })),
+    );
   }
 }

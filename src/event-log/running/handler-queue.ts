@@ -7,7 +7,7 @@ const AHEAD = 100;
 /** The most deliveries that are fetched at once. */
 const MOST = 256;
 
-/** The most deliveries of a handler in one claim: a statement takes some 32,000 parameters on SQLite, 65,000 on PostgreSQL. */
+/** The most deliveries of a handler in one claim: on SQLite webhooks wait behind it. */
 const MOST_IN_CLAIM = 1_000;
 
 /** The deliveries of one handler that this process has claimed: which of them may run now, and how many more to claim. */

@@ -21,7 +21,7 @@ export interface KnownEgress {
   progress: number;
 }
 
-/** Connections or egresses that one statement asks for: SQLite takes up to 32,766 parameters. */
+/** Rooms or egresses that one statement asks for: none is to grow without bound. */
 const AT_ONCE = 1_000;
 
 /** How many active sessions are looked through for their projects. */
