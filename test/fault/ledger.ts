@@ -66,7 +66,8 @@ export function readLedger(folder: string): LedgerRun[] {
   if (!existsSync(file)) return [];
   const open = new Map<string, LedgerRun>();
   const runs: LedgerRun[] = [];
-  for (const text of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
+  // What comes after the last line end is being written: a file may be read in the middle of that.
+  for (const text of readFileSync(file, 'utf8').split('\n').slice(0, -1)) {
     const { at, what, ...run } = JSON.parse(text) as Line;
     const id = `${run.by} ${run.delivery} ${run.attempt}`;
     if (what === 'begun') {
