@@ -1,5 +1,5 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { CLOCK, type Clock } from '../event-log/clock.js';
 import { occurredAtOf } from './dto/webhook-event.dto.js';
@@ -49,7 +49,7 @@ export class LivekitSignatureGuard implements CanActivate {
 
   private verify(scheme: SignatureScheme, signature: string, delivery: WebhookDelivery): Verdict {
     const body = delivery.body ?? Buffer.alloc(0);
-    delivery.digest = createHash('sha256').update(body).digest();
+    delivery.digest = hash('sha256', body, 'buffer');
     const request: SignedRequest = {
       body,
       digest: delivery.digest,

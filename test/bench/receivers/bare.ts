@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { createHash, createSecretKey } from 'node:crypto';
+import { createSecretKey, hash } from 'node:crypto';
 import { EventLog, EventStore } from '../../../dist/index.js';
 import { HostEvents } from '../../../dist/event-log/append/host-events.js';
 import { systemClock } from '../../../dist/event-log/clock.js';
@@ -25,7 +25,7 @@ export async function startBare(url: string): Promise<Started> {
     if (reading === 'cut_off' || !('body' in reading)) return answer(400, '{"status":"refused"}');
     const { body } = reading;
     const now = Date.now();
-    const digest = createHash('sha256').update(body).digest();
+    const digest = hash('sha256', body, 'buffer');
     const { authorization = '' } = request.headers;
     const verdict = verifyLivekitToken(authorization, { body, digest, keys, now, clockTolerance: 10_000 });
     if (!('key' in verdict)) return answer(401, '{"status":"unauthorized"}');
