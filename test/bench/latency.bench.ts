@@ -1,5 +1,5 @@
 import type { Bench } from './report.js';
-import { type Contestant, inTurns, ratioOf, SMOKE } from './rounds.js';
+import { type Contestant, inTurns, ratioOf, SMOKE, WARM_UP } from './rounds.js';
 import { CONNECTIONS, FULL, Server, type ServerShape } from './servers.js';
 import { Databases } from './services.js';
 
@@ -23,7 +23,7 @@ export const latency: Bench = {
       for (const [name, { what, ...shape }] of Object.entries(CASES)) {
         const server = await Server.start({ ...shape, database: databases.sqlite() });
         servers.push(server);
-        await server.load({ duration: slot }); // to warm up
+        await server.load({ duration: smoke ? slot : WARM_UP });
         if (name === 'official') {
           const { requestsPerSecond } = await server.load({ duration: slot });
           perSecond = Math.round(requestsPerSecond / 2);

@@ -1,7 +1,7 @@
 import { Collector } from '../support/collector.js';
 import { until } from '../support/until.js';
 import type { Bench } from './report.js';
-import { type Contestant, inTurns, ratioOf, rowOf, SMOKE } from './rounds.js';
+import { type Contestant, inTurns, ratioOf, rowOf, SMOKE, warmUps } from './rounds.js';
 import { CONNECTIONS, Server, type ServerShape } from './servers.js';
 import { Databases } from './services.js';
 
@@ -42,7 +42,7 @@ export const observing: Bench = {
           },
         });
       }
-      const rows = await inTurns(contestants, rounds);
+      const rows = await inTurns(contestants, rounds, smoke ? 1 : warmUps(slot));
       await until('traces to come', () => collector.bodies.length > 0);
       const names = Object.keys(CASES);
       const costs = names.slice(1).map((name, n) => {
@@ -53,7 +53,7 @@ export const observing: Bench = {
         return rowOf(`${name}, alone`, `${CASES[name]?.what ?? ''}, alone`, more);
       });
       return {
-        method: `ours on Nest + Fastify, on SQLite, ${CONNECTIONS} connections, processor time of a delivery, medians of ${rounds} rounds of ${slot / 1000} s (min – max)`,
+        method: `ours on Nest + Fastify, on SQLite, ${CONNECTIONS} connections, processor time of a delivery, medians of ${rounds} rounds of ${slot / 1000} s (min – max) after ${warmUps(slot)} of warming up`,
         rows: [...rows, ...costs],
         ratios: names.slice(1).map((name) => ratioOf(rows, UNIT, name, ['nothing'])),
       };

@@ -2,7 +2,7 @@ import { sqlQuery } from '../support/database.js';
 import { nextBody } from './bodies.js';
 import { signed } from './load.js';
 import type { Bench } from './report.js';
-import { type Contestant, inTurns, ratioOf, SMOKE } from './rounds.js';
+import { type Contestant, inTurns, ratioOf, SMOKE, warmUps } from './rounds.js';
 import { CONNECTIONS, FULL, Server, type ServerShape } from './servers.js';
 import { Databases } from './services.js';
 
@@ -63,11 +63,11 @@ export const receive: Bench = {
           },
         });
       }
-      const rows = await inTurns(contestants, rounds);
+      const rows = await inTurns(contestants, rounds, smoke ? 1 : warmUps(slot));
       return {
         method:
           `${CONNECTIONS} connections, each answer awaited; ours on Nest with log lines, metrics and three handlers; ` +
-          `medians of ${rounds} rounds of ${slot / 1000} s (min – max)`,
+          `medians of ${rounds} rounds of ${slot / 1000} s (min – max) after ${warmUps(slot)} of warming up`,
         rows,
         ratios: [
           ...['express', 'fastify', 'postgres'].map((ours) => ratioOf(rows, 'req/s', ours, ['official'])),

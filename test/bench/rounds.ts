@@ -28,6 +28,12 @@ export interface Row {
 /** Rounds, and milliseconds of each, when it is only to be seen that a bench runs. */
 export const SMOKE: [rounds: number, slot: number] = [1, 100];
 
+/** How long a server is loaded before it is measured, milliseconds: Node compiles what is often run, on all cores. */
+export const WARM_UP = 5_000;
+
+/** As many rounds of a length, milliseconds. */
+export const warmUps = (slot: number): number => Math.ceil(WARM_UP / slot);
+
 /** A figure of one contestant as multiples of the same figure of others, by their names. */
 export interface Ratio {
   name: string;
@@ -37,16 +43,21 @@ export interface Ratio {
 
 /**
  * Measures contestants in turn, round after round, so that whatever else the machine does hits all alike; every other round
- * goes the other way, so that nobody always comes behind the same one. A round before the first is for warming up. One that
- * fails fails the run: no ratio may come of it.
+ * goes the other way, so that nobody always comes behind the same one. One that fails fails the run: no ratio may come of it.
+ *
+ * @param warmUps how many rounds there are before the first that counts.
  */
-export async function inTurns(contestants: readonly Contestant[], rounds: number): Promise<Row[]> {
+export async function inTurns(
+  contestants: readonly Contestant[],
+  rounds: number,
+  warmUps = 1,
+): Promise<Row[]> {
   const measures = contestants.map((): Measure[] => []);
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = 0; round < warmUps + rounds; round += 1) {
     const turns = [...contestants.entries()];
     for (const [i, contestant] of round % 2 === 0 ? turns : turns.toReversed()) {
       const measure = await contestant.measure();
-      if (round > 0) measures[i]?.push(measure);
+      if (round >= warmUps) measures[i]?.push(measure);
     }
   }
   return contestants.map(({ name, what }, i) => rowOf(name, what, measures[i] ?? []));
