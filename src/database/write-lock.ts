@@ -1,10 +1,23 @@
 /** Which of two queues a write waits in: appends go first, because a webhook's sender waits for them. */
 export type WriteLane = 'append' | 'other';
 
-/** Lets one write through at a time, in the order they came, every append before any other write. */
+/**
+ * How long others wait for appends that keep coming, milliseconds: under a load that leaves no time between them, what is
+ * to be delivered is delivered later, many at once, and no webhook waits for it.
+ */
+const PATIENCE = 50;
+
+interface Waiting {
+  since: number;
+  go(): void;
+}
+
+/** Lets one write through at a time, in the order they came, appends before any other write that has patience left. */
 export class WriteLock {
-  private readonly waiting: Record<WriteLane, Array<() => void>> = { append: [], other: [] };
+  private readonly waiting: Record<WriteLane, Waiting[]> = { append: [], other: [] };
   private held = false;
+  /** An append has ended, and the next one may have it until then, before others that wait. */
+  private grace: NodeJS.Immediate | undefined;
 
   /** Whether an append waits for its turn. */
   get isAppendWaiting(): boolean {
@@ -13,15 +26,44 @@ export class WriteLock {
 
   /** Runs `write` when it is its turn, and gives its result. */
   async run<T>(write: () => Promise<T>, lane: WriteLane = 'other'): Promise<T> {
-    if (this.held) await new Promise<void>((resolve) => this.waiting[lane].push(resolve));
+    if (lane === 'append' && this.grace !== undefined) this.endGrace();
+    else if (this.held) {
+      await new Promise<void>((go) => this.waiting[lane].push({ since: performance.now(), go }));
+    }
     this.held = true;
     try {
       return await write();
     } finally {
-      const next = this.waiting.append.shift() ?? this.waiting.other.shift();
-      // The lock passes straight to the next in line: were it let go first, a newcomer could slip in between.
-      if (next) next();
-      else this.held = false;
+      this.passOn(lane);
     }
+  }
+
+  // The lock passes straight to the next in line: were it let go first, a newcomer could slip in between.
+  private passOn(from: WriteLane): void {
+    const { append, other } = this.waiting;
+    const [first] = other;
+    if (from === 'append' && first !== undefined) {
+      if (performance.now() - first.since > PATIENCE) return this.letThrough(other);
+      if (append.length === 0) {
+        // Whoever appends next is told of this append's end only now.
+        this.grace = setImmediate(() => {
+          this.endGrace();
+          this.letThrough(append.length > 0 ? append : other);
+        });
+        return;
+      }
+    }
+    this.letThrough(append.length > 0 ? append : other);
+  }
+
+  private letThrough(lane: Waiting[]): void {
+    const next = lane.shift();
+    if (next === undefined) this.held = false;
+    else next.go();
+  }
+
+  private endGrace(): void {
+    clearImmediate(this.grace);
+    this.grace = undefined;
   }
 }

@@ -52,7 +52,7 @@ const SLOW_POLL = 30_000;
 const heldUpFor = exponentialBackoff({ first: 5, longest: 1_000 });
 
 /** Deliveries that are claimed in one turn: few enough that webhooks, which share the process, hardly notice. */
-const MOST_A_TURN = 512;
+const MOST_A_TURN = 1_024;
 
 /** How long it waits when the store fails, milliseconds. */
 const STORE_TROUBLE = 1_000;

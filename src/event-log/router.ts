@@ -9,7 +9,7 @@ import { contextOf, isSampled } from '../tracing/trace-context.js';
 import { BLOCKED } from './running/blocked.js';
 
 /** Events routed in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
-export const BATCH = 256;
+export const BATCH = 512;
 
 /** What a step of the router did. */
 export interface Routed {

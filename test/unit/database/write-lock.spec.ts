@@ -22,6 +22,34 @@ describe('the write lock', () => {
     expect(done).toEqual(['first', 'append 1', 'append 2', 'other 1', 'other 2']);
   });
 
+  test('keeps others waiting while appends come one after the other, and not for ever', async () => {
+    const lock = new WriteLock();
+    const done: string[] = [];
+    const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+    const appends = (async () => {
+      while (!done.includes('other')) {
+        await lock.run(async () => {
+          await nextTurn();
+          done.push('append');
+        }, 'append');
+      }
+    })();
+    await lock.run(async () => void done.push('other'));
+    await appends;
+    expect(done.indexOf('other')).toBeGreaterThan(1);
+  });
+
+  test('lets another write through between two appends that are apart', async () => {
+    const lock = new WriteLock();
+    const done: string[] = [];
+    const first = lock.run(async () => void done.push('append 1'), 'append');
+    const other = lock.run(async () => void done.push('other'));
+    await first;
+    await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all([lock.run(async () => void done.push('append 2'), 'append'), other]);
+    expect(done).toEqual(['append 1', 'other', 'append 2']);
+  });
+
   test('goes on after a write that failed', async () => {
     const lock = new WriteLock();
     await expect(lock.run(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
