@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { abandonable } from './abandonable.js';
-import { commitOffThread } from './commit-off-thread.js';
 import { despiteConflicts } from './conflicts.js';
 import { createDataSource, type DataSourceSettings, POOL_SIZE } from './data-source.js';
 import { type DatabaseLocation, parseDatabaseUrl } from './database-url.js';
@@ -17,6 +16,7 @@ import { OpenedFile } from './opened-file.js';
 import { listenOnPostgres } from './postgres-listener.js';
 import { claimForThisProcess } from './single-process.js';
 import { type Dialect, Parameters, valuesList } from './sql.js';
+import { commitOffThread, setStage, type StagedWrite } from './staged-write.js';
 import { type WriteLane, WriteLock } from './write-lock.js';
 
 /** Where the events are stored, and who looks after the schema. */
@@ -179,6 +179,15 @@ export class EventStore {
     return this.announcing((watch) => this.onFile((runner) => watch(work)(runner.manager), lane));
   }
 
+  /** Runs a staged write, and its commit, while the event loop goes on. For SQLite. */
+  writeStaged<T>(write: StagedWrite<T>, lane: WriteLane): Promise<T> {
+    return this.alone(async (runner) => {
+      await setStage(runner.manager, write);
+      await commitOffThread(runner, write.statements);
+      return write.read(runner.manager);
+    }, lane);
+  }
+
   /** Calls `announce` once the transaction of this manager is committed. Not for managers that are not of this store. */
   afterCommit(manager: EntityManager, announce: () => void): void {
     this.afterCommits.get(manager)?.push(announce);
@@ -281,14 +290,21 @@ export class EventStore {
   }
 
   private onFile<T>(work: (runner: QueryRunner) => Promise<T>, lane: WriteLane): Promise<T> {
+    return this.alone(async (runner) => {
+      const result = await work(runner);
+      await commitOffThread(runner);
+      return result;
+    }, lane);
+  }
+
+  /** Begins a transaction on SQLite's one writer, which `write` has for itself until it has committed. */
+  private alone<T>(write: (runner: QueryRunner) => Promise<T>, lane: WriteLane): Promise<T> {
     return this.writes.run(async () => {
       this.file?.requireInPlace();
       const runner = this.writer.createQueryRunner();
       try {
         await runner.startTransaction();
-        const result = await work(runner);
-        await commitOffThread(runner);
-        return result;
+        return await write(runner);
       } catch (error) {
         await this.endTransaction(runner);
         throw error;

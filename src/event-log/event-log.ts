@@ -1,10 +1,10 @@
 import { Inject, Injectable, type OnApplicationShutdown, Optional } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
-import { appendBatch } from './append/append-batch.js';
+import { commitBatch } from './append/append-batch.js';
 import { APPEND_QUEUE_LIMITS, AppendQueue, type AppendQueueLimits } from './append/append-queue.js';
 import { type CommitListener, type EventDraft, HostEvents } from './append/host-events.js';
-import { quarantine } from './append/quarantine.js';
+import { conflictOf, quarantine } from './append/quarantine.js';
 import { HostEventError } from './errors.js';
 import {
   APP_ID,
@@ -84,13 +84,15 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   /**
-   * Appends an event as it was received; resolves once it is committed and synced to disk.
+   * Appends an event as it was received; resolves once it is committed and synced to disk, or what conflicts with it is in quarantine.
    *
    * @internal
    * @throws AppendQueueFullError, StoreUnavailableError: then it may have been stored, and a repeat is a duplicate.
    */
-  receive(event: NewEvent): Promise<AppendOutcome> {
-    return this.queue.add(event, event.body.length);
+  async receive(event: NewEvent): Promise<AppendOutcome> {
+    const outcome = await this.queue.add(event, event.body.length);
+    if (outcome === 'conflict') await this.quarantine(conflictOf(event));
+    return outcome;
   }
 
   /**
@@ -136,14 +138,12 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   private async commit(batch: NewEvent[]): Promise<AppendOutcome[]> {
-    const { dialect } = this.store;
     const started = performance.now();
     const tell = (outcomes: AppendOutcome[] | null) => {
       const appended = { events: batch, outcomes, milliseconds: performance.now() - started };
       this.appends.tell((listener) => listener(appended));
     };
-    const append = this.store.write((manager) => appendBatch(dialect, manager, batch), 'append');
-    const { outcomes, accepted } = await append.catch((error: unknown) => {
+    const { outcomes, accepted } = await commitBatch(this.store, batch).catch((error: unknown) => {
       tell(null);
       throw error;
     });

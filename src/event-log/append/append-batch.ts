@@ -1,7 +1,15 @@
 import type { EntityManager } from 'typeorm';
-import { type Dialect, Parameters, valuesList } from '../../database/sql.js';
+import type { EventStore } from '../../database/event-store.js';
+import { type Dialect, Parameters } from '../../database/sql.js';
+import {
+  NEWEST_BEFORE,
+  rowsOnStage,
+  setStage,
+  STAGED_BYTES,
+  STAGED_ROWS,
+  type StagedWrite,
+} from '../../database/staged-write.js';
 import type { AppendOutcome, LoggedEvent, NewEvent } from '../events.js';
-import { quarantine } from './quarantine.js';
 
 /** What became of each event of a batch, in its order, and those that are new in the log. */
 export interface AppendedBatch {
@@ -9,91 +17,29 @@ export interface AppendedBatch {
   accepted: LoggedEvent[];
 }
 
-interface StoredKey {
-  source: string;
-  event_id: string;
-}
+/** Appends a batch of events in a transaction of its own: on SQLite off the event loop, but for setting out and looking back. */
+export const commitBatch = (store: EventStore, events: readonly NewEvent[]): Promise<AppendedBatch> =>
+  store.dialect === 'sqlite'
+    ? store.writeStaged(stagedAppend(events), 'append')
+    : store.write((manager) => appendOnPostgres(manager, events), 'append');
 
-/**
- * Appends a batch of events in the caller's transaction: two statements when all are new. `RETURNING` tells new
- * ones from known ones, so that nothing is asked of the database before it is needed.
- */
+/** Appends a batch of events in the caller's transaction. */
 export async function appendBatch(
   dialect: Dialect,
   manager: EntityManager,
   events: readonly NewEvent[],
 ): Promise<AppendedBatch> {
-  const inserted = await insertEvents(dialect, manager, events);
-  const fresh = new Map(inserted.map((row) => [keyOf(row.source, row.event_id), Number(row.seq)]));
-  const known = await storedHashes(
-    dialect,
-    manager,
-    events.filter((event) => !fresh.has(keyOf(event.source, event.eventId))),
-  );
-  const accepted: LoggedEvent[] = [];
-  const outcomes: AppendOutcome[] = [];
-  for (const event of events) {
-    const key = keyOf(event.source, event.eventId);
-    const seq = fresh.get(key);
-    const stored = known.get(key);
-    if (seq !== undefined && stored === undefined) {
-      accepted.push({ ...event, seq });
-      known.set(key, event.bodySha256); // the same event again in this batch is a repeat of this one
-      outcomes.push('accepted');
-    } else if (stored === undefined) {
-      outcomes.push('too_old');
-    } else {
-      outcomes.push(stored === event.bodySha256 ? 'duplicate' : 'conflict');
-    }
-  }
-  await insertBodies(dialect, manager, accepted);
-  for (const [index, event] of events.entries()) {
-    if (outcomes[index] !== 'conflict') continue;
-    const { source, bodySha256, body, receivedAt } = event;
-    await quarantine(dialect, manager, {
-      source,
-      sha256: bodySha256,
-      reason: 'conflict',
-      raw: body,
-      at: receivedAt,
-    });
-  }
-  return { outcomes, accepted };
+  if (dialect === 'postgres') return appendOnPostgres(manager, events);
+  const append = stagedAppend(events);
+  await setStage(manager, append);
+  for (const statement of append.statements) await manager.query(statement);
+  return append.read(manager);
 }
 
-const keyOf = (source: string, eventId: string): string => `${source}/${eventId}`;
-
-async function insertEvents(
-  dialect: Dialect,
-  manager: EntityManager,
-  events: readonly NewEvent[],
-): Promise<(StoredKey & { seq: number | string })[]> {
-  const p = new Parameters(dialect);
-  const told = p.rows(
-    COLUMNS.map((column) => (column.endsWith('_at') ? 'bigint' : 'text')),
-    events.map((event) => [
-      event.source,
-      event.eventId,
-      event.kind,
-      event.name,
-      event.roomSid,
-      event.roomName,
-      event.occurredAt,
-      event.receivedAt,
-      event.bodySha256,
-      event.traceparent,
-    ]),
-  );
-  // At or below the dedup floor a repeat can't be told from a new event. (Materialized, or SQLite would take each value out of
-  // the JSON as often as it is named.)
-  return manager.query(
-    `WITH told (${COLUMNS.join()}) AS MATERIALIZED (${told})
-     INSERT INTO livekit_events (${COLUMNS.join()}) SELECT ${COLUMNS.join()} FROM told
-     WHERE kind <> 'livekit' OR NOT EXISTS
-       (SELECT 1 FROM livekit_floors f WHERE f.source = told.source AND f.occurred_at >= told.occurred_at)
-     ON CONFLICT (source, event_id) DO NOTHING RETURNING seq, source, event_id`,
-    p.values,
-  );
+interface InsertedRow {
+  seq: number | string;
+  source: string;
+  event_id: string;
 }
 
 const COLUMNS = [
@@ -107,20 +53,115 @@ const COLUMNS = [
   'received_at',
   'body_sha256',
   'traceparent',
+] as const;
+
+/** The columns of `told`: an event's own, and where its bytes are among those of all, from 1. */
+const TOLD = [...COLUMNS, 'place', 'size'] as const;
+
+const toldRows = (events: readonly NewEvent[]): unknown[][] => {
+  let place = 1;
+  return events.map((event) => {
+    const size = event.body.length;
+    place += size;
+    return [
+      event.source,
+      event.eventId,
+      event.kind,
+      event.name,
+      event.roomSid,
+      event.roomName,
+      event.occurredAt,
+      event.receivedAt,
+      event.bodySha256,
+      event.traceparent,
+      place - size,
+      size,
+    ];
+  });
+};
+
+const bytesOf = (events: readonly NewEvent[]): Buffer => Buffer.concat(events.map(({ body }) => body));
+
+// At or below the dedup floor a repeat can't be told from a new event.
+const INSERT_EVENTS = `INSERT INTO livekit_events (${COLUMNS.join()}) SELECT ${COLUMNS.join()} FROM told
+  WHERE kind <> 'livekit' OR NOT EXISTS
+    (SELECT 1 FROM livekit_floors f WHERE f.source = told.source AND f.occurred_at >= told.occurred_at)
+  ON CONFLICT (source, event_id) DO NOTHING`;
+
+// Materialized, or SQLite would take each value out of the JSON as often as it is named.
+const stagedTold = (columns: readonly (typeof TOLD)[number][]): string =>
+  `WITH told (${columns.join()}) AS MATERIALIZED
+   (SELECT ${columns.map((column) => `value ->> ${TOLD.indexOf(column)}`).join()} FROM ${STAGED_ROWS})`;
+
+// One event may be there twice; its bytes are those of the first.
+const STAGED_STATEMENTS = [
+  `${stagedTold(COLUMNS)} ${INSERT_EVENTS}`,
+  `${stagedTold(['source', 'event_id', 'place', 'size'])}
+   INSERT INTO livekit_bodies (event_seq, raw) SELECT e.seq, substr(${STAGED_BYTES}, place, size)
+   FROM told CROSS JOIN livekit_events e ON e.source = told.source AND e.event_id = told.event_id
+   WHERE e.seq > ${NEWEST_BEFORE} ON CONFLICT DO NOTHING`,
+  `UPDATE temp.livekit_stage SET rows = (
+     SELECT json_group_array(json_object('seq', seq, 'source', source, 'event_id', event_id))
+     FROM livekit_events WHERE seq > newest)`,
 ];
 
-async function insertBodies(
+const stagedAppend = (events: readonly NewEvent[]): StagedWrite<AppendedBatch> => ({
+  rows: toldRows(events),
+  bytes: bytesOf(events),
+  statements: STAGED_STATEMENTS,
+  async read(manager) {
+    return appended('sqlite', manager, events, await rowsOnStage<InsertedRow>(manager));
+  },
+});
+
+async function appendOnPostgres(manager: EntityManager, events: readonly NewEvent[]): Promise<AppendedBatch> {
+  const p = new Parameters('postgres');
+  const types = TOLD.map((column) =>
+    column.endsWith('_at') ? 'bigint' : column === 'place' || column === 'size' ? 'integer' : 'text',
+  );
+  const inserted = await manager.query<InsertedRow[]>(
+    `WITH told (${TOLD.join()}) AS MATERIALIZED (${p.rows(types, toldRows(events))}),
+     inserted AS (${INSERT_EVENTS} RETURNING seq, source, event_id),
+     kept AS (
+       INSERT INTO livekit_bodies (event_seq, raw)
+       SELECT DISTINCT ON (seq) seq, substr(${p.add(bytesOf(events))}::bytea, place, size)
+       FROM inserted JOIN told USING (source, event_id) ORDER BY seq, place
+     )
+     SELECT seq, source, event_id FROM inserted`,
+    p.values,
+  );
+  return appended('postgres', manager, events, inserted);
+}
+
+async function appended(
   dialect: Dialect,
   manager: EntityManager,
-  events: readonly LoggedEvent[],
-): Promise<void> {
-  if (events.length === 0) return;
-  const { text, parameters } = valuesList(
+  events: readonly NewEvent[],
+  inserted: readonly InsertedRow[],
+): Promise<AppendedBatch> {
+  const fresh = new Map(inserted.map((row) => [keyOf(row.source, row.event_id), Number(row.seq)]));
+  const known = await storedHashes(
     dialect,
-    events.map((event) => [event.seq, event.body]),
+    manager,
+    events.filter((event) => !fresh.has(keyOf(event.source, event.eventId))),
   );
-  await manager.query(`INSERT INTO livekit_bodies (event_seq, raw) VALUES ${text}`, parameters);
+  const accepted: LoggedEvent[] = [];
+  const outcomes = events.map((event): AppendOutcome => {
+    const key = keyOf(event.source, event.eventId);
+    const seq = fresh.get(key);
+    const stored = known.get(key);
+    if (seq !== undefined && stored === undefined) {
+      accepted.push({ ...event, seq });
+      known.set(key, event.bodySha256); // the same event again in this batch is a repeat of this one
+      return 'accepted';
+    }
+    if (stored === undefined) return 'too_old';
+    return stored === event.bodySha256 ? 'duplicate' : 'conflict';
+  });
+  return { outcomes, accepted };
 }
+
+const keyOf = (source: string, eventId: string): string => `${source}/${eventId}`;
 
 async function storedHashes(
   dialect: Dialect,
@@ -130,7 +171,7 @@ async function storedHashes(
   if (events.length === 0) return new Map();
   const p = new Parameters(dialect);
   const keys = events.map(({ source, eventId }) => [source, eventId] as const);
-  const rows = await manager.query<(StoredKey & { body_sha256: string })[]>(
+  const rows = await manager.query<{ source: string; event_id: string; body_sha256: string }[]>(
     `SELECT source, event_id, body_sha256 FROM livekit_events WHERE ${p.isOneOfPairs('source, event_id', keys)}`,
     p.values,
   );

@@ -11,6 +11,8 @@ export interface AppendQueueLimits {
   patience: number;
   /** Entries in one commit. */
   batch: number;
+  /** Bytes in one commit, unless it is of a single entry. */
+  batchBytes: number;
 }
 
 /** Sized for a sender that gives up after 15 s, and for a process of ordinary memory. */
@@ -19,6 +21,7 @@ export const APPEND_QUEUE_LIMITS: AppendQueueLimits = {
   bytes: 128 * 1024 * 1024,
   patience: 2_000,
   batch: 256,
+  batchBytes: 4 * 1024 * 1024,
 };
 
 interface Entry<T, R> {
@@ -95,7 +98,13 @@ export class AppendQueue<T, R> {
   }
 
   private take(): Entry<T, R>[] {
-    const taken = this.waiting.splice(0, this.limits.batch);
+    const { batch, batchBytes } = this.limits;
+    let count = 0;
+    for (let bytes = 0; count < Math.min(batch, this.waiting.length); count += 1) {
+      bytes += this.waiting[count]?.size ?? 0;
+      if (bytes > batchBytes && count > 0) break;
+    }
+    const taken = this.waiting.splice(0, count);
     for (const { size } of taken) this.waitingBytes -= size;
     return taken.filter((entry) => this.unsettled.has(entry)); // for the others nobody waits: their sender will be back
   }

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { appendBatch } from './append-batch.js';
+import { conflictOf, quarantine } from './quarantine.js';
 import { activeTraceparent } from '../../tracing/trace-context.js';
 import { CLOCK, type Clock } from '../clock.js';
 import { Observers } from '../observers.js';
@@ -69,11 +70,10 @@ export class HostEvents {
   async append(manager: EntityManager, ...drafts: readonly EventDraft[]): Promise<AppendOutcome[]> {
     if (drafts.length === 0) return [];
     const { dialect } = this.store;
-    const { outcomes, accepted } = await appendBatch(
-      dialect,
-      manager,
-      drafts.map((draft) => this.toEvent(draft)),
-    );
+    const events = drafts.map((draft) => this.toEvent(draft));
+    const { outcomes, accepted } = await appendBatch(dialect, manager, events);
+    for (const event of events.filter((_, index) => outcomes[index] === 'conflict'))
+      await quarantine(dialect, manager, conflictOf(event));
     if (accepted.length > 0) this.store.afterCommit(manager, () => this.announce(accepted));
     return outcomes;
   }

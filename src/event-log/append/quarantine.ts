@@ -1,9 +1,18 @@
 import type { EntityManager } from 'typeorm';
 import { type Dialect, valuesList } from '../../database/sql.js';
-import type { QuarantinedBody } from '../events.js';
+import type { NewEvent, QuarantinedBody } from '../events.js';
 
 /** How much the quarantine holds before its oldest bodies make room: rows, and bytes of their bodies. */
 export const QUARANTINE_CAP = { rows: 10_000, bytes: 256 * 1024 * 1024 };
+
+/** The body of an event under whose key another one is stored. */
+export const conflictOf = ({ source, bodySha256, body, receivedAt }: NewEvent): QuarantinedBody => ({
+  source,
+  sha256: bodySha256,
+  reason: 'conflict',
+  raw: body,
+  at: receivedAt,
+});
 
 /** Keeps a body that can't be an event, once however often it comes, in the caller's transaction. */
 export async function quarantine(

@@ -76,6 +76,41 @@ describe('the event log', () => {
     expect(new Set((await stored()).map((row) => row.event_id)).size).toBe(500);
   });
 
+  test('keeps the bytes of every event of a crowd, and of two under one id those of the first', async () => {
+    const crowd = Array.from({ length: 40 }, (_, n) =>
+      newEvent({ id: `EV_${n}`, room: { name: 'x'.repeat(n) } }),
+    );
+    const late = newEvent({ id: 'EV_7', room: { name: 'another' } });
+    await log.receive(newEvent({ id: 'EV_39', room: { name: 'stored before' } }));
+    const outcomes = await Promise.all([...crowd, late].map((event) => log.receive(event)));
+    expect(outcomes.slice(-2)).toEqual(['conflict', 'conflict']);
+    const rows = await sqlQuery<{ event_id: string; raw: Buffer }>(
+      database.url,
+      'SELECT event_id, raw FROM livekit_events JOIN livekit_bodies ON event_seq = seq',
+    );
+    const kept = new Map(rows.map(({ event_id, raw }) => [event_id, bytes(raw).toString()]));
+    expect(kept.size).toBe(40);
+    for (const { eventId, body } of crowd.slice(0, -1)) expect(kept.get(eventId)).toBe(body.toString());
+    expect(kept.get('EV_39')).toContain('stored before');
+  });
+
+  test('a conflict that cannot be kept fails alone', async () => {
+    await log.receive(newEvent({ id: 'EV_1' }));
+    const sql = (text: string) => sqlQuery(database.url, text);
+    await sql('ALTER TABLE livekit_quarantine RENAME TO away');
+    const conflict = newEvent({ id: 'EV_1', room: { sid: 'RM_other' } });
+    const outcomes = await Promise.allSettled(
+      [newEvent({ id: 'EV_2' }), conflict, newEvent({ id: 'EV_1' })].map((event) => log.receive(event)),
+    );
+    await sql('ALTER TABLE away RENAME TO livekit_quarantine');
+    expect(outcomes).toMatchObject([
+      { status: 'fulfilled', value: 'accepted' },
+      { status: 'rejected', reason: { reason: 'failed' } },
+      { status: 'fulfilled', value: 'duplicate' },
+    ]);
+    expect(await log.receive(conflict)).toBe('conflict');
+  });
+
   test('an event that cannot be stored fails alone', async () => {
     const bad = { ...newEvent({ id: 'EV_bad' }), name: null as unknown as string };
     const outcomes = await Promise.allSettled(

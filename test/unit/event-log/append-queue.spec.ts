@@ -1,7 +1,13 @@
 import { AppendQueue, type AppendQueueLimits } from '../../../src/event-log/append/append-queue.js';
 import { AppendQueueFullError, StoreUnavailableError } from '../../../src/event-log/errors.js';
 
-const LIMITS: AppendQueueLimits = { entries: 100, bytes: 1_000, patience: 2_000, batch: 10 };
+const LIMITS: AppendQueueLimits = {
+  entries: 100,
+  bytes: 1_000,
+  patience: 2_000,
+  batch: 10,
+  batchBytes: 1_000,
+};
 
 /** A store whose commits are finished by hand. */
 class HandStore {
@@ -52,6 +58,16 @@ describe('the append queue', () => {
     (await store.next()).resolve();
     expect(await Promise.all([first, ...others])).toHaveLength(4);
     expect(store.batches).toEqual([['a'], ['b', 'c', 'd']]);
+  });
+
+  test('puts no more entries and no more bytes into a commit than it may, but a lone entry of any size', async () => {
+    const queue = queueWith({ bytes: 10_000, batch: 3, batchBytes: 100 });
+    const sizes = { a: 1, b: 40, c: 60, d: 1, e: 500, f: 1, g: 1, h: 1, i: 1 };
+    const added = Object.entries(sizes).map(([item, size]) => queue.add(item, size));
+    const all = Promise.all(added);
+    for (let commits = 0; commits < 5; commits += 1) (await store.next()).resolve();
+    await all;
+    expect(store.batches).toEqual([['a', 'b'], ['c', 'd'], ['e'], ['f', 'g', 'h'], ['i']]);
   });
 
   test('resolves nothing before its commit', async () => {

@@ -1,0 +1,59 @@
+import Database from 'libsql/promise';
+import type { EntityManager, QueryRunner } from 'typeorm';
+
+/**
+ * A write on SQLite whose statements need nothing of this process between them: they find what they are about on the stage,
+ * so that they can run where nobody waits for them, on one of libsql's threads.
+ */
+export interface StagedWrite<T> {
+  rows: readonly (readonly unknown[])[];
+  bytes: Buffer;
+  statements: readonly string[];
+  /** Reads what became of it. */
+  read(manager: EntityManager): Promise<T>;
+}
+
+/**
+ * Makes the stage: one row, the connection's own. In memory, for the bytes of webhooks must not lie about in temporary files.
+ */
+export const MAKE_STAGE = `PRAGMA temp_store = MEMORY;
+  CREATE TEMP TABLE livekit_stage (rows text, bytes blob, newest integer);
+  INSERT INTO temp.livekit_stage VALUES (NULL, NULL, NULL)`;
+
+/** The rows on the stage as a query, each a JSON array in `value`. */
+export const STAGED_ROWS = 'json_each((SELECT rows FROM temp.livekit_stage))';
+
+/** The bytes on the stage. */
+export const STAGED_BYTES = '(SELECT bytes FROM temp.livekit_stage)';
+
+/** The newest event of the log when the stage was set, 0 when there was none. */
+export const NEWEST_BEFORE = '(SELECT newest FROM temp.livekit_stage)';
+
+/** Sets the stage, in the transaction of the statements. */
+export async function setStage(
+  manager: EntityManager,
+  { rows, bytes }: Pick<StagedWrite<unknown>, 'rows' | 'bytes'>,
+): Promise<void> {
+  await manager.query(
+    'UPDATE temp.livekit_stage SET rows = ?1, bytes = ?2, newest = (SELECT coalesce(max(seq), 0) FROM livekit_events)',
+    [JSON.stringify(rows), bytes],
+  );
+}
+
+/** The rows that the statements have left on the stage, as they wrote them in JSON: one by one they would take several times as long. */
+export async function rowsOnStage<Row>(manager: EntityManager): Promise<Row[]> {
+  const [stage] = await manager.query<{ rows: string }[]>('SELECT rows FROM temp.livekit_stage');
+  return JSON.parse(stage?.rows ?? '[]') as Row[];
+}
+
+/**
+ * Runs statements, and commits their transaction, on one of libsql's threads: TypeORM's own commit would hold up the event
+ * loop until the disk has answered.
+ */
+export async function commitOffThread(
+  runner: QueryRunner,
+  statements: readonly string[] = [],
+): Promise<void> {
+  await Database.prototype.exec.call(await runner.connect(), [...statements, 'COMMIT'].join(';\n'));
+  Object.assign(runner, { isTransactionActive: false, transactionDepth: 0 }); // as TypeORM's own commit leaves it
+}
