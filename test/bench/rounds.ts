@@ -45,19 +45,19 @@ export interface Ratio {
  * Measures contestants in turn, round after round, so that whatever else the machine does hits all alike; every other round
  * goes the other way, so that nobody always comes behind the same one. One that fails fails the run: no ratio may come of it.
  *
- * @param warmUps how many rounds there are before the first that counts.
+ * @param before how many rounds there are before the first that counts.
  */
 export async function inTurns(
   contestants: readonly Contestant[],
   rounds: number,
-  warmUps = 1,
+  before = 1,
 ): Promise<Row[]> {
   const measures = contestants.map((): Measure[] => []);
-  for (let round = 0; round < warmUps + rounds; round += 1) {
+  for (let round = 0; round < before + rounds; round += 1) {
     const turns = [...contestants.entries()];
     for (const [i, contestant] of round % 2 === 0 ? turns : turns.toReversed()) {
       const measure = await contestant.measure();
-      if (round >= warmUps) measures[i]?.push(measure);
+      if (round >= before) measures[i]?.push(measure);
     }
   }
   return contestants.map(({ name, what }, i) => rowOf(name, what, measures[i] ?? []));
