@@ -133,7 +133,8 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.queue.close(), this.quarantineQueue.close()]);
+    await this.queue.close();
+    await this.quarantineQueue.close(); // after it: an append may turn out to be a conflict
     await this.store.close();
   }
 

@@ -139,9 +139,12 @@ describe('the event log', () => {
   });
 
   test('commits what was appended before it is closed, and takes nothing after', async () => {
+    await log.receive(newEvent({ id: 'EV_0' }));
     const appended = log.receive(newEvent({ id: 'EV_1' }));
+    const conflict = log.receive(newEvent({ id: 'EV_0', room: { sid: 'RM_other' } }));
     await log.onApplicationShutdown();
     expect(await appended).toBe('accepted');
+    expect(await conflict).toBe('conflict');
     await expect(log.receive(newEvent({ id: 'EV_2' }))).rejects.toThrow('closed');
     log = await open();
   });
