@@ -48,7 +48,7 @@ export class WriteLock {
         // Whoever appends next is told of this append's end only now.
         this.grace = setImmediate(() => {
           this.endGrace();
-          this.letThrough(append.length > 0 ? append : other);
+          this.letThrough(other);
         });
         return;
       }
