@@ -3,6 +3,9 @@ import type { QueryRunner } from 'typeorm';
 /** Nobody joins a commit any more that has been prepared for so long, milliseconds. */
 const LONGEST = 50;
 
+/** The same where webhooks wait behind it. It has waited for them itself, and whoever does not join waits as long again. */
+const LONGEST_BEFORE_WEBHOOKS = 5;
+
 interface Member {
   work(runner: QueryRunner): Promise<unknown>;
   result?: unknown;
@@ -20,11 +23,11 @@ export class GroupCommit {
 
   /**
    * @param transaction begins one, and commits it when the work is done.
-   * @param isSomebodyFirst whether somebody waits for the writer who must not wait for a whole group.
+   * @param areWebhooksWaiting whether webhooks wait for the writer: they must not wait for all of a long group.
    */
   constructor(
     private readonly transaction: (work: (runner: QueryRunner) => Promise<void>) => Promise<void>,
-    private readonly isSomebodyFirst: () => boolean,
+    private readonly areWebhooksWaiting: () => boolean,
   ) {}
 
   /** Runs `work` in a transaction, and once more, in one of its own, where it was a shared commit that failed. */
@@ -45,7 +48,8 @@ export class GroupCommit {
     try {
       await this.transaction(async (runner) => {
         const start = performance.now();
-        const isOpen = () => !isAlone && performance.now() - start < LONGEST && !this.isSomebodyFirst();
+        const longest = () => (this.areWebhooksWaiting() ? LONGEST_BEFORE_WEBHOOKS : LONGEST);
+        const isOpen = () => !isAlone && performance.now() - start < longest();
         do {
           const member = this.waiting.shift() as Member;
           group.push(member);
