@@ -84,7 +84,8 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   /**
-   * Appends an event as it was received; resolves once it is committed and synced to disk, or what conflicts with it is in quarantine.
+   * Appends an event as it was received; resolves once it is committed and synced to disk or, where
+   * it conflicts with what is stored, its bytes are in quarantine.
    *
    * @internal
    * @throws AppendQueueFullError, StoreUnavailableError: then it may have been stored, and a repeat is a duplicate.

@@ -39,7 +39,7 @@ export interface LoggedEvent extends NewEvent {
 
 /**
  * What became of an appended event: `accepted`: committed; `duplicate`: its key was there with the same bytes;
- * `conflict`: its key was there with other bytes, and these went to quarantine; `too_old`: it is not there, and lies at or
+ * `conflict`: its key was there with other bytes, and these go to quarantine; `too_old`: it is not there, and lies at or
  * below the dedup floor, where a repeat can no longer be told: it was not stored.
  */
 export type AppendOutcome = 'accepted' | 'duplicate' | 'conflict' | 'too_old';

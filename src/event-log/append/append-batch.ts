@@ -17,10 +17,10 @@ export interface AppendedBatch {
   accepted: LoggedEvent[];
 }
 
-/** Appends a batch of events in a transaction of its own: on SQLite off the event loop, but for setting out and looking back. */
+/** Appends a batch of events in a transaction of its own. On SQLite only the stage and the result take the event loop. */
 export const commitBatch = (store: EventStore, events: readonly NewEvent[]): Promise<AppendedBatch> =>
   store.dialect === 'sqlite'
-    ? store.writeStaged(stagedAppend(events), 'append')
+    ? store.writeStaged(stagedAppend(events))
     : store.write((manager) => appendOnPostgres(manager, events), 'append');
 
 /** Appends a batch of events in the caller's transaction. */
@@ -40,6 +40,7 @@ interface InsertedRow {
   seq: number | string;
   source: string;
   event_id: string;
+  body_sha256: string;
 }
 
 const COLUMNS = [
@@ -57,6 +58,13 @@ const COLUMNS = [
 
 /** The columns of `told`: an event's own, and where its bytes are among those of all, from 1. */
 const TOLD = [...COLUMNS, 'place', 'size'] as const;
+
+type Told = (typeof TOLD)[number];
+
+const typeOf = (column: Told): string => {
+  if (column === 'place' || column === 'size') return 'integer';
+  return column.endsWith('_at') ? 'bigint' : 'text';
+};
 
 const toldRows = (events: readonly NewEvent[]): unknown[][] => {
   let place = 1;
@@ -89,19 +97,20 @@ const INSERT_EVENTS = `INSERT INTO livekit_events (${COLUMNS.join()}) SELECT ${C
   ON CONFLICT (source, event_id) DO NOTHING`;
 
 // Materialized, or SQLite would take each value out of the JSON as often as it is named.
-const stagedTold = (columns: readonly (typeof TOLD)[number][]): string =>
+const stagedTold = (columns: readonly Told[]): string =>
   `WITH told (${columns.join()}) AS MATERIALIZED
    (SELECT ${columns.map((column) => `value ->> ${TOLD.indexOf(column)}`).join()} FROM ${STAGED_ROWS})`;
 
-// One event may be there twice; its bytes are those of the first.
+// The same event may be there twice; and one id with two bodies, of which one is stored.
 const STAGED_STATEMENTS = [
   `${stagedTold(COLUMNS)} ${INSERT_EVENTS}`,
-  `${stagedTold(['source', 'event_id', 'place', 'size'])}
+  `${stagedTold(['source', 'event_id', 'body_sha256', 'place', 'size'])}
    INSERT INTO livekit_bodies (event_seq, raw) SELECT e.seq, substr(${STAGED_BYTES}, place, size)
-   FROM told CROSS JOIN livekit_events e ON e.source = told.source AND e.event_id = told.event_id
+   FROM told CROSS JOIN livekit_events e
+     ON e.source = told.source AND e.event_id = told.event_id AND e.body_sha256 = told.body_sha256
    WHERE e.seq > ${NEWEST_BEFORE} ON CONFLICT DO NOTHING`,
-  `UPDATE temp.livekit_stage SET rows = (
-     SELECT json_group_array(json_object('seq', seq, 'source', source, 'event_id', event_id))
+  `UPDATE temp.livekit_stage SET bytes = NULL, rows = (
+     SELECT json_group_array(json_object('seq', seq, 'source', source, 'event_id', event_id, 'body_sha256', body_sha256))
      FROM livekit_events WHERE seq > newest)`,
 ];
 
@@ -116,18 +125,15 @@ const stagedAppend = (events: readonly NewEvent[]): StagedWrite<AppendedBatch> =
 
 async function appendOnPostgres(manager: EntityManager, events: readonly NewEvent[]): Promise<AppendedBatch> {
   const p = new Parameters('postgres');
-  const types = TOLD.map((column) =>
-    column.endsWith('_at') ? 'bigint' : column === 'place' || column === 'size' ? 'integer' : 'text',
-  );
   const inserted = await manager.query<InsertedRow[]>(
-    `WITH told (${TOLD.join()}) AS MATERIALIZED (${p.rows(types, toldRows(events))}),
-     inserted AS (${INSERT_EVENTS} RETURNING seq, source, event_id),
+    `WITH told (${TOLD.join()}) AS MATERIALIZED (${p.rows(TOLD.map(typeOf), toldRows(events))}),
+     inserted AS (${INSERT_EVENTS} RETURNING seq, source, event_id, body_sha256),
      kept AS (
        INSERT INTO livekit_bodies (event_seq, raw)
        SELECT DISTINCT ON (seq) seq, substr(${p.add(bytesOf(events))}::bytea, place, size)
-       FROM inserted JOIN told USING (source, event_id) ORDER BY seq, place
+       FROM inserted JOIN told USING (source, event_id, body_sha256)
      )
-     SELECT seq, source, event_id FROM inserted`,
+     SELECT seq, source, event_id, body_sha256 FROM inserted`,
     p.values,
   );
   return appended('postgres', manager, events, inserted);
@@ -139,7 +145,7 @@ async function appended(
   events: readonly NewEvent[],
   inserted: readonly InsertedRow[],
 ): Promise<AppendedBatch> {
-  const fresh = new Map(inserted.map((row) => [keyOf(row.source, row.event_id), Number(row.seq)]));
+  const fresh = new Map(inserted.map((row) => [keyOf(row.source, row.event_id), row]));
   const known = await storedHashes(
     dialect,
     manager,
@@ -148,15 +154,15 @@ async function appended(
   const accepted: LoggedEvent[] = [];
   const outcomes = events.map((event): AppendOutcome => {
     const key = keyOf(event.source, event.eventId);
-    const seq = fresh.get(key);
-    const stored = known.get(key);
-    if (seq !== undefined && stored === undefined) {
-      accepted.push({ ...event, seq });
-      known.set(key, event.bodySha256); // the same event again in this batch is a repeat of this one
-      return 'accepted';
-    }
+    const row = fresh.get(key);
+    const stored = row?.body_sha256 ?? known.get(key);
     if (stored === undefined) return 'too_old';
-    return stored === event.bodySha256 ? 'duplicate' : 'conflict';
+    if (stored !== event.bodySha256) return 'conflict';
+    if (row === undefined) return 'duplicate';
+    accepted.push({ ...event, seq: Number(row.seq) });
+    fresh.delete(key); // the same event again in this batch is a repeat of this one
+    known.set(key, stored);
+    return 'accepted';
   });
   return { outcomes, accepted };
 }

@@ -94,6 +94,20 @@ describe('the event log', () => {
     expect(kept.get('EV_39')).toContain('stored before');
   });
 
+  test('keeps the bytes that belong to what is stored where an earlier one under its id is too old', async () => {
+    await sqlQuery(
+      database.url,
+      "INSERT INTO livekit_floors (source, occurred_at) VALUES ('default', 1795423728000)",
+    );
+    const old = newEvent({ id: 'EV_1', room: { sid: 'RM_old' } });
+    const fresh = { ...newEvent({ id: 'EV_1', room: { sid: 'RM_new' } }), occurredAt: 1_795_423_729_000 };
+    const outcomes = await Promise.all([old, fresh, fresh].map((event) => log.receive(event)));
+    expect(outcomes).toEqual(['conflict', 'accepted', 'duplicate']);
+    expect(await stored()).toMatchObject([{ room_sid: 'RM_new', body_sha256: fresh.bodySha256 }]);
+    const [body] = await sqlQuery<{ raw: Buffer }>(database.url, 'SELECT raw FROM livekit_bodies');
+    expect(bytes(body?.raw as Buffer).equals(fresh.body)).toBe(true);
+  });
+
   test('a conflict that cannot be kept fails alone', async () => {
     await log.receive(newEvent({ id: 'EV_1' }));
     const sql = (text: string) => sqlQuery(database.url, text);
