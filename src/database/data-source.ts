@@ -102,12 +102,12 @@ export function dataSourceOptions({
       connection.pragma('secure_delete = ON');
       // What a batch of events of as many rooms touches, in the middle of a large file, fits into it (KiB; SQLite's own is 2 MB).
       connection.pragma('cache_size = -32000');
-      // Pages that are written again and again go into the file once in 16 MB of log, not in 4 MB as SQLite would have it.
-      connection.pragma('wal_autocheckpoint = 4000');
       if (readOnly) {
         connection.pragma('query_only = ON'); // libsql ignores `readonly`
         return;
       }
+      // Pages that are written again and again go into the file once in 16 MB of log, not in 4 MB as SQLite would have it.
+      connection.pragma('wal_autocheckpoint = 4000');
       connection.exec(MAKE_STAGE);
       lockAtBegin(connection);
     },

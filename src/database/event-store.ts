@@ -179,13 +179,13 @@ export class EventStore {
     return this.announcing((watch) => this.onFile((runner) => watch(work)(runner.manager), lane));
   }
 
-  /** Runs a staged write, and its commit, while the event loop goes on. For SQLite. */
-  writeStaged<T>(write: StagedWrite<T>, lane: WriteLane): Promise<T> {
+  /** Runs a staged write of webhooks, and its commit, while the event loop goes on. For SQLite. */
+  writeStaged<T>(write: StagedWrite<T>): Promise<T> {
     return this.alone(async (runner) => {
       await setStage(runner.manager, write);
       await commitOffThread(runner, write.statements);
       return write.read(runner.manager);
-    }, lane);
+    }, 'append');
   }
 
   /** Calls `announce` once the transaction of this manager is committed. Not for managers that are not of this store. */

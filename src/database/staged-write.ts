@@ -9,7 +9,7 @@ export interface StagedWrite<T> {
   rows: readonly (readonly unknown[])[];
   bytes: Buffer;
   statements: readonly string[];
-  /** Reads what became of it. */
+  /** Reads what became of it, which is committed by then: if that fails the write has failed, and its repeat finds all done. */
   read(manager: EntityManager): Promise<T>;
 }
 
@@ -30,10 +30,7 @@ export const STAGED_BYTES = '(SELECT bytes FROM temp.livekit_stage)';
 export const NEWEST_BEFORE = '(SELECT newest FROM temp.livekit_stage)';
 
 /** Sets the stage, in the transaction of the statements. */
-export async function setStage(
-  manager: EntityManager,
-  { rows, bytes }: Pick<StagedWrite<unknown>, 'rows' | 'bytes'>,
-): Promise<void> {
+export async function setStage(manager: EntityManager, { rows, bytes }: StagedWrite<unknown>): Promise<void> {
   await manager.query(
     'UPDATE temp.livekit_stage SET rows = ?1, bytes = ?2, newest = (SELECT coalesce(max(seq), 0) FROM livekit_events)',
     [JSON.stringify(rows), bytes],

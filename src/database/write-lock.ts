@@ -16,7 +16,7 @@ interface Waiting {
 export class WriteLock {
   private readonly waiting: Record<WriteLane, Waiting[]> = { append: [], other: [] };
   private held = false;
-  /** An append has ended, and the next one may have it until then, before others that wait. */
+  /** Runs while the lock is kept for the next append after one that has ended; then others get it. */
   private grace: NodeJS.Immediate | undefined;
 
   /** Whether an append waits for its turn. */
@@ -45,7 +45,7 @@ export class WriteLock {
     if (from === 'append' && first !== undefined) {
       if (performance.now() - first.since > PATIENCE) return this.letThrough(other);
       if (append.length === 0) {
-        // Whoever appends next is told of this append's end only now.
+        // The queue in front hears of this append's end only after us, and may have the next one ready.
         this.grace = setImmediate(() => {
           this.endGrace();
           this.letThrough(other);

@@ -100,9 +100,11 @@ export class AppendQueue<T, R> {
   private take(): Entry<T, R>[] {
     const { batch, batchBytes } = this.limits;
     let count = 0;
-    for (let bytes = 0; count < Math.min(batch, this.waiting.length); count += 1) {
-      bytes += this.waiting[count]?.size ?? 0;
-      if (bytes > batchBytes && count > 0) break;
+    let bytes = 0;
+    for (const { size } of this.waiting.slice(0, batch)) {
+      bytes += size;
+      if (count > 0 && bytes > batchBytes) break;
+      count += 1;
     }
     const taken = this.waiting.splice(0, count);
     for (const { size } of taken) this.waitingBytes -= size;
