@@ -20,9 +20,9 @@ describe('transactions that wait for one writer', () => {
         }),
       () => lock.isAppendWaiting,
     );
-    let done = 0;
+    const done: true[] = [];
     const webhooks = (async () => {
-      while (done < 100) {
+      while (done.length < 100) {
         await lock.run(() => new Promise<void>((resolve) => setImmediate(resolve)), 'append');
       }
     })();
@@ -30,7 +30,7 @@ describe('transactions that wait for one writer', () => {
       Array.from({ length: 100 }, () =>
         groups.run(async () => {
           await Promise.resolve();
-          done += 1;
+          done.push(true);
         }),
       ),
     );
