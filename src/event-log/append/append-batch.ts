@@ -36,11 +36,14 @@ export async function appendBatch(
   return append.read(manager);
 }
 
-interface InsertedRow {
-  seq: number | string;
+interface StoredRow {
   source: string;
   event_id: string;
   body_sha256: string;
+}
+
+interface InsertedRow extends StoredRow {
+  seq: number | string;
 }
 
 const COLUMNS = [
@@ -145,23 +148,20 @@ async function appended(
   events: readonly NewEvent[],
   inserted: readonly InsertedRow[],
 ): Promise<AppendedBatch> {
-  const fresh = new Map(inserted.map((row) => [keyOf(row.source, row.event_id), row]));
-  const known = await storedHashes(
-    dialect,
-    manager,
-    events.filter((event) => !fresh.has(keyOf(event.source, event.eventId))),
-  );
+  const seqs = new Map(inserted.map((row) => [keyOf(row.source, row.event_id), Number(row.seq)]));
+  const others = events.filter((event) => !seqs.has(keyOf(event.source, event.eventId)));
+  const stored = [...inserted, ...(await storedBefore(dialect, manager, others))];
+  const hashes = new Map(stored.map((row) => [keyOf(row.source, row.event_id), row.body_sha256]));
   const accepted: LoggedEvent[] = [];
   const outcomes = events.map((event): AppendOutcome => {
     const key = keyOf(event.source, event.eventId);
-    const row = fresh.get(key);
-    const stored = row?.body_sha256 ?? known.get(key);
-    if (stored === undefined) return 'too_old';
-    if (stored !== event.bodySha256) return 'conflict';
-    if (row === undefined) return 'duplicate';
-    accepted.push({ ...event, seq: Number(row.seq) });
-    fresh.delete(key); // the same event again in this batch is a repeat of this one
-    known.set(key, stored);
+    const hash = hashes.get(key);
+    if (hash === undefined) return 'too_old';
+    if (hash !== event.bodySha256) return 'conflict';
+    const seq = seqs.get(key);
+    if (seq === undefined) return 'duplicate';
+    seqs.delete(key); // the same event again in this batch is a repeat of this one
+    accepted.push({ ...event, seq });
     return 'accepted';
   });
   return { outcomes, accepted };
@@ -169,17 +169,16 @@ async function appended(
 
 const keyOf = (source: string, eventId: string): string => `${source}/${eventId}`;
 
-async function storedHashes(
+async function storedBefore(
   dialect: Dialect,
   manager: EntityManager,
   events: readonly NewEvent[],
-): Promise<Map<string, string>> {
-  if (events.length === 0) return new Map();
+): Promise<StoredRow[]> {
+  if (events.length === 0) return [];
   const p = new Parameters(dialect);
   const keys = events.map(({ source, eventId }) => [source, eventId] as const);
-  const rows = await manager.query<{ source: string; event_id: string; body_sha256: string }[]>(
+  return manager.query(
     `SELECT source, event_id, body_sha256 FROM livekit_events WHERE ${p.isOneOfPairs('source, event_id', keys)}`,
     p.values,
   );
-  return new Map(rows.map((row) => [keyOf(row.source, row.event_id), row.body_sha256]));
 }
