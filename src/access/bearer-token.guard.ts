@@ -5,7 +5,7 @@ import {
   type Type,
   UnauthorizedException,
 } from '@nestjs/common';
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 /** Makes a guard that lets through who shows `Authorization: Bearer <token>`. */
@@ -24,4 +24,4 @@ export function BearerTokenGuard(token: string): Type<CanActivate> {
   return mixin(TokenGuard);
 }
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+const digest = (text: string): Buffer => hash('sha256', text, 'buffer');

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { SessionEntity } from '../database/entities/session.entity.js';
 import { EntityRows } from '../database/entity-rows.js';
@@ -154,7 +154,7 @@ export class SessionKeeper {
     };
     const row = this.judged({ ...given, ...amend?.(given, fold) }, fold, room.after);
     const told = toSession(fold, { ...row, revision: 0 });
-    const digest = createHash('sha256').update(JSON.stringify(told)).digest('hex');
+    const digest = hash('sha256', JSON.stringify(told), 'hex');
     const hasChanged = digest !== before?.digest;
     const revision = row.revision + (hasChanged ? 1 : 0);
     const entity = {

@@ -1,5 +1,5 @@
 import { WebhookEvent } from 'livekit-server-sdk';
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import type { Clock } from '../event-log/clock.js';
 import type { LivekitEventMap, LivekitEventName } from '../livekit-webhook/livekit-events.js';
 import { WebhookTestingError } from './errors.js';
@@ -135,4 +135,4 @@ const timed = (field: string, now: number): object => ({
 
 /** The same for the same names, so that a test need not carry it from one event to the next. */
 const sid = (prefix: string, ...names: string[]): string =>
-  `${prefix}_${createHash('sha256').update(names.join('/')).digest('hex').slice(0, 12)}`;
+  `${prefix}_${hash('sha256', names.join('/'), 'hex').slice(0, 12)}`;

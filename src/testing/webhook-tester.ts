@@ -1,5 +1,5 @@
 import type { INestApplication } from '@nestjs/common';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { CLOCK, type Clock, Deliveries, type SignatureScheme } from '../index.js';
 import { RawBodyRoutes } from '../livekit-webhook/raw-body/raw-body.routes.js';
 import { type CapturedCall, capturedCall, type CapturedDelivery } from './captured-calls.js';
@@ -157,7 +157,7 @@ const ORDERS: Record<
   shuffled: (all) => all.toSorted((a, b) => digest(a).localeCompare(digest(b))),
 };
 
-const digest = ({ body }: CapturedDelivery): string => createHash('sha256').update(body).digest('hex');
+const digest = ({ body }: CapturedDelivery): string => hash('sha256', body, 'hex');
 
 function deliveriesOf(
   call: string | CapturedCall | readonly CapturedDelivery[],

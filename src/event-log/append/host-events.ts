@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { appendBatch } from './append-batch.js';
@@ -60,7 +60,7 @@ export class HostEvents {
       roomName: plainTextOrNull(room.name),
       occurredAt: more.occurredAt ?? now,
       receivedAt: now,
-      bodySha256: createHash('sha256').update(body).digest('hex'),
+      bodySha256: hash('sha256', body, 'hex'),
       body,
       traceparent: more.traceparent ?? activeTraceparent(),
     };
