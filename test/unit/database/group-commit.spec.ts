@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
 import { GroupCommit } from '../../../src/database/group-commit.js';
 import { WriteLock } from '../../../src/database/write-lock.js';
@@ -23,7 +24,7 @@ describe('transactions that wait for one writer', () => {
     const done: true[] = [];
     const webhooks = (async () => {
       while (done.length < 100) {
-        await lock.run(() => new Promise<void>((resolve) => setImmediate(resolve)), 'append');
+        await lock.run(() => nextTurn(), 'append');
       }
     })();
     await Promise.all(

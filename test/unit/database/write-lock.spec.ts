@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WriteLock } from '../../../src/database/write-lock.js';
 
 describe('the write lock', () => {
@@ -8,7 +9,7 @@ describe('the write lock', () => {
     const write = (name: string) => async () => {
       running += 1;
       expect(running).toBe(1);
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       done.push(name);
       running -= 1;
     };
@@ -25,7 +26,6 @@ describe('the write lock', () => {
   test('keeps others waiting while appends come one after the other, and not for ever', async () => {
     const lock = new WriteLock();
     const done: string[] = [];
-    const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
     const appends = (async () => {
       while (!done.includes('other')) {
         await lock.run(async () => {
@@ -45,7 +45,7 @@ describe('the write lock', () => {
     const first = lock.run(async () => void done.push('append 1'), 'append');
     const other = lock.run(async () => void done.push('other'));
     await first;
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     await Promise.all([lock.run(async () => void done.push('append 2'), 'append'), other]);
     expect(done).toEqual(['append 1', 'other', 'append 2']);
   });
