@@ -170,7 +170,7 @@ export class SessionKeeper {
       digest,
       traceparent: room.traceparent ?? before?.traceparent ?? null,
     };
-    const isStale = hasChanged || entity.dueAt !== before.dueAt;
+    const isStale = hasChanged || entity.dueAt !== before.dueAt || entity.beganAt !== before.beganAt;
     return { room, row: entity, pk: before?.pk, session: { ...told, revision }, hasChanged, isStale };
   }
 

@@ -17,9 +17,9 @@ export interface SessionsFilter {
   identity?: string;
   /** A telephone call from or to this number. */
   number?: string;
-  /** They began then or later. */
+  /** They started then or later; what is not known to have started counts from the first that is known of it. */
   from?: Date;
-  /** They began before then. */
+  /** They started before then. */
   to?: Date;
   /** Whether they belong to nothing that the backend knows. */
   unmatched?: boolean;

@@ -21,7 +21,7 @@ export interface SessionFold {
   segment: number;
   description: RoomFact['description'];
   state: 'active' | 'ended';
-  /** The earliest time that is known of it, whatever that is. */
+  /** Its place among others: when it started, or the earliest time that is known of it. */
   beganAt: number;
   startedAt: number | null;
   firstJoinedAt: number | null;
@@ -85,8 +85,6 @@ function foldSegment(room: RoomFact, segment: Segment, index: number): SessionFo
   const firstJoinedAt = least(stays.flatMap(({ joinedAt }) => joinedAt ?? []));
   const lastLeftAt = present.length > 0 ? null : greatest(stays.flatMap(({ leftAt }) => leftAt ?? []));
   const startedAt = index === 0 ? (room.openedAt ?? least(room.starts)) : segment.openedAt;
-  const beganAt =
-    index === 0 ? Math.min(room.seenAt, startedAt ?? Infinity, firstJoinedAt ?? Infinity) : segment.openedAt;
   const session = {
     source: room.source,
     roomSid: room.roomSid,
@@ -94,7 +92,7 @@ function foldSegment(room: RoomFact, segment: Segment, index: number): SessionFo
     segment: index,
     description: room.description,
     state: endedAt === null ? ('active' as const) : ('ended' as const),
-    beganAt: beganAt ?? room.seenAt,
+    beganAt: startedAt ?? Math.min(room.seenAt, firstJoinedAt ?? Infinity),
     startedAt,
     firstJoinedAt,
     lastLeftAt,
