@@ -3,7 +3,7 @@ import type { Level } from '../logging/log-lines.js';
 import { LOG_SETTINGS, type LogSettings } from '../logging/log-options.js';
 import { Log } from '../logging/log.js';
 import { outsideSpans } from '../tracing/spans.js';
-import { isSampled, traceIdOf, traceparentOf } from '../tracing/trace-context.js';
+import { isSampled, traceIdOf } from '../tracing/trace-context.js';
 import { type TimedWebhookReceipt, type WebhookOutcome, WebhookReceipts } from './webhook-receipts.js';
 
 /** How loud an outcome is: what is lost or wrong is a warning, what a human must mend an error. */
@@ -53,7 +53,7 @@ export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
     if (level === 'log' && !this.settings.samples(delivery.event?.roomName ?? delivery.event?.id ?? ''))
       return;
     // A host's logger may look for the span that is active.
-    if (level === 'error' || isSampled(traceparentOf(delivery.span))) return this.write(receipt);
+    if (level === 'error' || isSampled(delivery.traceparent)) return this.write(receipt);
     if (this.unwritten.push(receipt) === 1) setImmediate(() => outsideSpans(() => this.writeAll()));
   }
 
@@ -62,7 +62,7 @@ export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
   }
 
   private write({ delivery, outcome, status, reason, detail, milliseconds }: TimedWebhookReceipt): void {
-    const { event, project, scheme, span } = delivery;
+    const { event, project, scheme, traceparent } = delivery;
     this.logger.write(levelOf(outcome), 'webhook', {
       outcome,
       event: event?.name,
@@ -74,7 +74,7 @@ export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
       reason,
       detail,
       milliseconds: Math.round(milliseconds * 10) / 10,
-      traceId: traceIdOf(traceparentOf(span)),
+      traceId: traceIdOf(traceparent),
     });
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { addToSpan, endSpan, inSpan, type Span, SpanKind, startSpan, under } from '../tracing/spans.js';
+import { traceparentOf } from '../tracing/trace-context.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
 import { type WebhookReceipt, WebhookReceipts } from './webhook-receipts.js';
 
@@ -29,11 +30,15 @@ const startAppend = ({ span, event, project }: WebhookDelivery): Span =>
 /**
  * Appends in a span of its own, or in that of the request where nobody records it.
  *
- * @param append gets the span that what follows from the event is a child of.
+ * @param append gets the place of the span that what follows from the event is a child of; `null` when nobody traces.
  */
-export function inAppendSpan<T>(delivery: WebhookDelivery, append: (span: Span) => Promise<T>): Promise<T> {
-  const { span } = delivery;
-  return span !== undefined && !span.isRecording() ? append(span) : inSpan(startAppend(delivery), append);
+export function inAppendSpan<T>(
+  delivery: WebhookDelivery,
+  append: (traceparent: string | null) => Promise<T>,
+): Promise<T> {
+  const { span, traceparent = null } = delivery;
+  if (span?.isRecording() === false) return append(traceparent);
+  return inSpan(startAppend(delivery), (appending) => append(traceparentOf(appending)));
 }
 
 /** Ends the span of every request to a webhook path with what became of it. */

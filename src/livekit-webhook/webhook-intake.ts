@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EventLog } from '../event-log/event-log.js';
 import { plainText, plainTextOrNull } from '../event-log/events.js';
-import { traceparentOf } from '../tracing/trace-context.js';
 import type { WebhookEventDto } from './dto/webhook-event.dto.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
 import { Subscriptions } from './subscriptions.js';
@@ -29,7 +28,7 @@ export class WebhookIntake {
     const name = plainText(event.event);
     const roomName = plainTextOrNull(event.room?.name);
     delivery.event = { name, id: eventId, occurredAt, roomName };
-    const outcome = await inAppendSpan(delivery, (span) =>
+    const outcome = await inAppendSpan(delivery, (traceparent) =>
       this.log.receive({
         source: project,
         eventId,
@@ -41,7 +40,7 @@ export class WebhookIntake {
         receivedAt,
         bodySha256,
         body,
-        traceparent: traceparentOf(span),
+        traceparent,
       }),
     );
     return outcome === 'accepted' ? this.subscriptions.hearing(name) : outcome;

@@ -33,8 +33,8 @@ export interface SpanStart {
 }
 
 /** Begins a span, which somebody must end. */
-export const startSpan = (name: string, { parent = context.active(), ...start }: SpanStart = {}): Span =>
-  tracer.startSpan(name, start, parent);
+export const startSpan = (name: string, start: SpanStart = {}): Span =>
+  tracer.startSpan(name, start, start.parent ?? context.active());
 
 /** The context in which a span is the active one, and the parent of what is begun there. */
 export const under = (span: Span): Context => trace.setSpan(context.active(), span);

@@ -27,10 +27,11 @@ export function traceHeaders(): { traceparent?: string } {
 
 /** The trace that a span is of, for the log: 32 hex digits; undefined when nobody traces. */
 export const traceIdOf = (traceparent: string | null | undefined): string | undefined =>
-  traceparent?.split('-')[1];
+  traceparent?.slice(3, 35);
 
 /** Whether somebody will be able to look at the trace. */
-export const isSampled = (traceparent: string | null): boolean => traceparent?.endsWith('01') === true;
+export const isSampled = (traceparent: string | null | undefined): boolean =>
+  traceparent?.endsWith('01') === true;
 
 /** The trace that goes on here, if somebody will be able to look at it. */
 export function sampledTraceId(): string | undefined {

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { CLOCK, type Clock } from '../../event-log/clock.js';
 import { WEBHOOK_SETTINGS, type WebhookSettings } from '../settings.js';
+import { traceparentOf } from '../../tracing/trace-context.js';
 import { startReceipt } from '../receipt-spans.js';
 import { WebhookReceipts } from '../webhook-receipts.js';
 import { attachDelivery, deliveryOf } from './delivery.js';
@@ -24,12 +25,14 @@ export class RawBodyReader {
    */
   async read(request: IncomingMessage, path: string): Promise<boolean> {
     if (deliveryOf(request) !== undefined) return true;
+    const span = startReceipt(request, path);
     const delivery = attachDelivery(request, {
       path,
       receivedAt: this.clock.now(),
       startedAt: performance.now(),
       guarded: false,
-      span: startReceipt(request, path),
+      span,
+      traceparent: traceparentOf(span),
     });
     const reading = await readBody(request, this.settings);
     if (reading === 'cut_off') {
