@@ -1,14 +1,16 @@
 import { Collector } from '../support/collector.js';
 import { until } from '../support/until.js';
 import type { Bench } from './report.js';
-import { type Contestant, inTurns, ratioOf, rowOf, SMOKE, warmUps } from './rounds.js';
+import { type Contestant, inTurns, ratioOf, type Row, rowOf, SMOKE, warmUps } from './rounds.js';
 import { CONNECTIONS, Server, type ServerShape } from './servers.js';
 import { Databases } from './services.js';
 
 const UNIT = 'µs CPU';
 
+type Case = Partial<ServerShape> & { what: string; traces?: number };
+
 /** What is watched, one thing more each time. */
-const CASES: Record<string, Partial<ServerShape> & { what: string; traces?: number }> = {
+const CASES: Record<string, Case> = {
   nothing: { what: 'neither log lines nor metrics', logs: false },
   logs: { what: '+ a log line a delivery' },
   metrics: { what: '+ metrics', metrics: true },
@@ -20,31 +22,42 @@ export const observing: Bench = {
   name: 'observing',
   title: 'Being watched',
   async run({ long, smoke }) {
-    const [rounds, slot] = smoke ? SMOKE : long ? [15, 2_000] : [7, 700];
+    const [rounds, slot] = smoke ? SMOKE : [3, long ? 2_000 : 700];
+    const processes = smoke ? 1 : long ? 5 : 2;
     const databases = new Databases();
     const collector = await Collector.listen();
     const servers: Server[] = [];
+    const start = async (name: string, share?: number): Promise<Contestant> => {
+      const { what, traces, ...shape } = CASES[name] as Case;
+      const server = await Server.start(
+        { receiver: 'fastify', ...shape, database: databases.sqlite() },
+        traces === undefined ? {} : { ...collector.env, ...sampling(share ?? traces) },
+      );
+      servers.push(server);
+      const measure = async () => {
+        const { cpu } = await server.load({ duration: slot });
+        await server.drained();
+        return { [UNIT]: cpu };
+      };
+      return { name, what, measure };
+    };
     try {
-      const contestants: Contestant[] = [];
-      for (const [name, { what, traces, ...shape }] of Object.entries(CASES)) {
-        const server = await Server.start(
-          { receiver: 'fastify', ...shape, database: databases.sqlite() },
-          traces === undefined ? {} : { ...collector.env, ...sampling(smoke ? 1 : traces) },
-        );
-        servers.push(server);
-        contestants.push({
-          name,
-          what,
-          async measure() {
-            const { cpu } = await server.load({ duration: slot });
-            await server.drained();
-            return { [UNIT]: cpu };
-          },
-        });
+      const measured: Row[][] = [];
+      for (let nth = 0; nth < processes; nth += 1) {
+        const contestants: Contestant[] = [];
+        for (const name of Object.keys(CASES)) contestants.push(await start(name, smoke ? 1 : undefined));
+        measured.push(await inTurns(contestants, rounds, smoke ? 1 : warmUps(slot)));
+        await until('traces to come', () => collector.bodies.length > 0);
+        for (const server of servers.splice(0)) await server.stopped();
       }
-      const rows = await inTurns(contestants, rounds, smoke ? 1 : warmUps(slot));
-      await until('traces to come', () => collector.bodies.length > 0);
       const names = Object.keys(CASES);
+      const rows = names.map((name, n) =>
+        rowOf(
+          name,
+          CASES[name]?.what ?? '',
+          measured.flatMap((of) => of[n]?.rounds ?? []),
+        ),
+      );
       const costs = names.slice(1).map((name, n) => {
         const [before, after] = [rows[n], rows[n + 1]];
         const more = (after?.rounds ?? []).map((measure, round) => ({
@@ -53,7 +66,7 @@ export const observing: Bench = {
         return rowOf(`${name}, alone`, `${CASES[name]?.what ?? ''}, alone`, more);
       });
       return {
-        method: `ours on Nest + Fastify, on SQLite, ${CONNECTIONS} connections, processor time of a delivery, medians of ${rounds} rounds of ${slot / 1000} s (min – max) after ${warmUps(slot)} of warming up`,
+        method: `ours on Nest + Fastify, on SQLite, ${CONNECTIONS} connections, processor time of a delivery, medians of ${rounds} rounds of ${slot / 1000} s (min – max) in each of ${processes} processes, after ${warmUps(slot)} of warming up: Node makes more of one process than of another`,
         rows: [...rows, ...costs],
         ratios: names.slice(1).map((name) => ratioOf(rows, UNIT, name, ['nothing'])),
       };
