@@ -12,6 +12,7 @@ import { engines } from './engines.bench.js';
 import { growth } from './growth.bench.js';
 import { hotPath } from './hot-path.bench.js';
 import { idle } from './idle.bench.js';
+import { keepingUp } from './keeping-up.bench.js';
 import { latency } from './latency.bench.js';
 import { observing } from './observing.bench.js';
 import { receive } from './receive.bench.js';
@@ -23,6 +24,7 @@ import { sizes } from './sizes.bench.js';
 const BENCHES = [
   receive,
   latency,
+  keepingUp,
   costs,
   growth,
   observing,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LivekitEventName, Role } from '../../dist/index.js';
+import type { HandlerOptions, LivekitEventName, Role } from '../../dist/index.js';
 import { Child } from './child.js';
 import { type Load, type Requests, send, sendAtRate, signedAll, signedFresh } from './load.js';
 
@@ -17,6 +17,8 @@ export interface ServerShape {
   handlers?: number;
   /** What they hear of, everything unless told. */
   hears?: LivekitEventName | '*';
+  /** How they are handed it, one by one unless told. */
+  handling?: HandlerOptions;
   /** What ours does of an application of several processes, all of it unless told. */
   role?: Role;
   /** Whether ours makes sessions of what it receives. */

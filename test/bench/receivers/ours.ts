@@ -11,6 +11,7 @@ export async function startOurs({
   database,
   handlers = 0,
   hears = '*',
+  handling = {},
   sessions = false,
   metrics = false,
   logs = true,
@@ -21,7 +22,7 @@ export async function startOurs({
     role,
     logs,
     adapter: receiver === 'fastify' ? 'fastify' : 'express',
-    providers: [emptyHandlers(handlers, hears)],
+    providers: [emptyHandlers(handlers, hears, handling)],
     imports: [
       ...(sessions ? [SessionsModule.forRoot()] : []),
       ...(metrics ? [MetricsModule.forRoot({ processMetrics: true })] : []),
