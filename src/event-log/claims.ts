@@ -168,6 +168,8 @@ async function withEvents(
      WHERE ${p.isOneOf('e.seq', [...new Set(claimed.map(({ eventSeq }) => eventSeq))])}`,
     p.values,
   );
-  const events = new Map(rows.map((row) => [Number(row.seq), { ...eventHeader(row), body: bytes(row.raw) }]));
-  return claimed.map((delivery) => ({ ...delivery, event: events.get(delivery.eventSeq) ?? null }));
+  const events = new Map(
+    rows.map((row) => [Number(row.seq), Object.assign(eventHeader(row), { body: bytes(row.raw) })]),
+  );
+  return claimed.map((delivery) => Object.assign(delivery, { event: events.get(delivery.eventSeq) ?? null }));
 }

@@ -109,12 +109,12 @@ export const routedEvent = (row: RoutedRow): RoutedEvent => ({
 });
 
 /** The header that a row holds. */
-export const eventHeader = (row: EventRow): EventHeader => ({
-  ...routedEvent(row),
-  eventId: row.event_id,
-  occurredAt: Number(row.occurred_at),
-  bodySha256: row.body_sha256,
-});
+export const eventHeader = (row: EventRow): EventHeader =>
+  Object.assign(routedEvent(row), {
+    eventId: row.event_id,
+    occurredAt: Number(row.occurred_at),
+    bodySha256: row.body_sha256,
+  });
 
 /**
  * Text from outside as it is kept in columns: PostgreSQL refuses NUL and SQLite cuts there; neither keeps half of a

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { abandonable } from '../database/abandonable.js';
 import { EventStore } from '../database/event-store.js';
 import type { ClaimedDelivery } from './claims.js';
 import type { BatchContext, DeliveryContext } from './handlers/context.js';
@@ -12,6 +11,7 @@ import { type Lease, LeaseOverError } from './running/lease.js';
 import { inSpan, within } from '../tracing/spans.js';
 import { traceparentOf } from '../tracing/trace-context.js';
 import { startAttempt } from './running/attempt-span.js';
+import { RunEnd } from './running/run-end.js';
 import { holdsRoom, readable, verdictOf } from './running/verdict.js';
 import { ToldError } from '../logging/told-error.js';
 
@@ -117,30 +117,27 @@ export class HandlerRuns {
   private async call(members: readonly Readable[], leases: readonly Lease[]): Promise<void> {
     const [first] = members as [Readable];
     const { handler } = first;
-    const over = new AbortController();
+    const end = new RunEnd();
     const timer = setTimeout(
-      () => over.abort(new DeliveryTimeoutError(handler.where, handler.timeout)),
+      () => end.end(new DeliveryTimeoutError(handler.where, handler.timeout)),
       handler.timeout,
     );
-    const unheard = leases.map((lease) => lease.onGivenUp((reason) => over.abort(reason)));
-    const { signal } = over;
+    const unheard = leases.map((lease) => lease.onGivenUp((reason) => end.end(reason)));
     try {
       const argument =
         handler.batch === null
           ? handler.decode(first.event)
           : members.map(({ event }) => handler.decode(event));
-      const context = contextOf(members, signal);
-      const begin = (more: object = {}): unknown => {
+      const begin = async (more?: { manager: EntityManager }): Promise<void> => {
         for (const lease of leases) lease.requireTime();
-        return handler.call(argument, { ...context, ...more });
+        await handler.call(argument, Object.assign(contextOf(members, end), more));
       };
-      if (!handler.transactional) {
-        return await abandonable(async () => void (await begin()), { signal });
-      }
+      if (!handler.transactional) return await end.unlessEnded(begin);
       const inTransaction = async (manager: EntityManager) => {
         await begin({ manager });
         await this.settlements.acknowledge(manager, members);
       };
+      const { signal } = end;
       if (handler.internal) await this.store.transaction(inTransaction, { signal });
       else await this.store.hostTransaction(inTransaction, { signal });
     } finally {
@@ -162,7 +159,7 @@ function refusalOf({ event, attempt, handler }: ClaimedDelivery): Settlement['ve
   };
 }
 
-function contextOf(members: readonly Readable[], signal: AbortSignal): DeliveryContext | BatchContext {
+function contextOf(members: readonly Readable[], end: RunEnd): DeliveryContext | BatchContext {
   const deliveries = members.map(({ id, handler, event, attempt, replay }) => ({
     id,
     handler: handler.name,
@@ -170,9 +167,18 @@ function contextOf(members: readonly Readable[], signal: AbortSignal): DeliveryC
     attempt,
     maxAttempts: handler.maxAttempts,
     replay,
-    signal,
+    get signal() {
+      return end.signal;
+    },
   }));
   const [first] = deliveries as [DeliveryContext];
   const isBatch = members[0]?.handler.batch !== null;
-  return isBatch ? { handler: first.handler, deliveries, signal } : first;
+  if (!isBatch) return first;
+  return {
+    handler: first.handler,
+    deliveries,
+    get signal() {
+      return end.signal;
+    },
+  };
 }
