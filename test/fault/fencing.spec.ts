@@ -90,8 +90,12 @@ onServer('of two processes on PostgreSQL, over %s,', (engine) => {
       await sender.send(makeCall(random)[0] as CallEvent);
       await begun(sleeper, { count: 5, notify: 5, follow: 2 });
       // What a transaction of ours has locked is free again after 10 s: nothing that this test could wait for.
-      await until('nobody to be in a transaction', async () => (await ownTransactions()).length === 0);
-      sleeper.pause();
+      await until('it to be paused in no transaction', async () => {
+        sleeper.pause();
+        if ((await ownTransactions()).length === 0) return true;
+        sleeper.resume();
+        return false;
+      });
 
       if (isStillRunning) hosts.hold(2);
       const heir = await hosts.start();
