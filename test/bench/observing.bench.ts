@@ -27,11 +27,10 @@ export const observing: Bench = {
     const databases = new Databases();
     const collector = await Collector.listen();
     const servers: Server[] = [];
-    const start = async (name: string, share?: number): Promise<Contestant> => {
-      const { what, traces, ...shape } = CASES[name] as Case;
+    const start = async ([name, { what, traces, ...shape }]: [string, Case]): Promise<Contestant> => {
       const server = await Server.start(
         { receiver: 'fastify', ...shape, database: databases.sqlite() },
-        traces === undefined ? {} : { ...collector.env, ...sampling(share ?? traces) },
+        traces === undefined ? {} : { ...collector.env, ...sampling(smoke ? 1 : traces) },
       );
       servers.push(server);
       const measure = async () => {
@@ -45,7 +44,7 @@ export const observing: Bench = {
       const measured: Row[][] = [];
       for (let nth = 0; nth < processes; nth += 1) {
         const contestants: Contestant[] = [];
-        for (const name of Object.keys(CASES)) contestants.push(await start(name, smoke ? 1 : undefined));
+        for (const named of Object.entries(CASES)) contestants.push(await start(named));
         measured.push(await inTurns(contestants, rounds, smoke ? 1 : warmUps(slot)));
         await until('traces to come', () => collector.bodies.length > 0);
         for (const server of servers.splice(0)) await server.stopped();
