@@ -116,19 +116,20 @@ export class SessionRebuild {
 
   // Most of it is read before the room is held; what has come meanwhile is read while it is.
   private async rebuildRoom(key: RoomKey): Promise<RebuiltRoom> {
-    const read = await this.read((query) => this.store.read(query), key, [], 0);
+    const read = await this.read((query) => this.store.read(query), key, NOTHING);
     return this.store.write(async (manager) => {
       await lockRooms(this.store.dialect, manager, [key]);
       const facts = new FactStore(manager);
       const [before] = await facts.load([key]);
       const { source: project, roomSid } = key;
       if (before === undefined) return { project, roomSid, from: 'facts', changed: 0 };
+      const { events, bodies } = await this.count(manager, key);
       // What was read may have been erased since.
-      const isWhole =
-        read !== null &&
-        !(await this.isBelowFloor(manager, before)) &&
-        !(await this.lacksBytes(manager, key));
-      const told = isWhole ? await this.read((query) => query(manager), key, read.facts, read.last) : null;
+      const isWhole = read !== null && bodies === events && !(await this.isBelowFloor(manager, before));
+      const readMore = (known: ReadEvents) => this.read((query) => query(manager), key, known);
+      let told = isWhole ? await readMore(read) : null;
+      // In front of what was read, others may have been committed or routed since.
+      if (told !== null && told.events !== events) told = await readMore(NOTHING);
       const after = told?.facts.find(({ room }) => room.roomSid === roomSid && room.source === project);
       if (after !== undefined) await facts.replace(after);
       const changed = await this.keeper.keep(manager, [{ before, after: after ?? before }], {
@@ -138,21 +139,16 @@ export class SessionRebuild {
     });
   }
 
-  /** Merges a room's events behind a place of the log into facts; `null` when bytes of one are gone. */
-  private async read(
-    reader: Reader,
-    key: RoomKey,
-    known: RoomFacts[],
-    behind: number,
-  ): Promise<{ facts: RoomFacts[]; last: number } | null> {
-    let facts = known;
-    let last = behind;
+  /** Reads a room's events behind those that are known; `null` when bytes of one are gone. */
+  private async read(reader: Reader, key: RoomKey, known: ReadEvents): Promise<ReadEvents | null> {
+    let { facts, last, events } = known;
     for (;;) {
-      const events = await reader((manager) => this.eventsBehind(manager, key, last));
-      if (events === null) return null;
-      facts = merged(facts, this.projection.factsOf(events)).after;
-      last = events.at(-1)?.seq ?? last;
-      if (events.length < EVENTS) return { facts, last };
+      const some = await reader((manager) => this.eventsBehind(manager, key, last));
+      if (some === null) return null;
+      facts = merged(facts, this.projection.factsOf(some)).after;
+      last = some.at(-1)?.seq ?? last;
+      events += some.length;
+      if (some.length < EVENTS) return { facts, last, events };
     }
   }
 
@@ -165,23 +161,27 @@ export class SessionRebuild {
     const rows = await manager.query<(EventRow & { raw: Buffer | ArrayBuffer | null })[]>(
       `SELECT ${EVENT_COLUMNS}, b.raw FROM livekit_events e LEFT JOIN livekit_bodies b ON b.event_seq = e.seq
        WHERE e.source = ${p.add(source)} AND e.room_sid = ${p.add(roomSid)} AND e.seq > ${p.add(seq)}
-         AND e.kind IN ('livekit', 'reconciled') ORDER BY e.seq LIMIT ${EVENTS}`,
+         AND e.routed AND e.kind IN ('livekit', 'reconciled') ORDER BY e.seq LIMIT ${EVENTS}`,
       p.values,
     );
     if (rows.some(({ raw }) => raw === null)) return null;
     return rows.map((row) => ({ ...eventHeader(row), body: bytes(row.raw as Buffer | ArrayBuffer) }));
   }
 
-  /** Whether bytes of a room's events are gone. */
-  private async lacksBytes(manager: EntityManager, { source, roomSid }: RoomKey): Promise<boolean> {
+  /** How many events of a room there are, and of how many the bytes. */
+  private async count(
+    manager: EntityManager,
+    { source, roomSid }: RoomKey,
+  ): Promise<{ events: number; bodies: number }> {
     const p = new Parameters(this.store.dialect);
-    const gone = await manager.query<unknown[]>(
-      `SELECT 1 FROM livekit_events e
-       WHERE e.source = ${p.add(source)} AND e.room_sid = ${p.add(roomSid)} AND e.kind IN ('livekit', 'reconciled')
-         AND NOT EXISTS (SELECT 1 FROM livekit_bodies b WHERE b.event_seq = e.seq) LIMIT 1`,
+    const [row] = await manager.query<{ events: number | string; bodies: number | string }[]>(
+      `SELECT count(*) AS events, count(b.event_seq) AS bodies
+       FROM livekit_events e LEFT JOIN livekit_bodies b ON b.event_seq = e.seq
+       WHERE e.source = ${p.add(source)} AND e.room_sid = ${p.add(roomSid)}
+         AND e.routed AND e.kind IN ('livekit', 'reconciled')`,
       p.values,
     );
-    return gone.length > 0;
+    return { events: Number(row?.events), bodies: Number(row?.bodies) };
   }
 
   /** Whether events of a room may have been pruned whole. */
@@ -194,6 +194,16 @@ export class SessionRebuild {
     return floors.length > 0;
   }
 }
+
+/** What was read of a room's events. */
+interface ReadEvents {
+  facts: RoomFacts[];
+  /** The last one's place in the log. */
+  last: number;
+  events: number;
+}
+
+const NOTHING: ReadEvents = { facts: [], last: 0, events: 0 };
 
 /** Reads from the store, or in a transaction. */
 type Reader = <T>(query: (manager: EntityManager) => Promise<T>) => Promise<T>;

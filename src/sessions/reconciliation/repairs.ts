@@ -108,15 +108,13 @@ export class Repairs {
     const [first] = rooms;
     if (first === undefined) return new Set();
     const p = this.clock.parameters();
+    const sids = rooms.map(({ roomSid }) => roomSid);
+    const ofRooms = `FROM livekit_events e WHERE e.source = ${p.add(first.source)} AND ${p.isOneOf('e.room_sid', sids)}
+         AND e.kind IN ('livekit', 'reconciled')`;
     const rows = await manager.query<{ room_sid: string }[]>(
-      `SELECT DISTINCT e.room_sid FROM livekit_events e
-       WHERE e.source = ${p.add(first.source)} AND ${p.isOneOf(
-         'e.room_sid',
-         rooms.map(({ roomSid }) => roomSid),
-       )}
-         AND e.kind IN ('livekit', 'reconciled')
-         AND (NOT e.routed OR EXISTS (SELECT 1 FROM livekit_deliveries d
-              WHERE d.event_seq = e.seq AND d.handler = 'sessions' AND d.state IN ('pending', 'running')))`,
+      `SELECT e.room_sid ${ofRooms} AND NOT e.routed
+       UNION SELECT e.room_sid ${ofRooms} AND e.routed AND EXISTS (SELECT 1 FROM livekit_deliveries d
+         WHERE d.event_seq = e.seq AND d.handler = 'sessions' AND d.state IN ('pending', 'running'))`,
       p.values,
     );
     return new Set(rows.map((row) => row.room_sid));

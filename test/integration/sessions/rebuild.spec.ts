@@ -40,6 +40,26 @@ describe('sessions that are rebuilt', () => {
     expect(again.eventsOf('session.corrected')).toHaveLength(1);
   });
 
+  test('have what was routed in front of what was read, before their room was held', async () => {
+    const host = await hosts.boot();
+    await host.play('two-party-call');
+    const before = await host.session();
+    const store = host.app.get(EventStore);
+    const setRouted = (routed: boolean) =>
+      store.write((manager) =>
+        manager.query(`UPDATE livekit_events SET routed = ${routed} WHERE name <> 'room_finished'`),
+      );
+    await setRouted(false);
+    const { read } = store;
+    store.read = async (query) => {
+      const result = await read.call(store, query);
+      if (JSON.stringify(result).includes('"body"')) await setRouted(true);
+      return result as never;
+    };
+    await host.service.rebuildAll();
+    expect(await host.session()).toEqual(before);
+  });
+
   test('lose what is no longer a fact', async () => {
     const host = await hosts.boot();
     await host.play('two-party-call');
