@@ -69,7 +69,7 @@ export class Backfill {
     const p = this.clock.parameters();
     const [row] = await manager.query<{ first: number | string | null }[]>(
       `SELECT min(seq) AS first FROM
-         (SELECT seq FROM livekit_events WHERE received_at >= ${p.add(since)} ORDER BY received_at LIMIT 1000) AS early`,
+         (SELECT seq FROM livekit_events WHERE routed AND received_at >= ${p.add(since)} ORDER BY received_at LIMIT 1000) AS early`,
       p.values,
     );
     return row?.first == null ? Number.MAX_SAFE_INTEGER : Number(row.first) - 1;

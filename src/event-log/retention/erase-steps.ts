@@ -115,9 +115,10 @@ export class EraseSteps {
     from: number,
   ): Promise<number[]> {
     const p = this.parameters();
+    const ofSid = `source = ${p.add(source)} AND room_sid = ${p.add(roomSid)} AND seq > ${p.add(from)}`;
     const rows = await manager.query<{ seq: number | string }[]>(
-      `SELECT seq FROM livekit_events WHERE source = ${p.add(source)} AND room_sid = ${p.add(roomSid)} AND seq > ${p.add(from)}
-       ORDER BY seq LIMIT ${WINDOW}`,
+      `SELECT seq FROM livekit_events WHERE ${ofSid} AND routed
+       UNION ALL SELECT seq FROM livekit_events WHERE ${ofSid} AND NOT routed ORDER BY seq LIMIT ${WINDOW}`,
       p.values,
     );
     return rows.map(({ seq }) => Number(seq));

@@ -51,7 +51,7 @@ export class PruneSteps {
     const p = this.parameters();
     const [row] = await manager.query<{ last: number | string | null }[]>(
       `SELECT max(seq) AS last FROM
-         (SELECT seq FROM livekit_events WHERE received_at < ${p.add(cutoff)} ORDER BY received_at DESC, seq DESC LIMIT 1000) AS late`,
+         (SELECT seq FROM livekit_events WHERE routed AND received_at < ${p.add(cutoff)} ORDER BY received_at DESC, seq DESC LIMIT 1000) AS late`,
       p.values,
     );
     return row?.last == null ? null : Number(row.last);
