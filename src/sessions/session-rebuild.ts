@@ -123,13 +123,7 @@ export class SessionRebuild {
       const [before] = await facts.load([key]);
       const { source: project, roomSid } = key;
       if (before === undefined) return { project, roomSid, from: 'facts', changed: 0 };
-      const { events, bodies } = await this.count(manager, key);
-      // What was read may have been erased since.
-      const isWhole = read !== null && bodies === events && !(await this.isBelowFloor(manager, before));
-      const readMore = (known: ReadEvents) => this.read((query) => query(manager), key, known);
-      let told = isWhole ? await readMore(read) : null;
-      // In front of what was read, others may have been committed or routed since.
-      if (told !== null && told.events !== events) told = await readMore(NOTHING);
+      const told = read && (await this.readRest(manager, key, before, read));
       const after = told?.facts.find(({ room }) => room.roomSid === roomSid && room.source === project);
       if (after !== undefined) await facts.replace(after);
       const changed = await this.keeper.keep(manager, [{ before, after: after ?? before }], {
@@ -137,6 +131,22 @@ export class SessionRebuild {
       });
       return { project, roomSid, from: after === undefined ? 'facts' : 'events', changed };
     });
+  }
+
+  /** Reads what has come since, while the room is held; `null` when an event, or bytes of one, may be gone. */
+  private async readRest(
+    manager: EntityManager,
+    key: RoomKey,
+    before: RoomFacts,
+    known: ReadEvents,
+  ): Promise<ReadEvents | null> {
+    if (await this.isBelowFloor(manager, before)) return null;
+    const { events, bodies } = await this.count(manager, key);
+    if (bodies < events) return null; // what was read has been erased since
+    const held: Reader = (query) => query(manager);
+    const read = await this.read(held, key, known);
+    // In front of what was read, others may have been committed or routed since.
+    return read === null || read.events === events ? read : this.read(held, key, NOTHING);
   }
 
   /** Reads a room's events behind those that are known; `null` when bytes of one are gone. */
@@ -154,14 +164,13 @@ export class SessionRebuild {
 
   private async eventsBehind(
     manager: EntityManager,
-    { source, roomSid }: RoomKey,
+    key: RoomKey,
     seq: number,
   ): Promise<LoggedEvent[] | null> {
     const p = new Parameters(this.store.dialect);
     const rows = await manager.query<(EventRow & { raw: Buffer | ArrayBuffer | null })[]>(
       `SELECT ${EVENT_COLUMNS}, b.raw FROM livekit_events e LEFT JOIN livekit_bodies b ON b.event_seq = e.seq
-       WHERE e.source = ${p.add(source)} AND e.room_sid = ${p.add(roomSid)} AND e.seq > ${p.add(seq)}
-         AND e.routed AND e.kind IN ('livekit', 'reconciled') ORDER BY e.seq LIMIT ${EVENTS}`,
+       WHERE ${ofRoom(key, p)} AND e.seq > ${p.add(seq)} ORDER BY e.seq LIMIT ${EVENTS}`,
       p.values,
     );
     if (rows.some(({ raw }) => raw === null)) return null;
@@ -169,16 +178,12 @@ export class SessionRebuild {
   }
 
   /** How many events of a room there are, and of how many the bytes. */
-  private async count(
-    manager: EntityManager,
-    { source, roomSid }: RoomKey,
-  ): Promise<{ events: number; bodies: number }> {
+  private async count(manager: EntityManager, key: RoomKey): Promise<{ events: number; bodies: number }> {
     const p = new Parameters(this.store.dialect);
     const [row] = await manager.query<{ events: number | string; bodies: number | string }[]>(
       `SELECT count(*) AS events, count(b.event_seq) AS bodies
        FROM livekit_events e LEFT JOIN livekit_bodies b ON b.event_seq = e.seq
-       WHERE e.source = ${p.add(source)} AND e.room_sid = ${p.add(roomSid)}
-         AND e.routed AND e.kind IN ('livekit', 'reconciled')`,
+       WHERE ${ofRoom(key, p)}`,
       p.values,
     );
     return { events: Number(row?.events), bodies: Number(row?.bodies) };
@@ -194,6 +199,10 @@ export class SessionRebuild {
     return floors.length > 0;
   }
 }
+
+/** The SQL of: an event `e` that a room's facts are made of. One that is not routed yet is still to come. */
+const ofRoom = ({ source, roomSid }: RoomKey, p: Parameters): string =>
+  `e.source = ${p.add(source)} AND e.room_sid = ${p.add(roomSid)} AND e.routed AND e.kind IN ('livekit', 'reconciled')`;
 
 /** What was read of a room's events. */
 interface ReadEvents {
