@@ -18,7 +18,8 @@ import { SessionsService } from '../../src/sessions/sessions.service.js';
 import { TestClock } from '../../src/testing/test-clock.js';
 import { WebhookTester } from '../../src/testing/webhook-tester.js';
 import { CAPTURE_KEY } from './captures.js';
-import type { LivekitStandIn } from './livekit-stand-in.js';
+import { hostsOnFreshDatabase } from './hosts.js';
+import { LivekitStandIn } from './livekit-stand-in.js';
 import { RecordingLogger } from './recording-logger.js';
 import { until } from './until.js';
 
@@ -52,6 +53,28 @@ export interface HostParts extends SessionsModuleOptions {
   useClock?: Clock;
   /** Whether rounds are done by themselves. */
   isLeft?: boolean;
+}
+
+/** Boots such applications, all of a test on one database and one stand-in, and takes all away after it. For use in `describe`. */
+export function reconciledHosts() {
+  let standIn: LivekitStandIn;
+  const hosts = hostsOnFreshDatabase((url, parts?: HostParts) => bootReconciled(url, standIn, parts));
+
+  beforeEach(async () => {
+    standIn = await LivekitStandIn.start(CAPTURE_KEY);
+  });
+
+  afterEach(() => standIn.stop());
+
+  return {
+    get url(): string {
+      return hosts.url;
+    },
+    get standIn(): LivekitStandIn {
+      return standIn;
+    },
+    boot: hosts.boot,
+  };
 }
 
 /** Boots it on a database; its first round, of nothing, is over. */

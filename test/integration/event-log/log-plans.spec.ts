@@ -4,29 +4,19 @@ import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { Erasure } from '../../../src/event-log/retention/erasure.js';
 import { Retention } from '../../../src/event-log/retention/retention.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
-import { CAPTURE_KEY, deliveries } from '../../support/captures.js';
-import { type FreshDatabase, freshDatabase, onPostgres } from '../../support/database.js';
-import { LivekitStandIn } from '../../support/livekit-stand-in.js';
-import { bootReconciled, type ReconciledHost } from '../../support/reconciled.js';
+import { deliveries } from '../../support/captures.js';
+import { planOf } from '../../support/plans.js';
+import { type ReconciledHost, reconciledHosts } from '../../support/reconciled.js';
 
 type Statement = [sql: string, parameters: unknown[]];
 
 describe('looking into the log', () => {
-  let database: FreshDatabase;
-  let standIn: LivekitStandIn;
+  const hosts = reconciledHosts();
   let host: ReconciledHost;
 
   beforeEach(async () => {
-    database = await freshDatabase();
-    standIn = await LivekitStandIn.start(CAPTURE_KEY);
-    host = await bootReconciled(database.url, standIn);
+    host = await hosts.boot();
     await host.tester.play(deliveries('two-party-call'));
-  });
-
-  afterEach(async () => {
-    await host.app.close();
-    await standIn.stop();
-    await database.drop();
   });
 
   /** What is asked meanwhile in which this is found. */
@@ -45,18 +35,6 @@ describe('looking into the log', () => {
     return statements;
   }
 
-  /** How that is found, in the database's own words; PostgreSQL would rather read the few rows of a test from end to end. */
-  const planOf = ([sql, parameters]: Statement): Promise<string> =>
-    host.app.get(EventStore).write(async (manager) => {
-      if (!onPostgres) {
-        const steps = await manager.query<{ detail: string }[]>(`EXPLAIN QUERY PLAN ${sql}`, parameters);
-        return steps.map(({ detail }) => detail).join('\n');
-      }
-      await manager.query('SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off');
-      const steps = await manager.query<{ 'QUERY PLAN': string }[]>(`EXPLAIN ${sql}`, parameters);
-      return steps.map((step) => step['QUERY PLAN']).join('\n');
-    });
-
   const OF_ROOM = 'livekit_events_room';
   const RECEIVED = 'livekit_events_received';
 
@@ -74,7 +52,7 @@ describe('looking into the log', () => {
   async function reconcileTheRoom(): Promise<void> {
     const { roomSid = '' } = (await host.session('call-1001')) ?? {};
     const [sid, name] = [roomSid, 'call-1001'];
-    standIn.rooms.set(name, { sid, name, creationTimeMs: String(host.clock.now()) });
+    hosts.standIn.rooms.set(name, { sid, name, creationTimeMs: String(host.clock.now()) });
     await host.round();
   }
 
@@ -86,7 +64,10 @@ describe('looking into the log', () => {
   test.each(LOOKS)('%s reads no more of it than that', async (_, part, index, work) => {
     const statements = await asked(part, work);
     expect(statements).not.toEqual([]);
-    const plans = await Promise.all(statements.map(planOf));
+    const store = host.app.get(EventStore);
+    const plans = await Promise.all(
+      statements.map((statement) => store.write((manager) => planOf(manager, ...statement))),
+    );
     for (const plan of plans) expect(plan).not.toMatch(/SCAN (e|livekit_events)\b(?! USING)|Seq Scan/);
     expect(plans.join('\n')).toContain(index);
   });

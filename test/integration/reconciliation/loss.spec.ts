@@ -1,26 +1,15 @@
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
-import { CAPTURE_KEY, deliveries } from '../../support/captures.js';
-import { type FreshDatabase, freshDatabase } from '../../support/database.js';
-import { LivekitStandIn } from '../../support/livekit-stand-in.js';
+import { deliveries } from '../../support/captures.js';
 import { LivekitWorld } from '../../support/livekit-world.js';
-import { bootReconciled, type ReconciledHost } from '../../support/reconciled.js';
+import { type ReconciledHost, reconciledHosts } from '../../support/reconciled.js';
 
 // What is decided when is tested of every webhook of every call in `test/unit/sessions/loss.spec.ts`.
 describe('a call of which a webhook is lost', () => {
-  let database: FreshDatabase;
-  let standIn: LivekitStandIn;
+  const hosts = reconciledHosts();
   let host: ReconciledHost;
 
   beforeEach(async () => {
-    database = await freshDatabase();
-    standIn = await LivekitStandIn.start(CAPTURE_KEY);
-    host = await bootReconciled(database.url, standIn);
-  });
-
-  afterEach(async () => {
-    await host.app.close();
-    await standIn.stop();
-    await database.drop();
+    host = await hosts.boot();
   });
 
   /** Plays a call without one of its webhooks, asking before each, every five seconds, and for a minute afterwards. */
@@ -39,7 +28,7 @@ describe('a call of which a webhook is lost', () => {
       now = next;
       await ask();
       world.happen(delivery);
-      world.tellBy(standIn);
+      world.tellBy(hosts.standIn);
       const { event } = JSON.parse(delivery.body) as { event: string };
       if (lost === undefined && isLost(event)) lost = delivery.body;
       if (delivery.body !== lost) await host.tester.deliver(delivery.body);

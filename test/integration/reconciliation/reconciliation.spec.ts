@@ -6,10 +6,9 @@ import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
 import { Reconciler } from '../../../src/sessions/reconciliation/reconciler.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
-import { CAPTURE_KEY, deliveries } from '../../support/captures.js';
-import { type FreshDatabase, freshDatabase } from '../../support/database.js';
+import { deliveries } from '../../support/captures.js';
 import { LivekitStandIn, NO_EGRESS, type Told } from '../../support/livekit-stand-in.js';
-import { bootReconciled, type HostParts, type ReconciledHost } from '../../support/reconciled.js';
+import { type HostParts, type ReconciledHost, reconciledHosts } from '../../support/reconciled.js';
 import { bootReceiver } from '../../support/receiver.js';
 import { until } from '../../support/until.js';
 
@@ -40,23 +39,16 @@ const participant = (identity: string, joinedAt: number, more: Told = {}): Told 
 });
 
 describe('reconciliation', () => {
-  let database: FreshDatabase;
+  const hosts = reconciledHosts();
   let standIn: LivekitStandIn;
   let host: ReconciledHost;
 
-  beforeEach(async () => {
-    database = await freshDatabase();
-    standIn = await LivekitStandIn.start(CAPTURE_KEY);
-  });
-
-  afterEach(async () => {
-    await host.app.close();
-    await standIn.stop();
-    await database.drop();
+  beforeEach(() => {
+    ({ standIn } = hosts);
   });
 
   const boot = async (parts: HostParts = {}): Promise<void> => {
-    host = await bootReconciled(database.url, standIn, parts);
+    host = await hosts.boot(parts);
   };
 
   const at = (seconds: number): void => host.clock.set(BEGIN + seconds * SECOND);
@@ -454,7 +446,7 @@ describe('reconciliation', () => {
     await host.app.close();
     expect(Date.now() - begun).toBeLessThan(4_000); // the call itself has five seconds
     await expect(round).rejects.toThrow('the application is stopping');
-    const again = await bootReceiver(database.url);
+    const again = await bootReceiver(hosts.url);
     expect(await again.sessions()).toEqual([]);
     await again.app.close();
   });

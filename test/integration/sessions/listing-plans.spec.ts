@@ -6,6 +6,7 @@ import { EntityRows } from '../../../src/database/entity-rows.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { cursorOf, type SessionsFilter, sessionsQuery } from '../../../src/sessions/session-queries.js';
 import { type FreshDatabase, freshDatabase, onPostgres } from '../../support/database.js';
+import { planOf } from '../../support/plans.js';
 
 const PROJECTS = ['default', 'other'];
 const AT = Date.UTC(2026, 10, 23);
@@ -57,27 +58,19 @@ describe('listing sessions', () => {
     await database.drop();
   });
 
-  /** How a page is found, in the database's own words; PostgreSQL would rather read the few rows of a test from end to end. */
-  const planOf = (filter: SessionsFilter): Promise<string> =>
+  /** How a page is found. */
+  const planOfPage = (filter: SessionsFilter): Promise<string> =>
     store.write(async (manager) => {
       const query = (await sessionsQuery(manager, filter)).select('s.pk').limit(50);
-      const [sql, parameters] = query.getQueryAndParameters();
-      if (!onPostgres) {
-        const steps = await manager.query<{ detail: string }[]>(`EXPLAIN QUERY PLAN ${sql}`, parameters);
-        return steps.map(({ detail }) => detail).join('\n');
-      }
-      await manager.query(
-        'SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off',
-      );
-      const steps = await manager.query<{ 'QUERY PLAN': string }[]>(`EXPLAIN ${sql}`, parameters);
-      return steps.map((step) => step['QUERY PLAN']).join('\n');
+      if (onPostgres) await manager.query('SET LOCAL enable_sort = off');
+      return planOf(manager, ...query.getQueryAndParameters());
     });
 
   const isSorted = /USE TEMP B-TREE|\bSort\b/;
   const isReadWhole = /SCAN (?!\w+ USING)|Seq Scan/;
 
   test.each(IN_ORDER)('reads %s from the place of the page in an index', async (_, filter, index) => {
-    const plan = await planOf(filter);
+    const plan = await planOfPage(filter);
     expect(plan).toMatch(new RegExp(`livekit_sessions_${index}\\b`));
     expect(plan).not.toMatch(isSorted);
     expect(plan).not.toMatch(isReadWhole);
@@ -86,7 +79,7 @@ describe('listing sessions', () => {
   });
 
   test.each(BY_ROOM)('finds %s by an index of its own', async (_, filter, indexes) => {
-    const plan = await planOf(filter);
+    const plan = await planOfPage(filter);
     if (!onPostgres) for (const index of indexes) expect(plan).toContain(index);
     expect(plan).not.toMatch(isReadWhole);
   });
@@ -95,7 +88,7 @@ describe('listing sessions', () => {
     await store.write((manager) => fill(manager, 1_002));
     if (onPostgres) return; // it knows by its statistics
     for (const filter of [{ identity: 'agent' }, { number: '+49', cursor: LAST }]) {
-      const plan = await planOf(filter);
+      const plan = await planOfPage(filter);
       expect(plan).toContain('livekit_sessions_newest');
       expect(plan).toMatch(/SEARCH x USING INDEX sqlite_autoindex_livekit_connections_1/);
       expect(plan).not.toMatch(isSorted);
