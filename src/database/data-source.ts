@@ -20,7 +20,7 @@ interface SqliteConnection {
   prepare(sql: string): unknown;
 }
 
-/** A statement that takes longer is given up, milliseconds: a server that hangs must not hang us with it, and its webhook is told to come again. */
+/** A server that hangs must not hang us with it, and its webhook is told to come again. */
 const STATEMENT_TIMEOUT = 5_000;
 
 /** How long a migration waits for a table that somebody uses, milliseconds: whoever comes meanwhile waits behind it. */
@@ -39,7 +39,9 @@ export interface DataSourceSettings {
   readOnly?: boolean;
   /** Connections in the pool (PostgreSQL), `POOL_SIZE` unless told. */
   poolSize?: number;
-  /** It is for migrations (PostgreSQL): their statements take as long as they take, but wait for no table for long. */
+  /** A statement that takes longer is given up (PostgreSQL), milliseconds, 5,000 unless told; 0: it takes as long as it takes. */
+  statementTimeout?: number;
+  /** It is for migrations (PostgreSQL): they wait for no table for long. */
   migrates?: boolean;
   /** Entities of the host beside ours. */
   entities?: readonly (EntitySchema | (new () => object))[];
@@ -52,6 +54,7 @@ export function dataSourceOptions({
   url,
   readOnly = false,
   poolSize = POOL_SIZE,
+  statementTimeout = STATEMENT_TIMEOUT,
   migrates = false,
   entities: hostEntities = [],
   entityMigrations = [],
@@ -75,7 +78,7 @@ export function dataSourceOptions({
       connectTimeoutMS: 2_000,
       installExtensions: false,
       extra: {
-        ...(!migrates && { query_timeout: STATEMENT_TIMEOUT }),
+        query_timeout: statementTimeout,
         keepAlive: true,
         verify: (connection: PostgresConnection, done: () => void) => {
           // The server may end it between the pool's hands and TypeORM's, and an error that nobody hears ends the process.

@@ -85,13 +85,20 @@ export class SourceStore {
   }
 
   /** The rows of a table behind a key, in the key's order, in portions. */
-  batches({ name, columns, key }: MovedTable, after: RowKey | null = null): Generator<SourceRow[]> {
+  *batches({ name, columns, key }: MovedTable, after: RowKey | null = null): Generator<SourceRow[]> {
     const names = columns.map((column) => column.name).join();
     const behind = after === null ? '' : `WHERE (${key.join()}) > (${key.map(() => '?').join()})`;
     const statement = this.connection
       .prepare(`SELECT ${names} FROM ${name} ${behind} ORDER BY ${key.join()}`)
       .raw();
-    return inBatches(statement.iterate([...(after ?? [])]) as Iterable<SourceRow>);
+    const values = [...(after ?? [])];
+    try {
+      yield* inBatches(statement.iterate(values) as Iterable<SourceRow>);
+    } finally {
+      // libsql leaves a statement in progress that is not read to its end, and nothing but running it resets it: the file
+      // could not be closed properly, and how that failed would be told instead of why the move did.
+      statement.get(values);
+    }
   }
 
   /** The greatest number that each table's rows were ever given, be they gone since. */

@@ -32,7 +32,7 @@ export class TargetStore {
       );
     }
     // Nobody waits for this store yet, and a large table takes long to count.
-    const settings = { url, poolSize: 2, migrates: true };
+    const settings = { url, poolSize: 2, statementTimeout: 0 };
     return new TargetStore(settings, await createDataSource(settings).initialize());
   }
 

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { createDataSource } from '../../../src/database/data-source.js';
 import { DatabaseInUseError } from '../../../src/database/errors.js';
 import { EventStore } from '../../../src/database/event-store.js';
@@ -14,6 +15,7 @@ import { openEventLog } from '../../support/event-log.js';
 import { describeMoving, everyRow, freshMove } from '../../support/moving.js';
 import { countOf } from '../../support/rows.js';
 import { bootSessions } from '../../support/session-host.js';
+import { until } from '../../support/until.js';
 
 const DAY = 86_400_000;
 
@@ -25,14 +27,15 @@ describeMoving('moving a store from SQLite to PostgreSQL', () => {
   const move = (onProgress?: (progress: MoveProgress) => void) =>
     moveStore({ from: databases.from, to: databases.to, ...(onProgress && { onProgress }) });
 
-  const storeWithEvents = async (): Promise<void> => {
+  const storeWithEvents = async (count = 3): Promise<void> => {
     const log = await openEventLog(databases.from);
-    for (const id of ['EV_1', 'EV_2', 'EV_3']) await log.receive(newEvent({ id }));
+    const ids = Array.from({ length: count }, (_, nth) => `EV_${nth + 1}`);
+    await Promise.all(ids.map((id) => log.receive(newEvent({ id }))));
     await log.onApplicationShutdown();
   };
 
-  const interruptedMove = async (): Promise<void> => {
-    await storeWithEvents();
+  const interruptedMove = async (events?: number): Promise<void> => {
+    await storeWithEvents(events);
     const interrupt = () => {
       throw new Error('interrupted');
     };
@@ -101,6 +104,35 @@ describeMoving('moving a store from SQLite to PostgreSQL', () => {
     expect(await everyRow(to)).toEqual(await everyRow(from));
     await expect(open(from)).rejects.toThrow(/has been moved to postgres:\/\/[^@]*: use that one/);
     await canBeOpened(to);
+  });
+
+  test('goes on where it was interrupted in the middle of a table', async () => {
+    await interruptedMove(2_001); // one more than is copied at once
+    const copied: [string, number][] = [];
+    await move(({ step, table, rows }) => step === 'copied' && copied.push([table, rows]));
+    expect(copied[0]).toEqual(['livekit_bodies', 2_001]);
+    expect(await everyRow(databases.to)).toEqual(await everyRow(databases.from));
+  });
+
+  test('waits as long as somebody holds what it writes', async () => {
+    const { from, to } = databases;
+    await storeWithEvents();
+    const holder = new pg.Client({ connectionString: to });
+    await holder.connect();
+    try {
+      await canBeOpened(to); // the tables are made
+      await holder.query("BEGIN; INSERT INTO livekit_bodies (event_seq, raw) VALUES (2, '')");
+      const moved = move();
+      moved.catch(() => undefined);
+      const waiting = `SELECT pid FROM pg_locks JOIN pg_stat_activity a USING (pid)
+        WHERE NOT granted AND a.datname = current_database() AND now() - a.query_start > interval '1 second'`;
+      await until('the move to wait for a second', async () => (await sqlQuery(to, waiting)).length > 0);
+      await holder.query('ROLLBACK');
+      await moved;
+    } finally {
+      await holder.end();
+    }
+    expect(await everyRow(to)).toEqual(await everyRow(from));
   });
 
   test('is done when it is called again after all was done but the mark on the source', async () => {
