@@ -17,30 +17,31 @@ export interface StagedWrite<T> {
  * Makes the stage: one row, the connection's own. In memory, for the bytes of webhooks must not lie about in temporary files.
  */
 export const MAKE_STAGE = `PRAGMA temp_store = MEMORY;
-  CREATE TEMP TABLE livekit_stage (rows text, bytes blob, newest integer);
+  CREATE TEMP TABLE livekit_stage (rows text, bytes blob, last_seq integer);
   INSERT INTO temp.livekit_stage VALUES (NULL, NULL, NULL)`;
 
-/** The rows on the stage as a query, each a JSON array in `value`. */
+/** The rows on the stage as a query: each is a JSON array in `value`, and has its place among them in `key`, from 0. */
 export const STAGED_ROWS = 'json_each((SELECT rows FROM temp.livekit_stage))';
 
 /** The bytes on the stage. */
 export const STAGED_BYTES = '(SELECT bytes FROM temp.livekit_stage)';
 
-/** The newest event of the log when the stage was set, 0 when there was none. */
-export const NEWEST_BEFORE = '(SELECT newest FROM temp.livekit_stage)';
+/** The number that an event was given last when the stage was set, 0 when there was none. */
+export const LAST_SEQ = '(SELECT last_seq FROM temp.livekit_stage)';
 
 /** Sets the stage, in the transaction of the statements. */
 export async function setStage(manager: EntityManager, { rows, bytes }: StagedWrite<unknown>): Promise<void> {
   await manager.query(
-    'UPDATE temp.livekit_stage SET rows = ?1, bytes = ?2, newest = (SELECT coalesce(max(seq), 0) FROM livekit_events)',
+    `UPDATE temp.livekit_stage SET rows = ?1, bytes = ?2,
+       last_seq = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'livekit_events'), 0)`,
     [JSON.stringify(rows), bytes],
   );
 }
 
-/** The rows that the statements have left on the stage, as they wrote them in JSON: one by one they would take several times as long. */
-export async function rowsOnStage<Row>(manager: EntityManager): Promise<Row[]> {
-  const [stage] = await manager.query<{ rows: string }[]>('SELECT rows FROM temp.livekit_stage');
-  return JSON.parse(stage?.rows ?? '[]') as Row[];
+/** What the statements have left in `rows` on the stage, in JSON: row by row it would take several times as long. */
+export async function resultOnStage<Result>(manager: EntityManager): Promise<Result> {
+  const [stage] = await manager.query<[{ rows: string }]>('SELECT rows FROM temp.livekit_stage');
+  return JSON.parse(stage.rows) as Result;
 }
 
 /**

@@ -2,8 +2,8 @@ import type { EntityManager } from 'typeorm';
 import type { EventStore } from '../../database/event-store.js';
 import { type Dialect, Parameters } from '../../database/sql.js';
 import {
-  NEWEST_BEFORE,
-  rowsOnStage,
+  LAST_SEQ,
+  resultOnStage,
   setStage,
   STAGED_BYTES,
   STAGED_ROWS,
@@ -36,16 +36,6 @@ export async function appendBatch(
   return append.read(manager);
 }
 
-interface StoredRow {
-  source: string;
-  event_id: string;
-  body_sha256: string;
-}
-
-interface InsertedRow extends StoredRow {
-  seq: number | string;
-}
-
 const COLUMNS = [
   'source',
   'event_id',
@@ -59,7 +49,7 @@ const COLUMNS = [
   'traceparent',
 ] as const;
 
-/** The columns of `told`: an event's own, and where its bytes are among those of all, from 1. */
+/** A row as it is told to the database: an event's columns, and where its bytes are among those of all, from 1. */
 const TOLD = [...COLUMNS, 'place', 'size'] as const;
 
 type Told = (typeof TOLD)[number];
@@ -94,27 +84,27 @@ const toldRows = (events: readonly NewEvent[]): unknown[][] => {
 const bytesOf = (events: readonly NewEvent[]): Buffer => Buffer.concat(events.map(({ body }) => body));
 
 // At or below the dedup floor a repeat can't be told from a new event.
-const INSERT_EVENTS = `INSERT INTO livekit_events (${COLUMNS.join()}) SELECT ${COLUMNS.join()} FROM told
-  WHERE kind <> 'livekit' OR NOT EXISTS
-    (SELECT 1 FROM livekit_floors f WHERE f.source = told.source AND f.occurred_at >= told.occurred_at)
-  ON CONFLICT (source, event_id) DO NOTHING`;
+const insertEvents = (columns: readonly string[]): string =>
+  `INSERT INTO livekit_events (${columns.join()}) SELECT ${columns.join()} FROM told
+   WHERE kind <> 'livekit' OR NOT EXISTS
+     (SELECT 1 FROM livekit_floors f WHERE f.source = told.source AND f.occurred_at >= told.occurred_at)
+   ON CONFLICT (source, event_id) DO NOTHING`;
 
-// Materialized, or SQLite would take each value out of the JSON as often as it is named.
-const stagedTold = (columns: readonly Told[]): string =>
-  `WITH told (${columns.join()}) AS MATERIALIZED
-   (SELECT ${columns.map((column) => `value ->> ${TOLD.indexOf(column)}`).join()} FROM ${STAGED_ROWS})`;
+// Every row has its number before it is known to be new: so body and result are found by it, and a repeat leaves a gap.
+const STAGED_SEQ = `${LAST_SEQ} + 1 + key`;
 
-// The same event may be there twice; and one id with two bodies, of which one is stored.
+const staged = (column: Told): string => `value ->> ${TOLD.indexOf(column)}`;
+
 const STAGED_STATEMENTS = [
-  `${stagedTold(COLUMNS)} ${INSERT_EVENTS}`,
-  `${stagedTold(['source', 'event_id', 'body_sha256', 'place', 'size'])}
-   INSERT INTO livekit_bodies (event_seq, raw) SELECT e.seq, substr(${STAGED_BYTES}, place, size)
-   FROM told CROSS JOIN livekit_events e
-     ON e.source = told.source AND e.event_id = told.event_id AND e.body_sha256 = told.body_sha256
-   WHERE e.seq > ${NEWEST_BEFORE} ON CONFLICT DO NOTHING`,
-  `UPDATE temp.livekit_stage SET bytes = NULL, rows = (
-     SELECT json_group_array(json_object('seq', seq, 'source', source, 'event_id', event_id, 'body_sha256', body_sha256))
-     FROM livekit_events WHERE seq > newest)`,
+  // Materialized, or SQLite would take each value out of the JSON as often as it is named.
+  `WITH told (seq, ${COLUMNS.join()}) AS MATERIALIZED
+   (SELECT ${STAGED_SEQ}, ${COLUMNS.map(staged).join()} FROM ${STAGED_ROWS})
+   ${insertEvents(['seq', ...COLUMNS])}`,
+  `INSERT INTO livekit_bodies (event_seq, raw)
+   SELECT seq, substr(${STAGED_BYTES}, ${staged('place')}, ${staged('size')})
+   FROM ${STAGED_ROWS} CROSS JOIN livekit_events ON seq = ${STAGED_SEQ}`,
+  `UPDATE temp.livekit_stage SET bytes = NULL, rows =
+     (SELECT json_group_object(seq - last_seq - 1, seq) FROM livekit_events WHERE seq > last_seq)`,
 ];
 
 const stagedAppend = (events: readonly NewEvent[]): StagedWrite<AppendedBatch> => ({
@@ -122,15 +112,23 @@ const stagedAppend = (events: readonly NewEvent[]): StagedWrite<AppendedBatch> =
   bytes: bytesOf(events),
   statements: STAGED_STATEMENTS,
   async read(manager) {
-    return appended('sqlite', manager, events, await rowsOnStage<InsertedRow>(manager));
+    const seqs = await resultOnStage<Record<number, number>>(manager);
+    return appended('sqlite', manager, events, (_, nth) => seqs[nth]);
   },
 });
 
+interface StoredRow {
+  source: string;
+  event_id: string;
+  body_sha256: string;
+}
+
 async function appendOnPostgres(manager: EntityManager, events: readonly NewEvent[]): Promise<AppendedBatch> {
   const p = new Parameters('postgres');
-  const inserted = await manager.query<InsertedRow[]>(
+  // The same event may be there twice; and one id with two bodies, of which one is stored.
+  const inserted = await manager.query<(StoredRow & { seq: string })[]>(
     `WITH told (${TOLD.join()}) AS MATERIALIZED (${p.rows(TOLD.map(typeOf), toldRows(events))}),
-     inserted AS (${INSERT_EVENTS} RETURNING seq, source, event_id, body_sha256),
+     inserted AS (${insertEvents(COLUMNS)} RETURNING seq, source, event_id, body_sha256),
      kept AS (
        INSERT INTO livekit_bodies (event_seq, raw)
        SELECT DISTINCT ON (seq) seq, substr(${p.add(bytesOf(events))}::bytea, place, size)
@@ -139,46 +137,54 @@ async function appendOnPostgres(manager: EntityManager, events: readonly NewEven
      SELECT seq, source, event_id, body_sha256 FROM inserted`,
     p.values,
   );
-  return appended('postgres', manager, events, inserted);
+  const rows = new Map(inserted.map((row) => [keyOf(row.source, row.event_id), row]));
+  return appended('postgres', manager, events, ({ source, eventId, bodySha256 }) => {
+    const key = keyOf(source, eventId);
+    const row = rows.get(key);
+    if (row?.body_sha256 !== bodySha256) return undefined;
+    rows.delete(key); // the same event again in this batch is a repeat of this one
+    return Number(row.seq);
+  });
 }
 
+/** @param seqOf tells the number of an event that is new in the log. */
 async function appended(
   dialect: Dialect,
   manager: EntityManager,
   events: readonly NewEvent[],
-  inserted: readonly InsertedRow[],
+  seqOf: (event: NewEvent, nth: number) => number | undefined,
 ): Promise<AppendedBatch> {
-  const seqs = new Map(inserted.map((row) => [keyOf(row.source, row.event_id), Number(row.seq)]));
-  const others = events.filter((event) => !seqs.has(keyOf(event.source, event.eventId)));
-  const stored = [...inserted, ...(await storedBefore(dialect, manager, others))];
-  const hashes = new Map(stored.map((row) => [keyOf(row.source, row.event_id), row.body_sha256]));
+  const seqs = events.map(seqOf);
+  const others = events.filter((_, nth) => seqs[nth] === undefined);
+  const hashes = await storedHashes(dialect, manager, others);
   const accepted: LoggedEvent[] = [];
-  const outcomes = events.map((event): AppendOutcome => {
-    const key = keyOf(event.source, event.eventId);
-    const hash = hashes.get(key);
+  const outcomes = events.map((event, nth): AppendOutcome => {
+    const seq = seqs[nth];
+    if (seq !== undefined) {
+      accepted.push({ ...event, seq });
+      return 'accepted';
+    }
+    const hash = hashes.get(keyOf(event.source, event.eventId));
     if (hash === undefined) return 'too_old';
-    if (hash !== event.bodySha256) return 'conflict';
-    const seq = seqs.get(key);
-    if (seq === undefined) return 'duplicate';
-    seqs.delete(key); // the same event again in this batch is a repeat of this one
-    accepted.push({ ...event, seq });
-    return 'accepted';
+    return hash === event.bodySha256 ? 'duplicate' : 'conflict';
   });
   return { outcomes, accepted };
 }
 
-const keyOf = (source: string, eventId: string): string => `${source}/${eventId}`;
-
-async function storedBefore(
+/** The hashes of those events' ids that are stored, by key. */
+async function storedHashes(
   dialect: Dialect,
   manager: EntityManager,
   events: readonly NewEvent[],
-): Promise<StoredRow[]> {
-  if (events.length === 0) return [];
+): Promise<Map<string, string>> {
+  if (events.length === 0) return new Map();
   const p = new Parameters(dialect);
   const keys = events.map(({ source, eventId }) => [source, eventId] as const);
-  return manager.query(
+  const rows = await manager.query<StoredRow[]>(
     `SELECT source, event_id, body_sha256 FROM livekit_events WHERE ${p.isOneOfPairs('source, event_id', keys)}`,
     p.values,
   );
+  return new Map(rows.map((row) => [keyOf(row.source, row.event_id), row.body_sha256]));
 }
+
+const keyOf = (source: string, eventId: string): string => `${source}/${eventId}`;
