@@ -31,6 +31,12 @@ export const SMOKE: [rounds: number, slot: number] = [1, 100];
 /** How long a server is loaded before it is measured, milliseconds: Node compiles what is often run, on all cores. */
 export const WARM_UP = 5_000;
 
+/**
+ * How long it is loaded before each of its turns, milliseconds: Node forgets what it has compiled while a process has nothing
+ * to do. After 20 s an application on Express takes three times as long for a delivery, and has caught up within this time.
+ */
+export const WARM_AGAIN = 1_500;
+
 /** As many rounds of a length, milliseconds. */
 export const warmUps = (slot: number): number => Math.ceil(WARM_UP / slot);
 
