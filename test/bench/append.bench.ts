@@ -65,7 +65,7 @@ export const append: Bench = {
         leftOut: databases.leftOut,
       };
     } finally {
-      for (const child of children) child.stop();
+      for (const child of children) await child.stop();
       await databases.drop();
     }
   },

@@ -38,16 +38,12 @@ export class Child {
     return answered;
   }
 
-  /** Ends it, and resolves once it is gone. */
-  async stopped(): Promise<void> {
+  /** Ends it, by itself (a profile is written at the end), and resolves once it is gone. */
+  async stop(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const gone = once(this.process, 'exit');
-    this.stop();
+    if (this.process.connected) this.process.disconnect();
     await gone;
-  }
-
-  /** Ends it, by itself: a profile is written at the end. */
-  stop(): void {
-    this.process.disconnect();
   }
 
   private reply<T>(): Promise<T> {

@@ -75,7 +75,7 @@ export const costs: Bench = {
         ratios: ['forged', 'duplicate', 'large'].map((name) => ratioOf(rows, 'µs CPU', name, ['good'])),
       };
     } finally {
-      server.stop();
+      await server.stop();
       await databases.drop();
     }
   },

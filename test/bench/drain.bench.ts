@@ -83,7 +83,7 @@ export const drain: Bench = {
         leftOut: databases.leftOut,
       };
     } finally {
-      for (const one of started) one.stop();
+      for (const one of started) await one.stop();
       await databases.drop();
     }
   },

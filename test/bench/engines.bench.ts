@@ -60,7 +60,7 @@ export const engines: Bench = {
         leftOut: databases.leftOut,
       };
     } finally {
-      for (const child of children) child.stop();
+      for (const child of children) await child.stop();
       for (const [url, engine] of carried) await databases.forget(url, engine);
       await databases.drop();
     }

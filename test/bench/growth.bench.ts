@@ -16,7 +16,7 @@ export const growth: Bench = {
     const servers: Server[] = [];
     const start = (database: string) => Server.start({ receiver: 'fastify', ...FULL, database });
     try {
-      await (await start(stores['an empty store'])).stopped();
+      await (await start(stores['an empty store'])).stop();
       await appendEvents(stores['a full store'], events, true);
       const starting = Object.entries(stores).map(([name, database]) => ({
         name: `starting, ${name}`,
@@ -25,7 +25,7 @@ export const growth: Bench = {
           const begun = performance.now();
           const server = await start(database);
           const milliseconds = performance.now() - begun;
-          await server.stopped();
+          await server.stop();
           return { ms: milliseconds };
         },
       }));
@@ -65,7 +65,7 @@ export const growth: Bench = {
         ],
       };
     } finally {
-      for (const server of servers) server.stop();
+      for (const server of servers) await server.stop();
       await databases.drop();
     }
   },

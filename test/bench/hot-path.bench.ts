@@ -62,7 +62,7 @@ export const hotPath: Bench = {
           .map(([name, { receiver }]) => ratioOf(rows, 'req/s', name, [`${receiver}, none`])),
       };
     } finally {
-      for (const server of servers) server.stop();
+      for (const server of servers) await server.stop();
       await databases.drop();
     }
   },

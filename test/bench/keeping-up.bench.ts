@@ -53,7 +53,7 @@ export const keepingUp: Bench = {
         ratios: others.map((name) => ratioOf(rows, 'req/s', name, [first])),
       };
     } finally {
-      for (const server of servers) server.stop();
+      for (const server of servers) await server.stop();
       await databases.drop();
     }
   },

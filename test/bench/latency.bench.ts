@@ -47,7 +47,7 @@ export const latency: Bench = {
         ratios: ['express', 'fastify'].map((ours) => ratioOf(rows, 'ms p99', ours, ['official'])),
       };
     } finally {
-      for (const server of servers) server.stop();
+      for (const server of servers) await server.stop();
       await databases.drop();
     }
   },

@@ -50,7 +50,7 @@ export const observing: Bench = {
         for (const named of Object.entries(CASES)) contestants.push(await start(named));
         measured.push(await inTurns(contestants, rounds, warming));
         await until('traces to come', () => collector.bodies.length > 0);
-        for (const server of servers.splice(0)) await server.stopped();
+        for (const server of servers.splice(0)) await server.stop();
       }
       const names = Object.keys(CASES);
       const rows = names.map((name, n) =>
@@ -73,7 +73,7 @@ export const observing: Bench = {
         ratios: names.slice(1).map((name) => ratioOf(rows, UNIT, name, ['nothing'])),
       };
     } finally {
-      for (const server of servers) server.stop();
+      for (const server of servers) await server.stop();
       await collector.close();
       await databases.drop();
     }

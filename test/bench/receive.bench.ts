@@ -83,7 +83,7 @@ export const receive: Bench = {
         leftOut: databases.leftOut,
       };
     } finally {
-      for (const server of servers) server.stop();
+      for (const server of servers) await server.stop();
       await databases.drop();
     }
   },

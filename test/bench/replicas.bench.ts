@@ -99,7 +99,9 @@ class Part {
         },
       });
     }
-    await this.compare(contestants, 'deliveries/s').finally(() => children.forEach((child) => child.stop()));
+    await this.compare(contestants, 'deliveries/s').finally(() =>
+      Promise.all(children.map((child) => child.stop())),
+    );
   }
 
   /** Servers of each kind, which `load` sends to. Those that are no worker are sent to, and the last one has the deliveries done. */
@@ -134,7 +136,7 @@ class Part {
       }
       await this.compare(contestants, 'req/s');
     } finally {
-      for (const server of started) server.stop();
+      for (const server of started) await server.stop();
     }
   }
 

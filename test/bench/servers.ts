@@ -138,13 +138,9 @@ export class Server {
     return this.child.ask({ ask: 'memory' });
   }
 
-  stop(): void {
-    this.child.stop();
-  }
-
   /** Ends it, and resolves once it has let go of its database. */
-  stopped(): Promise<void> {
-    return this.child.stopped();
+  stop(): Promise<void> {
+    return this.child.stop();
   }
 
   private async whileCounting(load: () => Promise<Load>): Promise<ServerLoad> {

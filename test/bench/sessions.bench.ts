@@ -96,7 +96,7 @@ class Part {
       })),
     );
     await this.compare(contestants, 5, [[FULL, SMALL, 'starting']]);
-    for (const child of children) child.stop();
+    for (const child of children) await child.stop();
   }
 
   private async hosted(urlOf: (store: Store) => string): Promise<void> {
@@ -141,7 +141,7 @@ class Part {
         this.rows.push(this.row(`settling at once, ${store.name}`, [measure]));
       }
     } finally {
-      for (const host of hosts.values()) host.stop();
+      for (const host of hosts.values()) await host.stop();
     }
   }
 
@@ -163,7 +163,7 @@ class Part {
       );
     }
     const rows = await inTurns(contestants, this.long ? 9 : 4).finally(() =>
-      servers.forEach((server) => server.stop()),
+      Promise.all(servers.map((server) => server.stop())),
     );
     this.rows.push(...rows);
     this.ratios.push(

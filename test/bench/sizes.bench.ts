@@ -73,7 +73,7 @@ async function take(url: string, each: number, afterWave: () => Promise<void>): 
       await afterWave();
     }
   } finally {
-    child.stop();
+    await child.stop();
   }
   return webhooks;
 }
