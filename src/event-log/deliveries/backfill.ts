@@ -19,6 +19,11 @@ export interface Backfilled {
   isOver: boolean;
 }
 
+interface StoredRow extends EventRow {
+  routed: boolean | number;
+  has_body: boolean | number;
+}
+
 /** Gives handlers what was stored before they came, step by step, from where each has got to. */
 @Injectable()
 export class Backfill {
@@ -39,17 +44,18 @@ export class Backfill {
     if (handler.isBusy) return { handler: null, isOver: false };
     const from = Math.max(handler.from, await this.firstSince(manager, handler));
     const p = this.clock.parameters();
-    const rows = await manager.query<(EventRow & { has_body: boolean | number })[]>(
-      `SELECT ${EVENT_COLUMNS}, EXISTS (SELECT 1 FROM livekit_bodies b WHERE b.event_seq = e.seq) AS has_body
+    // Whether they are routed is not asked there: PostgreSQL would go through an index of all that are.
+    const rows = await manager.query<StoredRow[]>(
+      `SELECT ${EVENT_COLUMNS}, e.routed, EXISTS (SELECT 1 FROM livekit_bodies b WHERE b.event_seq = e.seq) AS has_body
        FROM livekit_events e
-       WHERE e.seq > ${p.add(from)} AND e.seq <= ${p.add(handler.to)} AND e.routed ORDER BY e.seq LIMIT ${STEP}`,
+       WHERE e.seq > ${p.add(from)} AND e.seq <= ${p.add(handler.to)} ORDER BY e.seq LIMIT ${STEP}`,
       p.values,
     );
     await this.router.deliver(
       manager,
       handler,
       rows
-        .filter((row) => row.has_body)
+        .filter(({ routed, has_body }) => routed && has_body)
         .map(eventHeader)
         .filter((event) => event.receivedAt >= handler.since && handler.hears(event)),
     );

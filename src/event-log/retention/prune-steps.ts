@@ -31,7 +31,15 @@ interface Keyed {
 /** The states of a delivery that is at its end and waits for nobody. */
 const FINISHED = "('done', 'discarded', 'dismissed', 'replayed', 'retired')";
 
-/** The SQL of: nobody waits for this event of `livekit_events e` any more. */
+/**
+ * The SQL of the events of some numbers, as `e`. Materialized, or PostgreSQL goes through all that is as old, or through all
+ * deliveries, for these few, as long as its statistics are of before they were routed.
+ */
+const numbered = (condition: string): string =>
+  `WITH e AS MATERIALIZED
+     (SELECT seq, source, kind, occurred_at, received_at, routed FROM livekit_events WHERE ${condition})`;
+
+/** The SQL of: nobody waits for this event of `e` any more. */
 const isDone = (cutoff: string): string =>
   `e.received_at < ${cutoff} AND e.routed AND NOT EXISTS (
      SELECT 1 FROM livekit_deliveries d WHERE d.event_seq = e.seq AND d.state IN ('pending', 'running', 'dead'))`;
@@ -69,8 +77,8 @@ export class PruneSteps {
     if (seqs.length === 0) return { removed: 0, next: null };
     const p = this.parameters();
     const gone = await manager.query(
-      `DELETE FROM livekit_bodies WHERE ${p.isOneOf('event_seq', seqs)}
-         AND EXISTS (SELECT 1 FROM livekit_events e WHERE e.seq = event_seq AND ${isDone(p.add(cutoff))})
+      `${numbered(p.isOneOf('seq', seqs))}
+       DELETE FROM livekit_bodies WHERE event_seq IN (SELECT e.seq FROM e WHERE ${isDone(p.add(cutoff))})
        RETURNING event_seq`,
       p.values,
     );
@@ -126,10 +134,7 @@ export class PruneSteps {
         is_done: boolean | number;
       }[]
     >(
-      // Materialized, or PostgreSQL would look through all deliveries for the few of these.
-      `WITH e AS MATERIALIZED
-         (SELECT seq, source, kind, occurred_at, received_at, routed FROM livekit_events
-          WHERE seq > ${p.add(from)} AND seq <= ${p.add(to)} ORDER BY seq LIMIT ${BATCH})
+      `${numbered(`seq > ${p.add(from)} AND seq <= ${p.add(to)} ORDER BY seq LIMIT ${BATCH}`)}
        SELECT e.seq, e.source, e.kind, e.occurred_at, (${isDone(p.add(cutoff))}) AS is_done
        FROM e ORDER BY e.seq`,
       p.values,
@@ -155,7 +160,8 @@ export class PruneSteps {
     const gone = idsOf(
       rowsOf<Keyed>(
         await manager.query(
-          `DELETE FROM livekit_events AS e WHERE ${p.isOneOf('e.seq', seqs)} AND ${isDone(p.add(cutoff))} RETURNING seq AS id`,
+          `${numbered(p.isOneOf('seq', seqs))}
+           DELETE FROM livekit_events WHERE seq IN (SELECT e.seq FROM e WHERE ${isDone(p.add(cutoff))}) RETURNING seq AS id`,
           p.values,
         ),
       ),

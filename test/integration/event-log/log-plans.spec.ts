@@ -5,6 +5,7 @@ import { Erasure } from '../../../src/event-log/retention/erasure.js';
 import { Retention } from '../../../src/event-log/retention/retention.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
 import { deliveries } from '../../support/captures.js';
+import { onPostgres, sqlQuery } from '../../support/database.js';
 import { planOf } from '../../support/plans.js';
 import { type ReconciledHost, reconciledHosts } from '../../support/reconciled.js';
 
@@ -71,4 +72,39 @@ describe('looking into the log', () => {
     for (const plan of plans) expect(plan).not.toMatch(/SCAN (e|livekit_events)\b(?! USING)|Seq Scan/);
     expect(plans.join('\n')).toContain(index);
   });
+
+  const NUMBERED: [string, string, () => Promise<unknown>][] = [
+    ['bodies to prune', 'DELETE FROM livekit_bodies', () => host.app.get(Retention).prune()],
+    ['events to prune', 'DELETE FROM livekit_events', () => host.app.get(Retention).prune()],
+    ['events to backfill', 'AS has_body', () => backfillSince()],
+  ];
+
+  (onPostgres ? test : test.skip).each(NUMBERED)(
+    '%s are found by their numbers, though the statistics are of before anything was routed',
+    async (_, part, work) => {
+      await storeMany();
+      const statements = await asked(part, work);
+      expect(statements).not.toEqual([]);
+      const plan = await host.app
+        .get(EventStore)
+        .write((manager) => planOf(manager, ...(statements[0] as Statement)));
+      expect(plan).toContain('livekit_events_pkey');
+      expect(plan).not.toMatch(/livekit_events_(received|room)/);
+    },
+  );
+
+  /** Events that are old, and were counted before they were routed. */
+  async function storeMany(): Promise<void> {
+    await host.app.get(EventStore).write(async (manager) => {
+      await manager.query(
+        `WITH many AS (
+           INSERT INTO livekit_events (source, event_id, kind, name, room_sid, occurred_at, received_at, body_sha256)
+           SELECT 'default', 'app:' || i, 'app', 'order.placed', 'RM_' || i, i, i, '' FROM generate_series(1, 5000) i
+           RETURNING seq)
+         INSERT INTO livekit_bodies (event_seq, raw) SELECT seq, '{}' FROM many`,
+      );
+    });
+    await sqlQuery(hosts.url, 'ANALYZE');
+    await sqlQuery(hosts.url, 'UPDATE livekit_events SET routed = true');
+  }
 });
