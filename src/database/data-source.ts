@@ -20,7 +20,7 @@ interface SqliteConnection {
   prepare(sql: string): unknown;
 }
 
-/** A server that hangs must not hang us with it, and its webhook is told to come again. */
+/** How long a statement may take, milliseconds: a server that hangs must not hang us with it, and its webhook is told to come again. */
 const STATEMENT_TIMEOUT = 5_000;
 
 /** How long a migration waits for a table that somebody uses, milliseconds: whoever comes meanwhile waits behind it. */
@@ -39,10 +39,10 @@ export interface DataSourceSettings {
   readOnly?: boolean;
   /** Connections in the pool (PostgreSQL), `POOL_SIZE` unless told. */
   poolSize?: number;
-  /** A statement that takes longer is given up (PostgreSQL), milliseconds, 5,000 unless told; 0: it takes as long as it takes. */
-  statementTimeout?: number;
-  /** It is for migrations (PostgreSQL): they wait for no table for long. */
+  /** It is for migrations (PostgreSQL): their statements take as long as they take, but wait for no table for long. */
   migrates?: boolean;
+  /** A statement that takes longer is given up (PostgreSQL), milliseconds, `STATEMENT_TIMEOUT` unless told; 0: none is. */
+  statementTimeout?: number;
   /** Entities of the host beside ours. */
   entities?: readonly (EntitySchema | (new () => object))[];
   /** Migrations of the host beside ours. */
@@ -54,8 +54,8 @@ export function dataSourceOptions({
   url,
   readOnly = false,
   poolSize = POOL_SIZE,
-  statementTimeout = STATEMENT_TIMEOUT,
   migrates = false,
+  statementTimeout = migrates ? 0 : STATEMENT_TIMEOUT,
   entities: hostEntities = [],
   entityMigrations = [],
 }: DataSourceSettings): DataSourceOptions {

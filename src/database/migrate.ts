@@ -72,8 +72,7 @@ async function tryLock(holder: QueryRunner): Promise<boolean> {
 
 /** While others serve: a migration that does not get a table soon is rolled back, and begun anew a little later. */
 async function runDespiteUsers(settings: DataSourceSettings): Promise<void> {
-  const migrating = { ...settings, poolSize: 1, statementTimeout: 0, migrates: true };
-  const migrator = await createDataSource(migrating).initialize();
+  const migrator = await createDataSource({ ...settings, poolSize: 1, migrates: true }).initialize();
   const deadline = performance.now() + PATIENCE;
   try {
     for (;;) {

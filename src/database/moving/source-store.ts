@@ -85,20 +85,13 @@ export class SourceStore {
   }
 
   /** The rows of a table behind a key, in the key's order, in portions. */
-  *batches({ name, columns, key }: MovedTable, after: RowKey | null = null): Generator<SourceRow[]> {
+  batches({ name, columns, key }: MovedTable, after: RowKey | null = null): Generator<SourceRow[]> {
     const names = columns.map((column) => column.name).join();
     const behind = after === null ? '' : `WHERE (${key.join()}) > (${key.map(() => '?').join()})`;
     const statement = this.connection
       .prepare(`SELECT ${names} FROM ${name} ${behind} ORDER BY ${key.join()}`)
       .raw();
-    const values = [...(after ?? [])];
-    try {
-      yield* inBatches(statement.iterate(values) as Iterable<SourceRow>);
-    } finally {
-      // libsql leaves a statement in progress that is not read to its end, and nothing but running it resets it: the file
-      // could not be closed properly, and how that failed would be told instead of why the move did.
-      statement.get(values);
-    }
+    return inBatches(statement.iterate([...(after ?? [])]) as Iterable<SourceRow>);
   }
 
   /** The greatest number that each table's rows were ever given, be they gone since. */
@@ -129,7 +122,11 @@ export class SourceStore {
 
   /** Closes the file, and lets go of it. */
   close(): void {
-    this.connection.pragma('wal_checkpoint(TRUNCATE)'); // whoever copies the file has all of it
+    try {
+      this.connection.pragma('wal_checkpoint(TRUNCATE)'); // whoever copies the file has all of it
+    } catch {
+      // The log stays, as when rows are still being read because the move has failed: why it has is what is to be told.
+    }
     this.connection.close();
     this.release();
   }

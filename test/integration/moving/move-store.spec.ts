@@ -123,10 +123,10 @@ describeMoving('moving a store from SQLite to PostgreSQL', () => {
       await canBeOpened(to); // the tables are made
       await holder.query("BEGIN; INSERT INTO livekit_bodies (event_seq, raw) VALUES (2, '')");
       const moved = move();
-      moved.catch(() => undefined);
       const waiting = `SELECT pid FROM pg_locks JOIN pg_stat_activity a USING (pid)
-        WHERE NOT granted AND a.datname = current_database() AND now() - a.query_start > interval '1 second'`;
-      await until('the move to wait for a second', async () => (await sqlQuery(to, waiting)).length > 0);
+        WHERE NOT granted AND a.datname = current_database() AND now() - a.query_start > interval '6 seconds'`;
+      const waits = until('the move to wait', async () => (await sqlQuery(to, waiting)).length > 0);
+      await Promise.race([waits, moved]); // it tells why, if it fails
       await holder.query('ROLLBACK');
       await moved;
     } finally {
