@@ -32,10 +32,28 @@ export const LAST_SEQ = '(SELECT last_seq FROM temp.livekit_stage)';
 /** Sets the stage, in the transaction of the statements. */
 export async function setStage(manager: EntityManager, { rows, bytes }: StagedWrite<unknown>): Promise<void> {
   await manager.query(
+    // As AUTOINCREMENT would count them: no number comes again, be its event pruned or its count reset.
     `UPDATE temp.livekit_stage SET rows = ?1, bytes = ?2,
-       last_seq = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'livekit_events'), 0)`,
+       last_seq = max(coalesce((SELECT max(seq) FROM livekit_events), 0),
+                      coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'livekit_events'), 0))`,
     [JSON.stringify(rows), bytes],
   );
+}
+
+/** Of each connection, when whoever comes next has the stage. */
+const stages = new WeakMap<EntityManager['dataSource'], Promise<void>>();
+
+/** Runs a staged write in a transaction of somebody else's, who may have several at once: there is one stage. */
+export function runStaged<T>(manager: EntityManager, write: StagedWrite<T>): Promise<T> {
+  const run = async () => {
+    await setStage(manager, write);
+    for (const statement of write.statements) await manager.query(statement);
+    return write.read(manager);
+  };
+  const result = (stages.get(manager.dataSource) ?? Promise.resolve()).then(run);
+  const isOver = () => undefined;
+  stages.set(manager.dataSource, result.then(isOver, isOver));
+  return result;
 }
 
 /** What the statements have left in `rows` on the stage, in JSON: row by row it would take several times as long. */

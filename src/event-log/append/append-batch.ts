@@ -4,7 +4,7 @@ import { type Dialect, Parameters } from '../../database/sql.js';
 import {
   LAST_SEQ,
   resultOnStage,
-  setStage,
+  runStaged,
   STAGED_BYTES,
   STAGED_ROWS,
   type StagedWrite,
@@ -24,16 +24,14 @@ export const commitBatch = (store: EventStore, events: readonly NewEvent[]): Pro
     : store.write((manager) => appendOnPostgres(manager, events), 'append');
 
 /** Appends a batch of events in the caller's transaction. */
-export async function appendBatch(
+export function appendBatch(
   dialect: Dialect,
   manager: EntityManager,
   events: readonly NewEvent[],
 ): Promise<AppendedBatch> {
-  if (dialect === 'postgres') return appendOnPostgres(manager, events);
-  const append = stagedAppend(events);
-  await setStage(manager, append);
-  for (const statement of append.statements) await manager.query(statement);
-  return append.read(manager);
+  return dialect === 'postgres'
+    ? appendOnPostgres(manager, events)
+    : runStaged(manager, stagedAppend(events));
 }
 
 const COLUMNS = [
@@ -147,7 +145,7 @@ async function appendOnPostgres(manager: EntityManager, events: readonly NewEven
   });
 }
 
-/** @param seqOf tells the number of an event that is new in the log. */
+/** @param seqOf tells the number of an event that is new in the log; it is asked once for each, in their order. */
 async function appended(
   dialect: Dialect,
   manager: EntityManager,

@@ -1,7 +1,7 @@
 import { bytes } from '../../../src/database/sql.js';
 import type { EventLog } from '../../../src/event-log/event-log.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
-import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
+import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
 import { openEventLog } from '../../support/event-log.js';
 import { newEvent } from '../../support/events.js';
 
@@ -140,6 +140,27 @@ describe('the event log', () => {
     await log.receive(newEvent({ id: 'EV_1' }));
     await log.receive(newEvent({ id: 'EV_1' }));
     expect(announced.map(({ eventId }) => eventId)).toEqual(['EV_1']);
+  });
+
+  test('announces what is new of a batch by its place in the log', async () => {
+    const announced: LoggedEvent[] = [];
+    log.onCommitted((events) => announced.push(...events));
+    const ids = ['EV_1', 'EV_1', 'EV_2', 'EV_1', 'EV_3'];
+    await Promise.all(ids.map((id) => log.receive(newEvent({ id }))));
+    const rows = await sqlQuery<{ seq: number | string; event_id: string }>(
+      database.url,
+      'SELECT seq, event_id FROM livekit_events ORDER BY seq',
+    );
+    const places = rows.map(({ seq, event_id }) => [event_id, Number(seq)]);
+    expect(announced.map(({ eventId, seq }) => [eventId, seq])).toEqual(places);
+    expect(places.map(([id]) => id)).toEqual(['EV_1', 'EV_2', 'EV_3']);
+  });
+
+  (onPostgres ? test.skip : test)('goes on counting where the count of numbers was reset', async () => {
+    await log.receive(newEvent({ id: 'EV_1' }));
+    await sqlQuery(database.url, 'DELETE FROM sqlite_sequence');
+    expect(await log.receive(newEvent({ id: 'EV_2' }))).toBe('accepted');
+    expect((await stored()).map(({ event_id }) => event_id)).toEqual(['EV_1', 'EV_2']);
   });
 
   test('a listener that fails harms neither the append nor other listeners', async () => {

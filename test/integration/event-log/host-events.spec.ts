@@ -184,6 +184,24 @@ describe("an event of the host's", () => {
       expect(await countOf(hosts.url, 'livekit_events')).toBe(isCommitted ? 1 : 0);
     });
 
+    test('at once with others of it', async () => {
+      const told: LoggedEvent[] = [];
+      host.log.onCommitted((events) => told.push(...events));
+      const outcomes = await host.app
+        .get(EventStore)
+        .transaction((manager) =>
+          Promise.all([
+            host.log.appendIn(manager, 'order.created', 1, { id: 'a' }),
+            host.log.appendIn(manager, 'order.created', 2, { id: 'b' }),
+            host.log.appendIn(manager, 'order.created', 1, { id: 'a' }),
+          ]),
+        );
+      expect(outcomes).toEqual(['accepted', 'accepted', 'duplicate']);
+      expect(told.map(({ eventId }) => eventId)).toEqual(['app:a', 'app:b']);
+      await host.deliveries.drain();
+      expect(data()).toEqual([1, 2]);
+    });
+
     test("is announced to this process's listeners once it is committed, and only then", async () => {
       const told: LoggedEvent[] = [];
       host.log.onCommitted((events) => told.push(...events));
