@@ -36,7 +36,7 @@ export const drain: Bench = {
   async run({ long }) {
     const [rounds, count] = long ? [5, 30_000] : [3, 10_000];
     const databases = new Databases();
-    const started: { stop(): void }[] = [];
+    const started: { stop(): Promise<void> }[] = [];
     const contestants: Contestant[] = [];
     const enter = async (name: string, what: string, script: string, args: string[], some = count) => {
       const child = await Child.start(`drain/${script}`, ...args);

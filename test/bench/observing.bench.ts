@@ -1,7 +1,7 @@
 import { Collector } from '../support/collector.js';
 import { until } from '../support/until.js';
 import type { Bench } from './report.js';
-import { type Contestant, inTurns, ratioOf, type Row, rowOf, SMOKE, WARM_AGAIN, warmUps } from './rounds.js';
+import { type Contestant, inTurns, ratioOf, type Row, rowOf, SMOKE, warmingUp } from './rounds.js';
 import { CONNECTIONS, Server, type ServerShape } from './servers.js';
 import { Databases } from './services.js';
 
@@ -23,8 +23,7 @@ export const observing: Bench = {
   title: 'Being watched',
   async run({ long, smoke }) {
     const [rounds, slot] = smoke ? SMOKE : [3, long ? 2_000 : 700];
-    const again = smoke ? slot : WARM_AGAIN;
-    const warming = smoke ? 1 : warmUps(again + slot);
+    const { again, before } = warmingUp(slot, smoke);
     const processes = smoke ? 1 : long ? 5 : 2;
     const databases = new Databases();
     const collector = await Collector.listen();
@@ -36,8 +35,7 @@ export const observing: Bench = {
       );
       servers.push(server);
       const measure = async () => {
-        await server.load({ duration: again });
-        const { cpu } = await server.load({ duration: slot });
+        const { cpu } = await server.load({ warmUp: again, duration: slot });
         await server.drained();
         return { [UNIT]: cpu };
       };
@@ -48,7 +46,7 @@ export const observing: Bench = {
       for (let nth = 0; nth < processes; nth += 1) {
         const contestants: Contestant[] = [];
         for (const named of Object.entries(CASES)) contestants.push(await start(named));
-        measured.push(await inTurns(contestants, rounds, warming));
+        measured.push(await inTurns(contestants, rounds, before));
         await until('traces to come', () => collector.bodies.length > 0);
         for (const server of servers.splice(0)) await server.stop();
       }
@@ -61,14 +59,14 @@ export const observing: Bench = {
         ),
       );
       const costs = names.slice(1).map((name, n) => {
-        const [before, after] = [rows[n], rows[n + 1]];
-        const more = (after?.rounds ?? []).map((measure, round) => ({
-          [`${UNIT} more`]: (measure[UNIT] ?? NaN) - (before?.rounds[round]?.[UNIT] ?? NaN),
+        const [less, more] = [rows[n], rows[n + 1]];
+        const differences = (more?.rounds ?? []).map((measure, round) => ({
+          [`${UNIT} more`]: (measure[UNIT] ?? NaN) - (less?.rounds[round]?.[UNIT] ?? NaN),
         }));
-        return rowOf(`${name}, alone`, `${CASES[name]?.what ?? ''}, alone`, more);
+        return rowOf(`${name}, alone`, `${CASES[name]?.what ?? ''}, alone`, differences);
       });
       return {
-        method: `ours on Nest + Fastify, on SQLite, ${CONNECTIONS} connections, processor time of a delivery, medians of ${rounds} rounds of ${slot / 1000} s (min – max) in each of ${processes} processes, each after ${again / 1000} s of warming up, and all after ${warming} more: Node makes more of one process than of another`,
+        method: `ours on Nest + Fastify, on SQLite, ${CONNECTIONS} connections, processor time of a delivery, medians of ${rounds} rounds of ${slot / 1000} s (min – max), each after ${again / 1000} s of warming up, in each of ${processes} processes, after ${before} rounds that do not count: Node makes more of one process than of another`,
         rows: [...rows, ...costs],
         ratios: names.slice(1).map((name) => ratioOf(rows, UNIT, name, ['nothing'])),
       };

@@ -2,7 +2,7 @@ import { sqlQuery } from '../support/database.js';
 import { nextBody } from './bodies.js';
 import { signed } from './load.js';
 import type { Bench } from './report.js';
-import { type Contestant, inTurns, ratioOf, SMOKE, WARM_AGAIN, warmUps } from './rounds.js';
+import { type Contestant, inTurns, ratioOf, SMOKE, warmingUp } from './rounds.js';
 import { CONNECTIONS, FULL, Server, type ServerShape } from './servers.js';
 import { Databases } from './services.js';
 
@@ -34,7 +34,7 @@ export const receive: Bench = {
   title: 'Receiving webhooks',
   async run({ long, smoke }) {
     const [rounds, slot] = smoke ? SMOKE : long ? [9, 3_000] : [5, 1_000];
-    const again = smoke ? slot : WARM_AGAIN;
+    const { again, before } = warmingUp(slot, smoke);
     const databases = new Databases();
     const servers: Server[] = [];
     const anyDelivery = signed(nextBody().body);
@@ -48,31 +48,24 @@ export const receive: Bench = {
         const stores = shape.receiver !== 'wire' && shape.receiver !== 'empty';
         const isOurs =
           shape.receiver === 'express' || shape.receiver === 'fastify' || shape.receiver === 'bare';
-        let sent = 0;
-        const load = async (duration: number) => {
-          const next = stores ? {} : { next: () => anyDelivery }; // they would use up more than can be signed
-          const shown = await server.load({ duration, ...next });
-          sent += shown.accepted;
-          await server.drained(); // so that it is nobody else's turn that it works in
-          return shown;
-        };
+        const next = stores ? {} : { next: () => anyDelivery }; // they would use up more than can be signed
         contestants.push({
           name,
           what,
           async measure() {
-            await load(again);
-            const { requestsPerSecond, p50, p99, cpu } = await load(slot);
-            if (isOurs) await requireStored(database, sent);
+            const load = await server.load({ warmUp: again, duration: slot, ...next });
+            await server.drained(); // so that it is nobody else's turn that it works in
+            const { requestsPerSecond, p50, p99, cpu } = load;
+            if (isOurs) await requireStored(database, server.accepted);
             return { 'req/s': requestsPerSecond, 'ms p50': p50, 'ms p99': p99, 'µs CPU': cpu };
           },
         });
       }
-      const warming = smoke ? 1 : warmUps(again + slot);
-      const rows = await inTurns(contestants, rounds, warming);
+      const rows = await inTurns(contestants, rounds, before);
       return {
         method:
           `${CONNECTIONS} connections, each answer awaited; ours on Nest with log lines, metrics and three handlers; ` +
-          `medians of ${rounds} rounds of ${slot / 1000} s (min – max), each after ${again / 1000} s of warming up, and all after ${warming} more`,
+          `medians of ${rounds} rounds of ${slot / 1000} s (min – max), each after ${again / 1000} s of warming up, and after ${before} rounds that do not count`,
         rows,
         ratios: [
           ...['express', 'fastify', 'postgres'].map((ours) => ratioOf(rows, 'req/s', ours, ['official'])),

@@ -35,10 +35,14 @@ export const WARM_UP = 5_000;
  * How long it is loaded before each of its turns, milliseconds: Node forgets what it has compiled while a process has nothing
  * to do. After 20 s an application on Express takes three times as long for a delivery, and has caught up within this time.
  */
-export const WARM_AGAIN = 1_500;
+const WARM_AGAIN = 1_500;
 
 /** As many rounds of a length, milliseconds. */
 export const warmUps = (slot: number): number => Math.ceil(WARM_UP / slot);
+
+/** How a server is warmed up whose full speed is the question: before each of its turns, milliseconds, and in rounds before those that count. */
+export const warmingUp = (slot: number, smoke: boolean): { again: number; before: number } =>
+  smoke ? { again: slot, before: 1 } : { again: WARM_AGAIN, before: warmUps(WARM_AGAIN + slot) };
 
 /** A figure of one contestant as multiples of the same figure of others, by their names. */
 export interface Ratio {

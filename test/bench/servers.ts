@@ -45,6 +45,8 @@ export const FULL = {
 export interface LoadShape {
   /** Milliseconds. */
   duration: number;
+  /** How long before that, uncounted, milliseconds. */
+  warmUp?: number;
   connections?: number;
   /** Servers that share its database, and are sent to as well. */
   others?: readonly Server[];
@@ -59,6 +61,9 @@ export type ServerLoad = Load & { cpu: number };
 
 /** A server that runs. */
 export class Server {
+  /** Deliveries that were answered as they should be, by it and by others of the same loads. */
+  accepted = 0;
+
   private constructor(
     private readonly child: Child,
     readonly url: string,
@@ -79,13 +84,20 @@ export class Server {
     others = [],
     next,
     connections = CONNECTIONS,
+    warmUp = 0,
     duration,
     status,
   }: LoadShape): Promise<ServerLoad> {
-    const deliveries = next ?? signedFresh((MOST_A_SECOND * duration) / 1000);
-    return this.whileCounting(() =>
-      send(urlsOf(this, others), deliveries, { connections, duration, ...(status && { status }) }),
-    );
+    // Signed before anything is sent: between warming up and what counts nothing is to cool down.
+    const deliveries = next ?? signedFresh((MOST_A_SECOND * (warmUp + duration)) / 1000);
+    const sent = (milliseconds: number) =>
+      send(urlsOf(this, others), deliveries, {
+        connections,
+        duration: milliseconds,
+        ...(status && { status }),
+      });
+    if (warmUp > 0) this.accepted += (await sent(warmUp)).accepted;
+    return this.whileCounting(() => sent(duration));
   }
 
   /** Sends so many a second. @throws Error when anything is not answered 200. */
@@ -147,6 +159,7 @@ export class Server {
     const before = await this.child.ask<number>({ ask: 'cpu' });
     const told = await load();
     const after = await this.child.ask<number>({ ask: 'cpu' });
+    this.accepted += told.accepted;
     return { ...told, cpu: (after - before) / told.accepted };
   }
 }

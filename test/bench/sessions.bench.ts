@@ -95,8 +95,9 @@ class Part {
         ms: (await children[nth]?.ask<number>({})) ?? NaN,
       })),
     );
-    await this.compare(contestants, 5, [[FULL, SMALL, 'starting']]);
-    for (const child of children) await child.stop();
+    await this.compare(contestants, 5, [[FULL, SMALL, 'starting']]).finally(() =>
+      Promise.all(children.map((child) => child.stop())),
+    );
   }
 
   private async hosted(urlOf: (store: Store) => string): Promise<void> {
