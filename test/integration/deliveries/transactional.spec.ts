@@ -219,7 +219,7 @@ describe('a transactional handler', () => {
     const overtaken = new Promise<void>((resolve) => (goOn = resolve));
     @Injectable()
     class Slow {
-      @OnLivekitEvent('room_started', { name: 'slow', transactional: true, timeout: 50, maxAttempts: 1 })
+      @OnLivekitEvent('room_started', { name: 'slow', transactional: true, timeout: 500, maxAttempts: 1 })
       async bill({ id }: Started, { manager }: TransactionalDeliveryContext) {
         await manager.insert(Charge, { eventId: id, cents: 1 });
         await overtaken;
@@ -288,14 +288,14 @@ describe('a transactional handler', () => {
         @OnLivekitEvent('room_started', {
           name: 'waiting',
           transactional: true,
-          timeout: 100,
+          timeout: 1_000,
           backoff: () => 10,
         })
         async bill({ id }: Started, { manager, attempt }: TransactionalDeliveryContext) {
           const work = async (inner: EntityManager): Promise<void> => {
             await inner.insert(Charge, { eventId: `${id}-${attempt}`, cents: 1 });
             if (attempt > 1) return;
-            await inner.query('SELECT pg_sleep(0.3)');
+            await inner.query('SELECT pg_sleep(1.3)');
             await inner.insert(Charge, { eventId: `${id}-late`, cents: 1 });
           };
           try {
