@@ -95,15 +95,14 @@ describe('looking into the log', () => {
 
   /** Events that are old, and were counted before they were routed. */
   async function storeMany(): Promise<void> {
-    await host.app.get(EventStore).write(async (manager) => {
-      await manager.query(
-        `WITH many AS (
-           INSERT INTO livekit_events (source, event_id, kind, name, room_sid, occurred_at, received_at, body_sha256)
-           SELECT 'default', 'app:' || i, 'app', 'order.placed', 'RM_' || i, i, i, '' FROM generate_series(1, 5000) i
-           RETURNING seq)
-         INSERT INTO livekit_bodies (event_seq, raw) SELECT seq, '{}' FROM many`,
-      );
-    });
+    await sqlQuery(
+      hosts.url,
+      `WITH many AS (
+         INSERT INTO livekit_events (source, event_id, kind, name, room_sid, occurred_at, received_at, body_sha256)
+         SELECT 'default', 'app:' || i, 'app', 'order.placed', 'RM_' || i, i, i, '' FROM generate_series(1, 5000) i
+         RETURNING seq)
+       INSERT INTO livekit_bodies (event_seq, raw) SELECT seq, '{}' FROM many`,
+    );
     await sqlQuery(hosts.url, 'ANALYZE');
     await sqlQuery(hosts.url, 'UPDATE livekit_events SET routed = true');
   }
