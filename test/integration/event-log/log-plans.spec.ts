@@ -9,6 +9,9 @@ import { onPostgres, sqlQuery } from '../../support/database.js';
 import { planOf } from '../../support/plans.js';
 import { type ReconciledHost, reconciledHosts } from '../../support/reconciled.js';
 
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
 type Statement = [sql: string, parameters: unknown[]];
 
 describe('looking into the log', () => {
@@ -45,7 +48,7 @@ describe('looking into the log', () => {
     ['to erase a room', 'UNION ALL SELECT seq', OF_ROOM, () => eraseBySid()],
     ['for what a reconciled room may be told yet', 'SELECT e.room_sid', OF_ROOM, () => reconcileTheRoom()],
     ['for what may be pruned', 'max(seq) AS last', RECEIVED, () => host.app.get(Retention).prune()],
-    ['for what is to be backfilled', 'min(seq) AS first', RECEIVED, () => backfillSince()],
+    ['for what is to be backfilled', 'min(seq) AS first', RECEIVED, () => backfillSince(Date.now() - HOUR)],
   ];
 
   const eraseBySid = () => host.app.get(Erasure).eraseRoom('call-1001');
@@ -57,14 +60,20 @@ describe('looking into the log', () => {
     await host.round();
   }
 
-  async function backfillSince(): Promise<void> {
-    await host.app.get(Deliveries).backfill('sessions', { since: new Date(1) });
+  async function backfillSince(since: number): Promise<void> {
+    await host.app.get(Deliveries).backfill('sessions', { since: new Date(since) });
     await host.tester.drain();
   }
 
   test.each(LOOKS)('%s reads no more of it than that', async (_, part, index, work) => {
     const statements = await asked(part, work);
     expect(statements).not.toEqual([]);
+    if (onPostgres) {
+      // Of a handful of events it takes now one index and now another, by whether it has counted them.
+      await storeMany(Date.now() - DAY);
+      await route();
+      await sqlQuery(hosts.url, 'ANALYZE');
+    }
     const store = host.app.get(EventStore);
     const plans = await Promise.all(
       statements.map((statement) => store.write((manager) => planOf(manager, ...statement))),
@@ -76,13 +85,15 @@ describe('looking into the log', () => {
   const NUMBERED: [string, string, () => Promise<unknown>][] = [
     ['bodies to prune', 'DELETE FROM livekit_bodies', () => host.app.get(Retention).prune()],
     ['events to prune', 'DELETE FROM livekit_events', () => host.app.get(Retention).prune()],
-    ['events to backfill', 'AS has_body', () => backfillSince()],
+    ['events to backfill', 'AS has_body', () => backfillSince(1)],
   ];
 
   (onPostgres ? test : test.skip).each(NUMBERED)(
     '%s are found by their numbers, though the statistics are of before anything was routed',
     async (_, part, work) => {
-      await storeMany();
+      await storeMany(1);
+      await sqlQuery(hosts.url, 'ANALYZE');
+      await route();
       const statements = await asked(part, work);
       expect(statements).not.toEqual([]);
       const plan = await host.app
@@ -93,17 +104,17 @@ describe('looking into the log', () => {
     },
   );
 
-  /** Events that are old, and were counted before they were routed. */
-  async function storeMany(): Promise<void> {
+  /** Events of as many rooms, received one after the other from a time on. */
+  async function storeMany(receivedAt: number): Promise<void> {
     await sqlQuery(
       hosts.url,
       `WITH many AS (
          INSERT INTO livekit_events (source, event_id, kind, name, room_sid, occurred_at, received_at, body_sha256)
-         SELECT 'default', 'app:' || i, 'app', 'order.placed', 'RM_' || i, i, i, '' FROM generate_series(1, 5000) i
+         SELECT 'default', 'app:' || i, 'app', 'order.placed', 'RM_' || i, i, ${receivedAt} + i, '' FROM generate_series(1, 5000) i
          RETURNING seq)
        INSERT INTO livekit_bodies (event_seq, raw) SELECT seq, '{}' FROM many`,
     );
-    await sqlQuery(hosts.url, 'ANALYZE');
-    await sqlQuery(hosts.url, 'UPDATE livekit_events SET routed = true');
   }
+
+  const route = () => sqlQuery(hosts.url, 'UPDATE livekit_events SET routed = true');
 });
