@@ -41,6 +41,8 @@ export interface DataSourceSettings {
   poolSize?: number;
   /** It is for migrations (PostgreSQL): their statements take as long as they take, but wait for no table for long. */
   migrates?: boolean;
+  /** Its connections send a statement without waiting for the answers to those before it (PostgreSQL). */
+  pipeline?: boolean;
   /** A statement that takes longer is given up (PostgreSQL), milliseconds, `STATEMENT_TIMEOUT` unless told; 0: none is. */
   statementTimeout?: number;
   /** Entities of the host beside ours. */
@@ -55,6 +57,7 @@ export function dataSourceOptions({
   readOnly = false,
   poolSize = POOL_SIZE,
   migrates = false,
+  pipeline = false,
   statementTimeout = migrates ? 0 : STATEMENT_TIMEOUT,
   entities: hostEntities = [],
   entityMigrations = [],
@@ -80,6 +83,7 @@ export function dataSourceOptions({
       extra: {
         query_timeout: statementTimeout,
         keepAlive: true,
+        pipeline,
         verify: (connection: PostgresConnection, done: () => void) => {
           // The server may end it between the pool's hands and TypeORM's, and an error that nobody hears ends the process.
           connection.on('error', () => undefined);

@@ -259,7 +259,7 @@ onOwnServer(`a PostgreSQL server${isHere ? '' : ': its programs are not here'}`,
         const before = sender.answers.length;
         await acknowledgements(30);
         expect(sender.answers.slice(before).filter(({ status }) => status !== 200)).toEqual([]);
-        proxy.slowDown(400);
+        proxy.slowDown(1_100);
         await expectTrouble(/no commit within 2 s/, 'store_slow');
         proxy.slowDown(0);
         await expectRecovery(server.url);

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { EventStore } from '../../database/event-store.js';
+import { type PipelinedWrite, runPipelined } from '../../database/pipelined-write.js';
 import { type Dialect, Parameters } from '../../database/sql.js';
 import {
   LAST_SEQ,
@@ -17,11 +18,11 @@ export interface AppendedBatch {
   accepted: LoggedEvent[];
 }
 
-/** Appends a batch of events in a transaction of its own. On SQLite only the stage and the result take the event loop. */
+/** Appends a batch of events in a transaction of its own: on SQLite only stage and result take the event loop. */
 export const commitBatch = (store: EventStore, events: readonly NewEvent[]): Promise<AppendedBatch> =>
   store.dialect === 'sqlite'
     ? store.writeStaged(stagedAppend(events))
-    : store.write((manager) => appendOnPostgres(manager, events), 'append');
+    : store.writePipelined(pipelinedAppend(events));
 
 /** Appends a batch of events in the caller's transaction. */
 export function appendBatch(
@@ -30,7 +31,7 @@ export function appendBatch(
   events: readonly NewEvent[],
 ): Promise<AppendedBatch> {
   return dialect === 'postgres'
-    ? appendOnPostgres(manager, events)
+    ? runPipelined(manager, pipelinedAppend(events))
     : runStaged(manager, stagedAppend(events));
 }
 
@@ -81,14 +82,14 @@ const toldRows = (events: readonly NewEvent[]): unknown[][] => {
 
 const bytesOf = (events: readonly NewEvent[]): Buffer => Buffer.concat(events.map(({ body }) => body));
 
+// Every row has its number before it is known to be new: so body and result are found by it, and a repeat leaves a gap.
 // At or below the dedup floor a repeat can't be told from a new event.
-const insertEvents = (columns: readonly string[]): string =>
-  `INSERT INTO livekit_events (${columns.join()}) SELECT ${columns.join()} FROM told
+const insertEvents = (columns: readonly string[], overriding = ''): string =>
+  `INSERT INTO livekit_events (${columns.join()}) ${overriding} SELECT ${columns.join()} FROM told
    WHERE kind <> 'livekit' OR NOT EXISTS
      (SELECT 1 FROM livekit_floors f WHERE f.source = told.source AND f.occurred_at >= told.occurred_at)
    ON CONFLICT (source, event_id) DO NOTHING`;
 
-// Every row has its number before it is known to be new: so body and result are found by it, and a repeat leaves a gap.
 const STAGED_SEQ = `${LAST_SEQ} + 1 + key`;
 
 const staged = (column: Told): string => `value ->> ${TOLD.indexOf(column)}`;
@@ -111,48 +112,44 @@ const stagedAppend = (events: readonly NewEvent[]): StagedWrite<AppendedBatch> =
   statements: STAGED_STATEMENTS,
   async read(manager) {
     const seqs = await resultOnStage<Record<number, number>>(manager);
-    return appended('sqlite', manager, events, (_, nth) => seqs[nth]);
+    return appended('sqlite', manager, events, seqs);
   },
 });
 
-interface StoredRow {
-  source: string;
-  event_id: string;
-  body_sha256: string;
+interface AppendedRow {
+  nth: number;
+  seq: string;
 }
 
-async function appendOnPostgres(manager: EntityManager, events: readonly NewEvent[]): Promise<AppendedBatch> {
+function pipelinedAppend(events: readonly NewEvent[]): PipelinedWrite<AppendedRow, AppendedBatch> {
   const p = new Parameters('postgres');
-  // The same event may be there twice; and one id with two bodies, of which one is stored.
-  const inserted = await manager.query<(StoredRow & { seq: string })[]>(
-    `WITH told (${TOLD.join()}) AS MATERIALIZED (${p.rows(TOLD.map(typeOf), toldRows(events))}),
-     inserted AS (${insertEvents(COLUMNS)} RETURNING seq, source, event_id, body_sha256),
+  const rows = toldRows(events).map((row, nth) => [...row, nth]);
+  const told = p.rows([...TOLD.map(typeOf), 'integer'], rows);
+  const text = `WITH told AS MATERIALIZED
+     (SELECT nextval('livekit_events_seq_seq') AS seq, * FROM (${told}) AS event (${TOLD.join()}, nth)),
+     inserted AS (${insertEvents(['seq', ...COLUMNS], 'OVERRIDING SYSTEM VALUE')} RETURNING seq),
      kept AS (
        INSERT INTO livekit_bodies (event_seq, raw)
-       SELECT DISTINCT ON (seq) seq, substr(${p.add(bytesOf(events))}::bytea, place, size)
-       FROM inserted JOIN told USING (source, event_id, body_sha256)
+       SELECT seq, substr(${p.add(bytesOf(events))}::bytea, place, size) FROM inserted JOIN told USING (seq)
      )
-     SELECT seq, source, event_id, body_sha256 FROM inserted`,
-    p.values,
-  );
-  const rows = new Map(inserted.map((row) => [keyOf(row.source, row.event_id), row]));
-  return appended('postgres', manager, events, ({ source, eventId, bodySha256 }) => {
-    const key = keyOf(source, eventId);
-    const row = rows.get(key);
-    if (row?.body_sha256 !== bodySha256) return undefined;
-    rows.delete(key); // the same event again in this batch is a repeat of this one
-    return Number(row.seq);
-  });
+     SELECT nth, seq FROM inserted JOIN told USING (seq)`;
+  return {
+    text,
+    parameters: p.values,
+    read(inserted, manager) {
+      const seqs = Object.fromEntries(inserted.map(({ nth, seq }) => [nth, Number(seq)]));
+      return appended('postgres', manager, events, seqs);
+    },
+  };
 }
 
-/** @param seqOf tells the number of an event that is new in the log; it is asked once for each, in their order. */
+/** @param seqs the numbers of those events that are new in the log, by their place in the batch, from 0. */
 async function appended(
   dialect: Dialect,
   manager: EntityManager,
   events: readonly NewEvent[],
-  seqOf: (event: NewEvent, nth: number) => number | undefined,
+  seqs: Readonly<Record<number, number>>,
 ): Promise<AppendedBatch> {
-  const seqs = events.map(seqOf);
   const others = events.filter((_, nth) => seqs[nth] === undefined);
   const hashes = await storedHashes(dialect, manager, others);
   const accepted: LoggedEvent[] = [];
@@ -167,6 +164,12 @@ async function appended(
     return hash === event.bodySha256 ? 'duplicate' : 'conflict';
   });
   return { outcomes, accepted };
+}
+
+interface StoredRow {
+  source: string;
+  event_id: string;
+  body_sha256: string;
 }
 
 /** The hashes of those events' ids that are stored, by key. */

@@ -94,6 +94,7 @@ const KEPT_AS_THEY_ARE = new Set([
   'segment',
   'revision',
   'connected',
+  'carried_until',
   'routed',
   'replay_no',
   'attempt',

@@ -2,7 +2,9 @@ import type { EntityManager } from 'typeorm';
 import { SessionEntity } from '../../../src/database/entities/session.entity.js';
 import { DatabaseConfigurationError, DatabaseInUseError } from '../../../src/database/errors.js';
 import { EventStore } from '../../../src/database/event-store.js';
+import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { until } from '../../support/until.js';
 
 const onSqlite = onPostgres ? test.skip : test;
 const onServer = onPostgres ? test : test.skip;
@@ -135,6 +137,51 @@ describe('the event store', () => {
     expect(await kept()).toEqual(['1', '2', '3']);
   });
 
+  const pipelined = (text: string) => ({ text, parameters: [], read: async (rows: unknown[]) => rows });
+
+  onServer(
+    'commits a write of one statement though no answer comes back, and tells it when one does',
+    async () => {
+      const proxy = await TcpProxy.before(database.url);
+      const away = await EventStore.open({ url: proxy.through(database.url) });
+      try {
+        await away.ping();
+        await proxy.fail('mute');
+        const written = away.writePipelined(pipelined(`${quarantine('1')} RETURNING sha256`));
+        await until('the commit', async () => (await kept()).length > 0);
+        await proxy.mend();
+        expect(await written).toEqual([{ sha256: '1' }]);
+      } finally {
+        await away.close();
+        await proxy.close();
+      }
+    },
+  );
+
+  onServer('tells why a write of one statement was refused, keeps nothing of it, and goes on', async () => {
+    const twice = `WITH first AS (${quarantine('1')}) ${quarantine('2').replace("'test'", 'NULL')}`;
+    await expect(store.writePipelined(pipelined(twice))).rejects.toMatchObject({ code: '23502' });
+    await store.writePipelined(pipelined(quarantine('3')));
+    expect(await kept()).toEqual(['3']);
+  });
+
+  onServer(
+    'begins a write of one statement anew that PostgreSQL gives up for the sake of another',
+    async () => {
+      for (const made of [
+        'CREATE SEQUENCE tries',
+        `CREATE FUNCTION nth() RETURNS text AS $$ BEGIN
+         IF nextval('tries') < 5 THEN RAISE EXCEPTION USING ERRCODE = '40001'; END IF;
+         RETURN currval('tries');
+       END $$ LANGUAGE plpgsql`,
+      ]) {
+        await sqlQuery(database.url, made);
+      }
+      await store.writePipelined(pipelined(quarantine('?').replace("'?'", 'nth()')));
+      expect(await kept()).toEqual(['5']);
+    },
+  );
+
   onServer(
     'depends on nothing that the database or its role have set, and changes nothing of a session',
     async () => {
@@ -152,6 +199,7 @@ describe('the event store', () => {
       try {
         const ours = [{ isolation: 'read committed', durable: 'on', idle: '10s' }];
         expect(await another.write((manager) => manager.query(settings))).toEqual(ours);
+        expect(await another.writePipelined(pipelined(settings))).toEqual(ours);
         expect(await another.transaction((manager) => manager.query(settings))).toEqual(ours);
         expect(await another.read((manager) => manager.query(settings))).toEqual([
           { isolation: 'serializable', durable: 'off', idle: '0' },
