@@ -9,7 +9,7 @@ import { Test } from '@nestjs/testing';
 import type { DataSource } from 'typeorm';
 import { CLOCK, type Clock } from '../../src/event-log/clock.js';
 import { Deliveries } from '../../src/event-log/deliveries/deliveries.js';
-import { EventLog } from '../../src/event-log/event-log.js';
+import { EVENT_LOG_LIMITS, EventLog } from '../../src/event-log/event-log.js';
 import type { EventKind, LoggedEvent } from '../../src/event-log/events.js';
 import type { DeliveryContext } from '../../src/event-log/handlers/context.js';
 import { declareHandler, type HandlerOptions } from '../../src/event-log/handlers/handler.js';
@@ -18,6 +18,7 @@ import type { LivekitWebhookModuleOptions } from '../../src/livekit-webhook/live
 import { AssignableClock } from './clock.js';
 import { newEvent } from './events.js';
 import { hostsOnFreshDatabase } from './hosts.js';
+import { PATIENT } from './patience.js';
 import { RecordingLogger } from './recording-logger.js';
 import { TEST_KEY } from './signing.js';
 import { NOW } from './webhook.js';
@@ -62,6 +63,8 @@ export async function bootHandlers(shape: HandlerHostShape): Promise<HandlerHost
   })
     .overrideProvider(CLOCK)
     .useValue(shape.clock ?? clock)
+    .overrideProvider(EVENT_LOG_LIMITS)
+    .useValue(PATIENT)
     .setLogger(logger as LoggerService)
     .compile();
   const app = module.createNestApplication({ logger });

@@ -30,7 +30,7 @@ import { IsInt, IsOptional } from 'class-validator';
 import express from 'express';
 import type { IncomingMessage } from 'node:http';
 import { map, type Observable } from 'rxjs';
-import { APPEND_QUEUE_LIMITS, type AppendQueueLimits } from '../../src/event-log/append/append-queue.js';
+import type { AppendQueueLimits } from '../../src/event-log/append/append-queue.js';
 import { EVENT_LOG_LIMITS } from '../../src/event-log/event-log.js';
 import { CLOCK } from '../../src/event-log/clock.js';
 import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
@@ -41,6 +41,7 @@ import {
 } from '../../src/livekit-webhook/livekit-webhook.options.js';
 import { TestClock } from '../../src/testing/test-clock.js';
 import { freshDatabase, sqlQuery } from './database.js';
+import { PATIENT } from './patience.js';
 import { RecordingLogger } from './recording-logger.js';
 import { mintToken, TEST_KEY, type TokenChanges } from './signing.js';
 import { NOW } from './webhook.js';
@@ -128,7 +129,7 @@ export async function bootHost(adapter: AdapterName, shape: HostShape = {}): Pro
   });
   if (shape.webhooks !== null) {
     builder.overrideProvider(CLOCK).useValue(clock);
-    builder.overrideProvider(EVENT_LOG_LIMITS).useValue({ ...APPEND_QUEUE_LIMITS, ...shape.limits });
+    builder.overrideProvider(EVENT_LOG_LIMITS).useValue({ ...PATIENT, ...shape.limits });
   }
   builder.setLogger(logger);
   let app: Host['app'];

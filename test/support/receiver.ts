@@ -2,6 +2,7 @@ import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { CLOCK } from '../../src/event-log/clock.js';
+import { EVENT_LOG_LIMITS } from '../../src/event-log/event-log.js';
 import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
 import type { Session } from '../../src/sessions/session.js';
 import { SessionsModule } from '../../src/sessions/sessions.module.js';
@@ -10,6 +11,7 @@ import { SessionsService } from '../../src/sessions/sessions.service.js';
 import { TestClock } from '../../src/testing/test-clock.js';
 import { WebhookTester } from '../../src/testing/webhook-tester.js';
 import { CAPTURE_KEY, type CapturedDelivery } from './captures.js';
+import { PATIENT } from './patience.js';
 
 /** A receiver of recorded calls, with its sessions. */
 export interface Receiver {
@@ -43,6 +45,8 @@ export async function bootReceiver(
   })
     .overrideProvider(CLOCK)
     .useValue(clock)
+    .overrideProvider(EVENT_LOG_LIMITS)
+    .useValue(PATIENT)
     .compile();
   const app = module.createNestApplication(new ExpressAdapter(), { logger: false });
   await app.listen(0, '127.0.0.1');

@@ -1,6 +1,7 @@
 import type { DynamicModule, INestApplication, Provider } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { CLOCK, type Clock } from '../../src/event-log/clock.js';
+import { EVENT_LOG_LIMITS } from '../../src/event-log/event-log.js';
 import { EventStore } from '../../src/database/event-store.js';
 import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
 import type { LivekitProject } from '../../src/livekit-webhook/livekit-webhook.options.js';
@@ -18,6 +19,7 @@ import { SessionsService } from '../../src/sessions/sessions.service.js';
 import { TestClock } from '../../src/testing/test-clock.js';
 import { WebhookTester } from '../../src/testing/webhook-tester.js';
 import { CAPTURE_KEY } from './captures.js';
+import { PATIENT } from './patience.js';
 import { hostsOnFreshDatabase } from './hosts.js';
 import { LivekitStandIn } from './livekit-stand-in.js';
 import { RecordingLogger } from './recording-logger.js';
@@ -99,6 +101,8 @@ export async function bootReconciled(
   })
     .overrideProvider(CLOCK)
     .useValue(useClock ?? clock)
+    .overrideProvider(EVENT_LOG_LIMITS)
+    .useValue(PATIENT)
     .setLogger(logger)
     .compile();
   const app = module.createNestApplication();

@@ -1,7 +1,7 @@
 import { type DynamicModule, type INestApplication, Injectable, type Provider } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { CLOCK } from '../../src/event-log/clock.js';
-import { EventLog } from '../../src/event-log/event-log.js';
+import { EVENT_LOG_LIMITS, EventLog } from '../../src/event-log/event-log.js';
 import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
 import type {
   LivekitWebhookModuleExtras,
@@ -16,6 +16,7 @@ import { SessionsService } from '../../src/sessions/sessions.service.js';
 import { TestClock } from '../../src/testing/test-clock.js';
 import { WebhookTester } from '../../src/testing/webhook-tester.js';
 import { CAPTURE_KEY, type CapturedDelivery, deliveries } from './captures.js';
+import { PATIENT } from './patience.js';
 import { hostsOnFreshDatabase } from './hosts.js';
 import { RecordingLogger } from './recording-logger.js';
 
@@ -90,6 +91,8 @@ export async function bootSessions(url: string, shape: SessionHostShape = {}): P
   })
     .overrideProvider(CLOCK)
     .useValue(shape.clock ?? new TestClock('2026-11-23T08:48:40.000Z'))
+    .overrideProvider(EVENT_LOG_LIMITS)
+    .useValue(PATIENT)
     .setLogger(logger)
     .compile();
   const app = module.createNestApplication({ logger });

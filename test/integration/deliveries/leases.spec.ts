@@ -6,7 +6,7 @@ import { handlerHosts, handlerOf } from '../../support/handlers.js';
 import { until } from '../../support/until.js';
 
 /** The shortest that a handler may have, milliseconds. */
-const LEASE = 1_000;
+const LEASE = 3_000;
 
 describe('the lease of a delivery', () => {
   const hosts = handlerHosts();

@@ -72,7 +72,7 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
     await until('those of other rooms', () => given.length === 5, 8_000).catch(() => undefined);
     held.open();
     expect(given).toHaveLength(5);
-    await until('all', () => given.length === 105, 8_000);
+    await until('all', () => given.length === 105);
   });
 
   test('are handed out again when their handler was paused meanwhile', async () => {
@@ -87,7 +87,7 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
     held.open();
     await until('what runs to end', async () => (await host.deliveries.lag())[0]?.running === 0);
     await host.deliveries.resume('pauses');
-    await until('all', () => given.length === 12, 8_000);
+    await until('all', () => given.length === 12);
   });
 
   test('are not all kept by a process that is busy', async () => {
@@ -99,8 +99,8 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
     await until('all to be carried', () => figures(busy).carried >= 39);
     await until('one to run', async () => ((await busy.deliveries.lag())[0]?.running ?? 0) > 0);
     await boot(handlerOf('shared', take('free'), { concurrency: 1 }));
-    await until('the others', () => givenTo('free').length >= 30, 8_000).finally(() => held.open());
-    await until('all', () => given.length === 40, 8_000);
+    await until('the others', () => givenTo('free').length >= 30).finally(() => held.open());
+    await until('all', () => given.length === 40);
   });
 
   test('are let go of as soon as their process begins to stop', async () => {
@@ -113,9 +113,9 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
     await until('some to run', async () => ((await first.deliveries.lag())[0]?.running ?? 0) > 0);
     const second = await boot(handlerOf('shared', take('second')));
     const stopped = hosts.stop(first);
-    await until('the others', () => givenTo('second').length >= 197, 8_000).finally(() => held.open());
+    await until('the others', () => givenTo('second').length >= 197).finally(() => held.open());
     await stopped;
-    await until('all', () => given.length === 200, 8_000);
+    await until('all', () => given.length === 200);
     expect(new Set(given.map((line) => line.split(' ')[1])).size).toBe(200);
     expect(first.logger.text()).not.toContain('takes no deliveries');
     expect(second.logger.text()).not.toContain('takes no deliveries');
@@ -129,7 +129,7 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
       }),
     );
     await host.receive(...events(60));
-    await until('all', () => given.length === 60, 8_000);
+    await until('all', () => given.length === 60);
   });
 
   test('are not held up by what others put into the queue', async () => {
@@ -140,7 +140,7 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
       '12.5',
     ]);
     await host.receive(...events(5));
-    await until('all', () => given.length === 5, 8_000);
+    await until('all', () => given.length === 5);
     expect(host.logger.text()).not.toContain('the store failed');
   });
 
@@ -148,14 +148,14 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
     const name = '.:'.repeat(100);
     const host = await boot(handlerOf(name, take('long')));
     await host.receive(...events(5));
-    await until('all', () => given.length === 5, 8_000);
+    await until('all', () => given.length === 5);
   });
 
   test('are brought to a handler whose concurrency has changed', async () => {
     await hosts.stop(await boot(handlerOf('changes', take('before'), { concurrency: 1 })));
     const host = await boot(handlerOf('changes', take('after'), { concurrency: 5 }));
     await host.receive(...events(5));
-    await until('all', () => given.length === 5, 8_000);
+    await until('all', () => given.length === 5);
   });
 
   test('are brought by a server that wants a password', async () => {
@@ -163,7 +163,7 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
     await server.start({ user: 'default', password: 'pass/word' });
     const host = await bootAt(server.urlFor('default', 'pass/word'), handlerOf('knows', take('knows')));
     await host.receive(...events(5));
-    await until('all', () => given.length === 5, 8_000);
+    await until('all', () => given.length === 5);
     await server.kill();
     await server.start({ user: 'default', password: 'another' });
     await host.receive(['EV_6', 'room_started', 'RM_1']);
