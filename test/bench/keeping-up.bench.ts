@@ -1,7 +1,7 @@
 import type { HandlerOptions } from '../../dist/index.js';
 import { nextBody } from './bodies.js';
 import type { Bench } from './report.js';
-import { type Contestant, inTurns, ratioOf, SMOKE, warmUps } from './rounds.js';
+import { type Contestant, inTurns, ratioOf, SMOKE, warmingUp } from './rounds.js';
 import { CONNECTIONS, FULL, Server } from './servers.js';
 import { Databases } from './services.js';
 
@@ -24,6 +24,7 @@ export const keepingUp: Bench = {
   title: 'Keeping up with what is received',
   async run({ long, smoke }) {
     const [rounds, slot] = smoke ? SMOKE : long ? [9, 2_000] : [5, 1_000];
+    const { again, before } = warmingUp(slot, smoke);
     const databases = new Databases();
     const servers: Server[] = [];
     const contestants: Contestant[] = [];
@@ -36,19 +37,21 @@ export const keepingUp: Bench = {
           database: databases.sqlite(),
         });
         servers.push(server);
+        const loaded = (duration: number) => server.loadAsHandled(bodiesFor(duration), duration, MOST_LEFT);
         const measure = async () => {
-          const bodies = Array.from({ length: (MOST_A_SECOND * slot) / 1000 }, () => nextBody().body);
-          const { accepted, requestsPerSecond } = await server.loadAsHandled(bodies, slot, MOST_LEFT);
+          await loaded(again);
+          await server.drained();
+          const { accepted, requestsPerSecond } = await loaded(slot);
           const sent = performance.now();
           await server.drained();
           return { 'req/s': accepted / (accepted / requestsPerSecond + (performance.now() - sent) / 1000) };
         };
         contestants.push({ name, what: `three handlers, ${name}`, measure });
       }
-      const rows = await inTurns(contestants, rounds, smoke ? 1 : warmUps(slot));
+      const rows = await inTurns(contestants, rounds, before);
       const [first = '', ...others] = Object.keys(HANDLERS);
       return {
-        method: `ours on Nest + Fastify, on SQLite, ${CONNECTIONS} connections that wait while more than ${MOST_LEFT} events and deliveries are left to do, until all is done; medians of ${rounds} rounds of ${slot / 1000} s (min – max) after ${warmUps(slot)} of warming up`,
+        method: `ours on Nest + Fastify, on SQLite, ${CONNECTIONS} connections that wait while more than ${MOST_LEFT} events and deliveries are left to do, until all is done; medians of ${rounds} rounds of ${slot / 1000} s (min – max), each after ${again / 1000} s of warming up, and after ${before} rounds that do not count`,
         rows,
         ratios: others.map((name) => ratioOf(rows, 'req/s', name, [first])),
       };
@@ -58,3 +61,6 @@ export const keepingUp: Bench = {
     }
   },
 };
+
+const bodiesFor = (milliseconds: number): string[] =>
+  Array.from({ length: (MOST_A_SECOND * milliseconds) / 1000 }, () => nextBody().body);
