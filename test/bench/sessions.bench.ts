@@ -17,10 +17,24 @@ interface Store {
   active: number;
 }
 
-const SMALL: Store = { name: '10,000 events, 100 active', events: 10_000, active: 100 };
-const ACTIVE: Store = { name: '10,000 events, 10,000 active', events: 10_000, active: 10_000 };
-const FULL: Store = { name: '1,000,000 events, 10,000 active', events: 1_000_000, active: 10_000 };
-const STORES = [SMALL, ACTIVE, FULL];
+interface Stores {
+  small: Store;
+  active: Store;
+  full: Store;
+}
+
+const STORES: Stores = {
+  small: { name: '10,000 events, 100 active', events: 10_000, active: 100 },
+  active: { name: '10,000 events, 10,000 active', events: 10_000, active: 10_000 },
+  full: { name: '1,000,000 events, 10,000 active', events: 1_000_000, active: 10_000 },
+};
+
+/** Those that are made where it is only to be seen that this runs. */
+const SMOKE_STORES: Stores = {
+  small: { name: 'small', events: 500, active: 5 },
+  active: { name: 'active', events: 500, active: 500 },
+  full: { name: 'full', events: 20_000, active: 500 },
+};
 
 const copiesIn = ({ events }: Store): number => Math.ceil(events / EVENTS);
 
@@ -31,13 +45,14 @@ const copiesIn = ({ events }: Store): number => Math.ceil(events / EVENTS);
 export const sessions: Bench = {
   name: 'sessions',
   title: 'Sessions at scale',
-  async run({ long }) {
+  async run({ long, smoke }) {
+    const shape = smoke ? SMOKE_SHAPE : long ? LONG_SHAPE : SHAPE;
     const databases = new Databases();
     const rows: Row[] = [];
     const ratios: Ratio[] = [];
     try {
       for (const { kind } of await databases.all()) {
-        const part = new Part(kind, () => databases.one(kind), long, rows, ratios);
+        const part = new Part(kind, () => databases.one(kind), shape, rows, ratios);
         await part.stores();
         await part.largeRoom();
         await part.sustained();
@@ -57,24 +72,66 @@ export const sessions: Bench = {
   },
 };
 
+/** How much of it is done, lengths in milliseconds. */
+interface Shape extends Stores {
+  starts: number;
+  folds: number;
+  rounds: number;
+  slot: number;
+  /** In the large room. */
+  connections: number;
+  sustained: number;
+}
+
+const SHAPE: Shape = {
+  ...STORES,
+  starts: 5,
+  folds: 3,
+  rounds: 4,
+  slot: 1_000,
+  connections: 2_500,
+  sustained: 4_000,
+};
+
+const LONG_SHAPE: Shape = {
+  ...STORES,
+  starts: 5,
+  folds: 9,
+  rounds: 9,
+  slot: 3_000,
+  connections: 5_000,
+  sustained: 20_000,
+};
+
+const SMOKE_SHAPE: Shape = {
+  ...SMOKE_STORES,
+  starts: 1,
+  folds: 1,
+  rounds: 1,
+  slot: 100,
+  connections: 50,
+  sustained: 500,
+};
+
 /** All of it on one kind of database. */
 class Part {
   constructor(
     private readonly kind: DatabaseKind,
     private readonly fresh: () => Promise<string>,
-    private readonly long: boolean,
+    private readonly shape: Shape,
     private readonly rows: Row[],
     private readonly ratios: Ratio[],
   ) {}
 
   /** What becomes of folding, listing, starting, settling and receiving in a store that is full. */
   async stores(): Promise<void> {
+    const { small, active, full } = this.shape;
     const urls = new Map<Store, string>();
-    for (const store of STORES) urls.set(store, await this.filled(store));
+    for (const store of [small, active, full]) urls.set(store, await this.filled(store));
     const urlOf = (store: Store) => urls.get(store) ?? '';
     await this.starting(urlOf);
     await this.hosted(urlOf);
-    await this.receiving(urlOf(FULL));
+    await this.receiving(urlOf(full));
   }
 
   private async filled(store: Store): Promise<string> {
@@ -88,36 +145,37 @@ class Part {
 
   private async starting(urlOf: (store: Store) => string): Promise<void> {
     const children = await Promise.all(
-      [SMALL, FULL].map((store) => Child.start('sessions/start.ts', urlOf(store))),
+      [this.shape.small, this.shape.full].map((store) => Child.start('sessions/start.ts', urlOf(store))),
     );
-    const contestants = [SMALL, FULL].map((store, nth) =>
+    const contestants = [this.shape.small, this.shape.full].map((store, nth) =>
       this.contestant(`starting, ${store.name}`, async () => ({
         ms: (await children[nth]?.ask<number>({})) ?? NaN,
       })),
     );
-    await this.compare(contestants, 5, [[FULL, SMALL, 'starting']]).finally(() =>
-      Promise.all(children.map((child) => child.stop())),
-    );
+    await this.compare(contestants, this.shape.starts, [
+      [this.shape.full, this.shape.small, 'starting'],
+    ]).finally(() => Promise.all(children.map((child) => child.stop())));
   }
 
   private async hosted(urlOf: (store: Store) => string): Promise<void> {
+    const { small, active, full } = this.shape;
     const hosts = new Map<Store, Child>();
-    for (const store of STORES) {
+    for (const store of [small, active, full]) {
       hosts.set(store, await Child.start('sessions/host.ts', urlOf(store), String(store.active)));
     }
     const ask = <T>(store: Store, question: HostQuestion): Promise<T> =>
       (hosts.get(store) as Child).ask<T>(question);
     try {
-      const folding = STORES.map((store) =>
+      const folding = [small, active, full].map((store) =>
         this.contestant(`folding, ${store.name}`, async () => ({
           ms: await ask<number>(store, { ask: 'fold', rounds: 10 }),
         })),
       );
-      await this.compare(folding, this.long ? 9 : 3, [
-        [ACTIVE, SMALL, 'folding'],
-        [FULL, SMALL, 'folding'],
+      await this.compare(folding, this.shape.folds, [
+        [active, small, 'folding'],
+        [full, small, 'folding'],
       ]);
-      const counting = [SMALL, FULL].map((store) =>
+      const counting = [small, full].map((store) =>
         this.contestant(`counting those who are there, ${store.name}`, async () => ({
           ms: await ask<number>(store, { ask: 'participants', rounds: 3 }),
         })),
@@ -126,15 +184,15 @@ class Part {
       for (const [what, filterIn] of Object.entries(FILTERS)) {
         const measures: Measure[] = [];
         for (let round = 0; round <= 3; round += 1) {
-          const [small, full] = [SMALL, FULL].map((store) =>
-            ask<number>(store, { ask: 'list', filter: filterIn(store), rounds: 5 }),
-          );
-          const measure = { ms: (await full) ?? NaN, 'ms at 10,000': (await small) ?? NaN };
+          const listed = (store: Store) =>
+            ask<number>(store, { ask: 'list', filter: filterIn(store), rounds: 5 });
+          const [few, many] = await Promise.all([listed(small), listed(full)]);
+          const measure = { ms: many, 'ms at 10,000': few };
           if (round > 0) measures.push(measure);
         }
         this.rows.push(this.row(`listing ${what}, 1,000,000 events`, measures));
       }
-      for (const store of [SMALL, FULL]) {
+      for (const store of [small, full]) {
         const measure = await ask<Measure>(store, {
           ask: 'settle',
           sessions: Math.min(1_000, copiesIn(store) * 3),
@@ -151,24 +209,24 @@ class Part {
     const contestants: Contestant[] = [];
     for (const [name, database] of [
       ['an empty store', await this.fresh()] as const,
-      [FULL.name, full] as const,
+      [this.shape.full.name, full] as const,
     ]) {
       const server = await Server.start({ receiver: 'fastify', database, sessions: true });
       servers.push(server);
       contestants.push(
         this.contestant(`receiving, ${name}`, async () => {
-          const { requestsPerSecond, p99 } = await server.load({ duration: this.long ? 3_000 : 1_000 });
+          const { requestsPerSecond, p99 } = await server.load({ duration: this.shape.slot });
           await server.drained();
           return { 'req/s': requestsPerSecond, 'ms p99': p99 };
         }),
       );
     }
-    const rows = await inTurns(contestants, this.long ? 9 : 4).finally(() =>
+    const rows = await inTurns(contestants, this.shape.rounds).finally(() =>
       Promise.all(servers.map((server) => server.stop())),
     );
     this.rows.push(...rows);
     this.ratios.push(
-      ratioOf(rows, 'req/s', `${this.kind}, receiving, ${FULL.name}`, [
+      ratioOf(rows, 'req/s', `${this.kind}, receiving, ${this.shape.full.name}`, [
         `${this.kind}, receiving, an empty store`,
       ]),
     );
@@ -176,7 +234,7 @@ class Part {
 
   /** A room that thousands come to, beside as many events of calls of ten each. */
   async largeRoom(): Promise<void> {
-    const connections = this.long ? 5_000 : 2_500;
+    const connections = this.shape.connections;
     const rooms = { 'one room': true, 'rooms of 10': false };
     const contestants: Contestant[] = [];
     for (const [name, inOneRoom] of Object.entries(rooms)) {
@@ -197,7 +255,7 @@ class Part {
 
   /** How many requests a second it can take for ever. */
   async sustained(): Promise<void> {
-    const slot = this.long ? 20_000 : 4_000;
+    const slot = this.shape.sustained;
     for (const receiver of ['fastify', 'express'] satisfies ServerShape['receiver'][]) {
       const server = await Server.start({ receiver, database: await this.fresh(), sessions: true });
       const bodies = busyHour((slot / 1_000) * 400, receiver);
