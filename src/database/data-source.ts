@@ -21,7 +21,10 @@ interface SqliteConnection {
 }
 
 /** How long a statement may take, milliseconds: a server that hangs must not hang us with it, and its webhook is told to come again. */
-const STATEMENT_TIMEOUT = 5_000;
+export const STATEMENT_TIMEOUT = 5_000;
+
+/** How long a connection to PostgreSQL may take, milliseconds. */
+export const CONNECT_TIMEOUT = 2_000;
 
 /** How long a migration waits for a table that somebody uses, milliseconds: whoever comes meanwhile waits behind it. */
 const MIGRATION_LOCK_TIMEOUT = 500;
@@ -41,8 +44,6 @@ export interface DataSourceSettings {
   poolSize?: number;
   /** It is for migrations (PostgreSQL): their statements take as long as they take, but wait for no table for long. */
   migrates?: boolean;
-  /** Its connections send a statement without waiting for the answers to those before it (PostgreSQL). */
-  pipeline?: boolean;
   /** A statement that takes longer is given up (PostgreSQL), milliseconds, `STATEMENT_TIMEOUT` unless told; 0: none is. */
   statementTimeout?: number;
   /** Entities of the host beside ours. */
@@ -57,7 +58,6 @@ export function dataSourceOptions({
   readOnly = false,
   poolSize = POOL_SIZE,
   migrates = false,
-  pipeline = false,
   statementTimeout = migrates ? 0 : STATEMENT_TIMEOUT,
   entities: hostEntities = [],
   entityMigrations = [],
@@ -78,12 +78,11 @@ export function dataSourceOptions({
       url: location.url,
       poolSize,
       applicationName: 'nestjs-livekit-webhooks',
-      connectTimeoutMS: 2_000,
+      connectTimeoutMS: CONNECT_TIMEOUT,
       installExtensions: false,
       extra: {
         query_timeout: statementTimeout,
         keepAlive: true,
-        pipeline,
         verify: (connection: PostgresConnection, done: () => void) => {
           // The server may end it between the pool's hands and TypeORM's, and an error that nobody hears ends the process.
           connection.on('error', () => undefined);
@@ -145,7 +144,7 @@ function settleAtBegin(connection: PostgresConnection, migrates: boolean): void 
   const query = connection.query.bind(connection);
   const begin = migrates
     ? `${BEGIN}; SET LOCAL lock_timeout = ${MIGRATION_LOCK_TIMEOUT}; SELECT pg_advisory_xact_lock(${GATE})`
-    : `${BEGIN}; SELECT pg_advisory_xact_lock_shared(${GATE})`;
+    : BEGIN_SERVING;
   connection.query = (sql, ...others) => query(sql === 'START TRANSACTION' ? begin : sql, ...others);
 }
 
@@ -156,3 +155,6 @@ const GATE = '1819047784, 6';
 // And whatever the database or the role have set: what is acknowledged is on the disk, and statements see what was committed before them.
 const BEGIN = `START TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 10000;
   SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`;
+
+/** How a transaction begins on PostgreSQL of whoever serves, and migrates nothing. */
+export const BEGIN_SERVING = `${BEGIN}; SELECT pg_advisory_xact_lock_shared(${GATE})`;

@@ -13,7 +13,7 @@ import { migrate, type MigrationsMode } from './migrate.js';
 import { refuseMovedStore } from './moving/marks.js';
 import { isConnectionLost } from './lost-connection.js';
 import { OpenedFile } from './opened-file.js';
-import { commitAtOnce, type PipelinedConnection, type PipelinedWrite } from './pipelined-write.js';
+import { type PipelinedWrite, PipelinedWriter } from './pipelined-writer.js';
 import { listenOnPostgres } from './postgres-listener.js';
 import { claimForThisProcess } from './single-process.js';
 import { type Dialect, Parameters, valuesList } from './sql.js';
@@ -26,7 +26,7 @@ export interface EventStoreOptions {
   url: string;
   /** `run` (the default), `check` or `none`. */
   migrations?: MigrationsMode;
-  /** Connections in the pool that webhooks are stored through (PostgreSQL), 10 unless told. */
+  /** Connections in the pool that everything but appending goes through (PostgreSQL), 10 unless told. */
   poolSize?: number;
   /**
    * Where PostgreSQL's notifications are heard, `url` unless told: the server itself where `url` leads to a pooler that
@@ -62,6 +62,7 @@ export class EventStore {
     private readonly reader: DataSource,
     private readonly file: OpenedFile | undefined,
     private readonly release: () => void,
+    private readonly pipelined: PipelinedWriter | undefined,
     private readonly handlers: HandlerTransactions | undefined,
     private readonly hostHandlers: HandlerTransactions | undefined,
   ) {}
@@ -106,7 +107,7 @@ export class EventStore {
     const opened: DataSource[] = [];
     try {
       const settings = { url, poolSize, entities, entityMigrations };
-      const writer = await createDataSource({ ...settings, pipeline: true }).initialize();
+      const writer = await createDataSource(settings).initialize();
       opened.push(writer);
       if (embedded) await requireDurableWrites(writer);
       await refuseMovedStore(writer);
@@ -122,10 +123,11 @@ export class EventStore {
           ? await createDataSource({ url, poolSize: HANDLER_POOL, entities }).initialize()
           : undefined;
       if (transactions !== undefined) opened.push(transactions);
+      const pipelined = location.dialect === 'postgres' ? await PipelinedWriter.to(url) : undefined;
       const own = transactions && new HandlerTransactions(transactions);
       const hosts = handlers && new HandlerTransactions(handlers);
       await hosts?.requireSameDatabase(writer);
-      return new EventStore(location, listenUrl, writer, reader, file, release, own, hosts);
+      return new EventStore(location, listenUrl, writer, reader, file, release, pipelined, own, hosts);
     } catch (error) {
       for (const dataSource of opened) await dataSource.destroy();
       release();
@@ -190,12 +192,10 @@ export class EventStore {
   }
 
   /** Runs a write of webhooks that is one statement, and its commit, in one round trip. For PostgreSQL. */
-  writePipelined<Row, T>(write: PipelinedWrite<Row, T>): Promise<T> {
-    return despiteConflicts(() =>
-      this.onServer(async (manager, connection) =>
-        write.read(await commitAtOnce(connection, write), manager),
-      ),
-    );
+  writePipelined<Row extends object>(write: PipelinedWrite): Promise<Row[]> {
+    const { pipelined } = this;
+    if (pipelined === undefined) throw new TypeError('SQLite has no round trips: `writeStaged`');
+    return despiteConflicts(() => pipelined.write<Row>(write));
   }
 
   /** Calls `announce` once the transaction of this manager is committed. Not for managers that are not of this store. */
@@ -267,6 +267,7 @@ export class EventStore {
   async close(): Promise<void> {
     if (this.reader !== this.writer) await this.reader.destroy();
     await this.emptyLog();
+    await this.pipelined?.close();
     await this.handlers?.close();
     await this.writer.destroy();
     this.release();
@@ -344,13 +345,11 @@ export class EventStore {
     }
   }
 
-  private async onServer<T>(
-    work: (manager: EntityManager, connection: PipelinedConnection) => Promise<T>,
-  ): Promise<T> {
+  private async onServer<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     const runner = this.writer.createQueryRunner();
     const connection: PostgresConnection = await runner.connect();
     try {
-      return await work(runner.manager, connection);
+      return await work(runner.manager);
     } catch (error) {
       if (isConnectionLost(error)) void connection.end().catch(() => undefined);
       throw error;
@@ -370,7 +369,7 @@ export class EventStore {
   }
 }
 
-interface PostgresConnection extends PipelinedConnection {
+interface PostgresConnection {
   end(): Promise<void>;
 }
 

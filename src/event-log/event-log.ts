@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationShutdown, Optional } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
-import { commitBatch } from './append/append-batch.js';
+import { acceptedOf, commitBatch, outcomesOf } from './append/append-batch.js';
 import { APPEND_QUEUE_LIMITS, AppendQueue, type AppendQueueLimits } from './append/append-queue.js';
 import { type CommitListener, type EventDraft, HostEvents } from './append/host-events.js';
 import { conflictOf, quarantine } from './append/quarantine.js';
@@ -145,13 +145,18 @@ export class EventLog implements OnApplicationShutdown {
       const appended = { events: batch, outcomes, milliseconds: performance.now() - started };
       this.appends.tell((listener) => listener(appended));
     };
-    const { outcomes, accepted } = await commitBatch(this.store, batch).catch((error: unknown) => {
+    try {
+      const seqs = await commitBatch(this.store, batch);
+      // Before the others are looked up: if that fails, all are given to the store again, where none of them is new.
+      const accepted = acceptedOf(batch, seqs);
+      if (accepted.length > 0) this.events.announce(accepted);
+      const outcomes = await outcomesOf(this.store.dialect, batch, seqs, (look) => this.store.read(look));
+      tell(outcomes);
+      return outcomes;
+    } catch (error) {
       tell(null);
       throw error;
-    });
-    tell(outcomes);
-    if (accepted.length > 0) this.events.announce(accepted);
-    return outcomes;
+    }
   }
 
   private async commitQuarantine(batch: QuarantinedBody[]): Promise<void[]> {

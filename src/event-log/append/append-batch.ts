@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { EventStore } from '../../database/event-store.js';
-import { type PipelinedWrite, runPipelined } from '../../database/pipelined-write.js';
+import type { PipelinedWrite } from '../../database/pipelined-writer.js';
 import { type Dialect, Parameters } from '../../database/sql.js';
 import {
   LAST_SEQ,
@@ -12,27 +12,53 @@ import {
 } from '../../database/staged-write.js';
 import type { AppendOutcome, LoggedEvent, NewEvent } from '../events.js';
 
-/** What became of each event of a batch, in its order, and those that are new in the log. */
-export interface AppendedBatch {
-  outcomes: AppendOutcome[];
-  accepted: LoggedEvent[];
-}
+/** The numbers of those events of a batch that are new in the log, by their place in it, from 0. */
+export type NewSeqs = Readonly<Record<number, number>>;
 
 /** Appends a batch of events in a transaction of its own: on SQLite only stage and result take the event loop. */
-export const commitBatch = (store: EventStore, events: readonly NewEvent[]): Promise<AppendedBatch> =>
+export const commitBatch = async (store: EventStore, events: readonly NewEvent[]): Promise<NewSeqs> =>
   store.dialect === 'sqlite'
     ? store.writeStaged(stagedAppend(events))
-    : store.writePipelined(pipelinedAppend(events));
+    : seqsIn(await store.writePipelined<AppendedRow>(pipelinedAppend(events)));
 
 /** Appends a batch of events in the caller's transaction. */
-export function appendBatch(
+export async function appendBatch(
   dialect: Dialect,
   manager: EntityManager,
   events: readonly NewEvent[],
-): Promise<AppendedBatch> {
-  return dialect === 'postgres'
-    ? runPipelined(manager, pipelinedAppend(events))
-    : runStaged(manager, stagedAppend(events));
+): Promise<NewSeqs> {
+  if (dialect === 'sqlite') return runStaged(manager, stagedAppend(events));
+  const { text, parameters } = pipelinedAppend(events);
+  return seqsIn(await manager.query<AppendedRow[]>(text, parameters));
+}
+
+/** Those events of a batch that are new in the log. */
+export const acceptedOf = (events: readonly NewEvent[], seqs: NewSeqs): LoggedEvent[] =>
+  events.flatMap((event, nth) => {
+    const seq = seqs[nth];
+    return seq === undefined ? [] : [{ ...event, seq }];
+  });
+
+/**
+ * What became of each event of a batch that was appended.
+ *
+ * @param read gives a manager to look up those that are not new with, if there are any.
+ */
+export async function outcomesOf(
+  dialect: Dialect,
+  events: readonly NewEvent[],
+  seqs: NewSeqs,
+  read: (look: (manager: EntityManager) => Promise<Hashes>) => Promise<Hashes>,
+): Promise<AppendOutcome[]> {
+  const others = events.filter((_, nth) => seqs[nth] === undefined);
+  const hashes: Hashes =
+    others.length === 0 ? new Map() : await read((manager) => storedHashes(dialect, manager, others));
+  return events.map((event, nth) => {
+    if (seqs[nth] !== undefined) return 'accepted';
+    const hash = hashes.get(keyOf(event));
+    if (hash === undefined) return 'too_old';
+    return hash === event.bodySha256 ? 'duplicate' : 'conflict';
+  });
 }
 
 const COLUMNS = [
@@ -82,14 +108,14 @@ const toldRows = (events: readonly NewEvent[]): unknown[][] => {
 
 const bytesOf = (events: readonly NewEvent[]): Buffer => Buffer.concat(events.map(({ body }) => body));
 
-// Every row has its number before it is known to be new: so body and result are found by it, and a repeat leaves a gap.
 // At or below the dedup floor a repeat can't be told from a new event.
-const insertEvents = (columns: readonly string[], overriding = ''): string =>
-  `INSERT INTO livekit_events (${columns.join()}) ${overriding} SELECT ${columns.join()} FROM told
+const insertEvents = (columns: readonly string[]): string =>
+  `INSERT INTO livekit_events (${columns.join()}) SELECT ${columns.join()} FROM told
    WHERE kind <> 'livekit' OR NOT EXISTS
      (SELECT 1 FROM livekit_floors f WHERE f.source = told.source AND f.occurred_at >= told.occurred_at)
    ON CONFLICT (source, event_id) DO NOTHING`;
 
+// Every row has its number before it is known to be new: so body and result are found by it, and a repeat leaves a gap.
 const STAGED_SEQ = `${LAST_SEQ} + 1 + key`;
 
 const staged = (column: Told): string => `value ->> ${TOLD.indexOf(column)}`;
@@ -106,14 +132,11 @@ const STAGED_STATEMENTS = [
      (SELECT json_group_object(seq - last_seq - 1, seq) FROM livekit_events WHERE seq > last_seq)`,
 ];
 
-const stagedAppend = (events: readonly NewEvent[]): StagedWrite<AppendedBatch> => ({
+const stagedAppend = (events: readonly NewEvent[]): StagedWrite<NewSeqs> => ({
   rows: toldRows(events),
   bytes: bytesOf(events),
   statements: STAGED_STATEMENTS,
-  async read(manager) {
-    const seqs = await resultOnStage<Record<number, number>>(manager);
-    return appended('sqlite', manager, events, seqs);
-  },
+  read: resultOnStage,
 });
 
 interface AppendedRow {
@@ -121,50 +144,34 @@ interface AppendedRow {
   seq: string;
 }
 
-function pipelinedAppend(events: readonly NewEvent[]): PipelinedWrite<AppendedRow, AppendedBatch> {
+function pipelinedAppend(events: readonly NewEvent[]): PipelinedWrite {
   const p = new Parameters('postgres');
+  // Of an event that comes twice the first is told: what was inserted is found by its id and hash. One id may have two bodies.
+  const keys = events.map((event, nth) => [keyOf(event) + event.bodySha256, nth] as const);
+  const firsts = new Set(new Map(keys.toReversed()).values());
   const rows = toldRows(events).map((row, nth) => [...row, nth]);
-  const told = p.rows([...TOLD.map(typeOf), 'integer'], rows);
-  const text = `WITH told AS MATERIALIZED
-     (SELECT nextval('livekit_events_seq_seq') AS seq, * FROM (${told}) AS event (${TOLD.join()}, nth)),
-     inserted AS (${insertEvents(['seq', ...COLUMNS], 'OVERRIDING SYSTEM VALUE')} RETURNING seq),
+  const told = p.rows(
+    [...TOLD.map(typeOf), 'integer'],
+    rows.filter((_, nth) => firsts.has(nth)),
+  );
+  const text = `WITH told (${TOLD.join()}, nth) AS MATERIALIZED (${told}),
+     inserted AS (${insertEvents(COLUMNS)} RETURNING seq, source, event_id, body_sha256),
+     appended AS MATERIALIZED (
+       SELECT nth, seq, place, size FROM inserted JOIN told USING (source, event_id, body_sha256)
+     ),
      kept AS (
        INSERT INTO livekit_bodies (event_seq, raw)
-       SELECT seq, substr(${p.add(bytesOf(events))}::bytea, place, size) FROM inserted JOIN told USING (seq)
+       SELECT seq, substr(${p.add(bytesOf(events))}::bytea, place, size) FROM appended
      )
-     SELECT nth, seq FROM inserted JOIN told USING (seq)`;
-  return {
-    text,
-    parameters: p.values,
-    read(inserted, manager) {
-      const seqs = Object.fromEntries(inserted.map(({ nth, seq }) => [nth, Number(seq)]));
-      return appended('postgres', manager, events, seqs);
-    },
-  };
+     SELECT nth, seq FROM appended`;
+  return { text, parameters: p.values };
 }
 
-/** @param seqs the numbers of those events that are new in the log, by their place in the batch, from 0. */
-async function appended(
-  dialect: Dialect,
-  manager: EntityManager,
-  events: readonly NewEvent[],
-  seqs: Readonly<Record<number, number>>,
-): Promise<AppendedBatch> {
-  const others = events.filter((_, nth) => seqs[nth] === undefined);
-  const hashes = await storedHashes(dialect, manager, others);
-  const accepted: LoggedEvent[] = [];
-  const outcomes = events.map((event, nth): AppendOutcome => {
-    const seq = seqs[nth];
-    if (seq !== undefined) {
-      accepted.push({ ...event, seq });
-      return 'accepted';
-    }
-    const hash = hashes.get(keyOf(event.source, event.eventId));
-    if (hash === undefined) return 'too_old';
-    return hash === event.bodySha256 ? 'duplicate' : 'conflict';
-  });
-  return { outcomes, accepted };
-}
+const seqsIn = (rows: readonly AppendedRow[]): NewSeqs =>
+  Object.fromEntries(rows.map(({ nth, seq }) => [nth, Number(seq)]));
+
+/** Of bodies, by the keys of their events. */
+type Hashes = Map<string, string>;
 
 interface StoredRow {
   source: string;
@@ -172,20 +179,22 @@ interface StoredRow {
   body_sha256: string;
 }
 
-/** The hashes of those events' ids that are stored, by key. */
+/** The hashes of those events' ids that are stored. */
 async function storedHashes(
   dialect: Dialect,
   manager: EntityManager,
   events: readonly NewEvent[],
-): Promise<Map<string, string>> {
-  if (events.length === 0) return new Map();
+): Promise<Hashes> {
   const p = new Parameters(dialect);
   const keys = events.map(({ source, eventId }) => [source, eventId] as const);
   const rows = await manager.query<StoredRow[]>(
     `SELECT source, event_id, body_sha256 FROM livekit_events WHERE ${p.isOneOfPairs('source, event_id', keys)}`,
     p.values,
   );
-  return new Map(rows.map((row) => [keyOf(row.source, row.event_id), row.body_sha256]));
+  return new Map(
+    rows.map(({ source, event_id, body_sha256 }) => [keyOf({ source, eventId: event_id }), body_sha256]),
+  );
 }
 
-const keyOf = (source: string, eventId: string): string => `${source}/${eventId}`;
+const keyOf = ({ source, eventId }: Pick<NewEvent, 'source' | 'eventId'>): string =>
+  JSON.stringify([source, eventId]);

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { hash, randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
-import { appendBatch } from './append-batch.js';
+import { acceptedOf, appendBatch, outcomesOf } from './append-batch.js';
 import { conflictOf, quarantine } from './quarantine.js';
 import { activeTraceparent } from '../../tracing/trace-context.js';
 import { CLOCK, type Clock } from '../clock.js';
@@ -71,7 +71,9 @@ export class HostEvents {
     if (drafts.length === 0) return [];
     const { dialect } = this.store;
     const events = drafts.map((draft) => this.toEvent(draft));
-    const { outcomes, accepted } = await appendBatch(dialect, manager, events);
+    const seqs = await appendBatch(dialect, manager, events);
+    const accepted = acceptedOf(events, seqs);
+    const outcomes = await outcomesOf(dialect, events, seqs, (look) => look(manager));
     for (const event of events.filter((_, index) => outcomes[index] === 'conflict'))
       await quarantine(dialect, manager, conflictOf(event));
     if (accepted.length > 0) this.store.afterCommit(manager, () => this.announce(accepted));
