@@ -20,11 +20,14 @@ interface SqliteConnection {
   prepare(sql: string): unknown;
 }
 
-/** How long a statement may take, milliseconds: a server that hangs must not hang us with it, and its webhook is told to come again. */
-export const STATEMENT_TIMEOUT = 5_000;
-
-/** How long a connection to PostgreSQL may take, milliseconds. */
-export const CONNECT_TIMEOUT = 2_000;
+/** What every connection of ours to PostgreSQL has in common, in the words of `pg`; times in milliseconds. */
+export const POSTGRES_CONNECTION = {
+  connectionTimeoutMillis: 2_000,
+  // A server that hangs must not hang us with it, and its webhook is told to come again.
+  query_timeout: 5_000,
+  keepAlive: true,
+  application_name: 'nestjs-livekit-webhooks',
+};
 
 /** How long a migration waits for a table that somebody uses, milliseconds: whoever comes meanwhile waits behind it. */
 const MIGRATION_LOCK_TIMEOUT = 500;
@@ -44,7 +47,7 @@ export interface DataSourceSettings {
   poolSize?: number;
   /** It is for migrations (PostgreSQL): their statements take as long as they take, but wait for no table for long. */
   migrates?: boolean;
-  /** A statement that takes longer is given up (PostgreSQL), milliseconds, `STATEMENT_TIMEOUT` unless told; 0: none is. */
+  /** A statement that takes longer is given up (PostgreSQL), milliseconds, as `POSTGRES_CONNECTION` has it unless told; 0: none is. */
   statementTimeout?: number;
   /** Entities of the host beside ours. */
   entities?: readonly (EntitySchema | (new () => object))[];
@@ -58,7 +61,7 @@ export function dataSourceOptions({
   readOnly = false,
   poolSize = POOL_SIZE,
   migrates = false,
-  statementTimeout = migrates ? 0 : STATEMENT_TIMEOUT,
+  statementTimeout = migrates ? 0 : POSTGRES_CONNECTION.query_timeout,
   entities: hostEntities = [],
   entityMigrations = [],
 }: DataSourceSettings): DataSourceOptions {
@@ -77,12 +80,10 @@ export function dataSourceOptions({
       type: 'postgres',
       url: location.url,
       poolSize,
-      applicationName: 'nestjs-livekit-webhooks',
-      connectTimeoutMS: CONNECT_TIMEOUT,
       installExtensions: false,
       extra: {
+        ...POSTGRES_CONNECTION,
         query_timeout: statementTimeout,
-        keepAlive: true,
         verify: (connection: PostgresConnection, done: () => void) => {
           // The server may end it between the pool's hands and TypeORM's, and an error that nobody hears ends the process.
           connection.on('error', () => undefined);

@@ -1,6 +1,5 @@
 import type { Pool } from 'pg';
-import { BEGIN_SERVING, CONNECT_TIMEOUT, STATEMENT_TIMEOUT } from './data-source.js';
-import { isConnectionLost } from './lost-connection.js';
+import { BEGIN_SERVING, POSTGRES_CONNECTION } from './data-source.js';
 
 /** A write on PostgreSQL of one statement. */
 export interface PipelinedWrite {
@@ -19,13 +18,10 @@ export class PipelinedWriter {
   static async to(url: string): Promise<PipelinedWriter> {
     const { default: pg } = await import('pg');
     const pool = new pg.Pool({
+      ...POSTGRES_CONNECTION,
       connectionString: url,
       max: 1,
       idleTimeoutMillis: 0, // a lone webhook is not to wait for a connection
-      connectionTimeoutMillis: CONNECT_TIMEOUT,
-      query_timeout: STATEMENT_TIMEOUT,
-      keepAlive: true,
-      application_name: 'nestjs-livekit-webhooks (appending)',
       pipeline: true,
     });
     // One that dies is replaced by the next write's, and an error that nobody hears ends the process.
@@ -42,18 +38,14 @@ export class PipelinedWriter {
    */
   async write<Row extends object>({ text, parameters }: PipelinedWrite): Promise<Row[]> {
     const client = await this.pool.connect();
-    const answers = await Promise.allSettled([
-      client.query(BEGIN_SERVING),
-      client.query<Row>(text, parameters),
-      client.query('COMMIT'),
-    ]);
-    const refused = answers.flatMap((answer): unknown[] =>
-      answer.status === 'rejected' ? [answer.reason] : [],
-    );
-    client.release(refused.some(isConnectionLost));
-    if (refused.length > 0) throw refused[0];
-    const [, written] = answers as PromiseFulfilledResult<{ rows: Row[] }>[];
-    return written?.value.rows ?? [];
+    const begun = client.query(BEGIN_SERVING);
+    const written = client.query<Row>(text, parameters);
+    const committed = client.query('COMMIT');
+    const answers = await Promise.allSettled([begun, written, committed]);
+    const refused = answers.find(({ status }) => status === 'rejected');
+    client.release(refused !== undefined); // it may be the connection that is of no more use
+    if (refused !== undefined) throw (refused as PromiseRejectedResult).reason;
+    return (await written).rows;
   }
 
   async close(): Promise<void> {

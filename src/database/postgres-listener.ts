@@ -1,3 +1,5 @@
+import { POSTGRES_CONNECTION } from './data-source.js';
+
 /**
  * How often the connection is tried, milliseconds: nobody tells of one that was cut in silence, and a server that has become a
  * standby refuses to be listened to.
@@ -20,10 +22,8 @@ export async function listenOnPostgres(
   const { default: pg } = await import('pg');
   const client = new pg.Client({
     connectionString: url,
-    connectionTimeoutMillis: 2_000,
-    query_timeout: 5_000,
-    keepAlive: true,
-    application_name: 'nestjs-livekit-webhooks (listening)',
+    ...POSTGRES_CONNECTION,
+    application_name: `${POSTGRES_CONNECTION.application_name} (listening)`,
   });
   let isLost = false;
   let heartbeat: NodeJS.Timeout | undefined;

@@ -38,7 +38,7 @@ export const WARM_UP = 5_000;
 const WARM_AGAIN = 1_500;
 
 /** As many rounds of a length, milliseconds. */
-export const warmUps = (slot: number): number => Math.ceil(WARM_UP / slot);
+const warmUps = (slot: number): number => Math.ceil(WARM_UP / slot);
 
 /** How a server is warmed up whose full speed is the question: before each of its turns, milliseconds, and in rounds before those that count. */
 export const warmingUp = (slot: number, smoke: boolean): { again: number; before: number } =>

@@ -144,17 +144,18 @@ class Part {
   }
 
   private async starting(urlOf: (store: Store) => string): Promise<void> {
+    const { small, full, starts } = this.shape;
     const children = await Promise.all(
-      [this.shape.small, this.shape.full].map((store) => Child.start('sessions/start.ts', urlOf(store))),
+      [small, full].map((store) => Child.start('sessions/start.ts', urlOf(store))),
     );
-    const contestants = [this.shape.small, this.shape.full].map((store, nth) =>
+    const contestants = [small, full].map((store, nth) =>
       this.contestant(`starting, ${store.name}`, async () => ({
         ms: (await children[nth]?.ask<number>({})) ?? NaN,
       })),
     );
-    await this.compare(contestants, this.shape.starts, [
-      [this.shape.full, this.shape.small, 'starting'],
-    ]).finally(() => Promise.all(children.map((child) => child.stop())));
+    await this.compare(contestants, starts, [[full, small, 'starting']]).finally(() =>
+      Promise.all(children.map((child) => child.stop())),
+    );
   }
 
   private async hosted(urlOf: (store: Store) => string): Promise<void> {

@@ -147,12 +147,12 @@ interface AppendedRow {
 function pipelinedAppend(events: readonly NewEvent[]): PipelinedWrite {
   const p = new Parameters('postgres');
   // Of an event that comes twice the first is told: what was inserted is found by its id and hash. One id may have two bodies.
-  const keys = events.map((event, nth) => [keyOf(event) + event.bodySha256, nth] as const);
-  const firsts = new Set(new Map(keys.toReversed()).values());
+  const seen = new Set<string>();
+  const isFirst = events.map((event) => seen.size < seen.add(keyOf(event) + event.bodySha256).size);
   const rows = toldRows(events).map((row, nth) => [...row, nth]);
   const told = p.rows(
     [...TOLD.map(typeOf), 'integer'],
-    rows.filter((_, nth) => firsts.has(nth)),
+    rows.filter((_, nth) => isFirst[nth]),
   );
   const text = `WITH told (${TOLD.join()}, nth) AS MATERIALIZED (${told}),
      inserted AS (${insertEvents(COLUMNS)} RETURNING seq, source, event_id, body_sha256),
