@@ -24,6 +24,9 @@ export const APPEND_QUEUE_LIMITS: AppendQueueLimits = {
   batchBytes: 4 * 1024 * 1024,
 };
 
+/** Fewer are not worth being shared out between two commits. */
+const FEW = 8;
+
 interface Entry<T, R> {
   item: T;
   size: number;
@@ -44,6 +47,9 @@ export interface BatchStore<T, R> {
 /**
  * Group commit: one commit is in flight, and whatever arrives meanwhile is the next one's batch. So a lone event
  * is not kept waiting for company, and a crowd shares one write to the disk.
+ *
+ * While one half of a crowd is being committed, the other half is answered and sends again. So what comes after a small
+ * commit is not taken as a whole: with halves as uneven as chance made them, the event loop would wait for the large one.
  */
 export class AppendQueue<T, R> {
   private readonly waiting: Entry<T, R>[] = [];
@@ -52,6 +58,8 @@ export class AppendQueue<T, R> {
   private lateness: NodeJS.Timeout | undefined;
   private waitingBytes = 0;
   private flushing: Promise<void> | undefined;
+  /** How many the last commit was of, if others came meanwhile. */
+  private lastTaken = 0;
   private closed = false;
 
   constructor(
@@ -95,18 +103,21 @@ export class AppendQueue<T, R> {
     await nextTurn(); // everything that arrives in this turn of the event loop shares the commit
     while (this.waiting.length > 0) await this.commit(this.take());
     this.flushing = undefined;
+    this.lastTaken = 0;
   }
 
   private take(): Entry<T, R>[] {
     const { batch, batchBytes } = this.limits;
+    const half = Math.ceil((this.lastTaken + this.waiting.length) / 2);
     let count = 0;
     let bytes = 0;
-    for (const { size } of this.waiting.slice(0, batch)) {
+    for (const { size } of this.waiting.slice(0, Math.min(batch, Math.max(FEW, half)))) {
       bytes += size;
       if (count > 0 && bytes > batchBytes) break;
       count += 1;
     }
     const taken = this.waiting.splice(0, count);
+    this.lastTaken = count;
     for (const { size } of taken) this.waitingBytes -= size;
     return taken.filter((entry) => this.unsettled.has(entry)); // for the others nobody waits: their sender will be back
   }

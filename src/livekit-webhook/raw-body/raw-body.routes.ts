@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Log } from '../../logging/log.js';
 import { WebhookAnswers } from '../webhook-answers.js';
@@ -25,7 +24,6 @@ interface ExpressApplication {
 interface FastifyRequest {
   raw: IncomingMessage;
   is404: boolean;
-  headers: IncomingMessage['headers'];
   routeOptions: { url?: string };
 }
 
@@ -35,15 +33,11 @@ interface FastifyReply {
 
 interface FastifyInstance {
   addHook(name: 'onRoute', hook: (route: { url: string; handler: object }) => void): void;
-  addHook(name: 'onRequest', hook: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): void;
-  addContentTypeParser(
-    type: string,
-    parser: (request: FastifyRequest, payload: unknown, done: (error: null) => void) => void,
+  addHook(
+    name: 'onRequest',
+    hook: (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void) => void,
   ): void;
 }
-
-/** A content type that nobody can send, for which Fastify has only our parser, which does nothing. */
-const PRIVATE_CONTENT_TYPE = `application/x-livekit-delivery-${randomUUID()}`;
 
 /**
  * Puts the raw body reader in front of the webhook routes and of nothing else. The host's parsers, content types and
@@ -85,11 +79,7 @@ export class RawBodyRoutes {
       app.all(url, (request, _response, next) => {
         this.reader.read(request, path).then((alive) => {
           if (!alive) return;
-          // The body is dealt with, read or refused: the host's parsers are to find none. (Not deleted: that would make all
-          // headers slow to look up.)
-          const { headers } = request;
-          headers['content-length'] = undefined;
-          headers['transfer-encoding'] = undefined;
+          hideBody(request);
           next();
         }, next);
       });
@@ -100,30 +90,34 @@ export class RawBodyRoutes {
 
   private installOnFastify(fastify: FastifyInstance): void {
     fastify.addHook('onRoute', ({ url, handler }) => this.note(url, handler));
-    fastify.addHook('onRequest', async (request, reply) => {
-      if (request.is404) return this.refuseStrangeMethods(request, reply);
-      const path = this.paths.get(request.routeOptions.url ?? '');
-      if (path === undefined) return undefined;
-      const alive = await this.reader.read(request.raw, path);
-      if (!alive) return reply.hijack();
-      // The body is read: what Fastify would do with its content type must not happen.
-      request.headers['content-type'] = PRIVATE_CONTENT_TYPE;
-      return undefined;
+    fastify.addHook('onRequest', (request, reply, next) => {
+      const { raw } = request;
+      const url = request.is404 ? raw.url?.split('?')[0] : request.routeOptions.url;
+      const path = this.paths.get(url ?? '');
+      if (path === undefined) return next();
+      this.reader.read(raw, path).then((alive) => {
+        if (!alive) reply.hijack();
+        else if (raw.method === 'POST') {
+          hideBody(raw);
+          next();
+        } else {
+          // Fastify has no routes for some methods, and words of its own for others.
+          this.answers.send(reply, deliveryOf(raw) as WebhookDelivery, { outcome: 'method_not_allowed' });
+        }
+      }, next);
     });
-    fastify.addContentTypeParser(PRIVATE_CONTENT_TYPE, (_request, _payload, done) => done(null));
   }
 
   private note(url: string, handler: object): void {
     const path = webhookPathOf(handler);
     if (path !== undefined) this.paths.set(url, path);
   }
+}
 
-  // Methods that Fastify has no routes for never reach the controller.
-  private async refuseStrangeMethods({ raw }: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const path = this.paths.get(raw.url?.split('?')[0] ?? '');
-    if (path === undefined) return undefined;
-    await this.reader.read(raw, path);
-    this.answers.send(reply, deliveryOf(raw) as WebhookDelivery, { outcome: 'method_not_allowed' });
-    return reply;
-  }
+// It is dealt with, read or refused: the framework's parsers are to find none, whatever its type. (Not deleted: that would
+// make all headers slow to look up.)
+function hideBody({ headers }: IncomingMessage): void {
+  headers['content-type'] = undefined;
+  headers['content-length'] = undefined;
+  headers['transfer-encoding'] = undefined;
 }

@@ -14,23 +14,29 @@ export type BodyReading = { body: Buffer } | { problem: RequestProblem } | 'cut_
  * Reads a request's body as the bytes that were sent, whatever its content type. What is too large is told as
  * soon as it is known, while Node goes on discarding the rest, so that the sender gets to read the answer.
  */
-export async function readBody(
-  request: IncomingMessage & { rawBody?: unknown },
-  { bodyLimit, bodyTimeout }: BodyLimits,
-): Promise<BodyReading> {
-  const refuse = (problem: RequestProblem) => {
-    endTricklers(request, bodyTimeout);
-    return { problem };
-  };
+export function readBody(request: ReadableRequest, limits: BodyLimits): Promise<BodyReading> {
+  const known = knownAtOnce(request, limits);
+  return known === undefined ? readAll(request, limits) : Promise.resolve(known);
+}
+
+/** Some platforms keep the bytes that they have read. */
+type ReadableRequest = IncomingMessage & { rawBody?: unknown };
+
+function knownAtOnce(request: ReadableRequest, limits: BodyLimits): BodyReading | undefined {
   const { method, headers } = request;
-  if (method !== 'POST') return refuse('method_not_allowed');
-  if (!isIdentity(headers['content-encoding'])) return refuse('unsupported_encoding');
+  if (method !== 'POST') return refuse(request, limits, 'method_not_allowed');
+  if (!isIdentity(headers['content-encoding'])) return refuse(request, limits, 'unsupported_encoding');
   if (request.readableEnded) {
     // Somebody in front of the framework has read it already; some of them (serverless platforms) keep the bytes.
     return Buffer.isBuffer(request.rawBody) ? { body: request.rawBody } : { problem: 'unread' };
   }
-  if (Number(headers['content-length'] ?? 0) > bodyLimit) return refuse('too_large');
-  return new Promise<BodyReading>((resolve) => {
+  if (Number(headers['content-length'] ?? 0) > limits.bodyLimit) return refuse(request, limits, 'too_large');
+  return undefined;
+}
+
+function readAll(request: IncomingMessage, limits: BodyLimits): Promise<BodyReading> {
+  const { bodyLimit, bodyTimeout } = limits;
+  return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
     const finish = (reading: BodyReading) => {
@@ -44,12 +50,17 @@ export async function readBody(
         if (size > bodyLimit) return; // it is refused already
         size += chunk.length;
         if (size <= bodyLimit) chunks.push(chunk);
-        else finish(refuse('too_large'));
+        else finish(refuse(request, limits, 'too_large'));
       })
       .on('end', () => finish({ body: Buffer.concat(chunks) }))
       .on('close', () => finish('cut_off'))
       .on('error', () => finish('cut_off'));
   });
+}
+
+function refuse(request: IncomingMessage, { bodyTimeout }: BodyLimits, problem: RequestProblem): BodyReading {
+  endTricklers(request, bodyTimeout);
+  return { problem };
 }
 
 const isIdentity = (encoding: string | undefined): boolean =>

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppendQueue, type AppendQueueLimits } from '../../../src/event-log/append/append-queue.js';
 import { AppendQueueFullError, StoreUnavailableError } from '../../../src/event-log/errors.js';
 
@@ -29,7 +30,7 @@ class HandStore {
     for (;;) {
       const commit = this.pending.shift();
       if (commit !== undefined) return commit;
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
   }
 }
@@ -59,6 +60,35 @@ describe('the append queue', () => {
     expect(await Promise.all([first, ...others])).toHaveLength(4);
     expect(store.batches).toEqual([['a'], ['b', 'c', 'd']]);
   });
+
+  test.each([
+    ['uneven', [1, 32, 32, 32, 32]],
+    ['all at once', [32, 32, 32, 32, 32]],
+  ])(
+    'shares senders that send again once they are answered out between two commits: %s',
+    async (how, sizes) => {
+      const queue = queueWith({ batch: 100 });
+      const sendForEver = async (item: string): Promise<void> => {
+        for (;;) {
+          await queue.add(item, 1);
+          await nextTurn(); // it is answered, and sends again
+        }
+      };
+      const senders = Array.from({ length: 64 }, (_, nth) => String(nth));
+      let commit: { resolve(): void } = { resolve: () => undefined };
+      if (how === 'uneven') {
+        void sendForEver(senders.pop() as string);
+        commit = await store.next();
+      }
+      for (const item of senders) void sendForEver(item);
+      while (store.batches.length < sizes.length) {
+        for (let turn = 0; turn < 3; turn += 1) await nextTurn(); // a commit takes longer than to send again
+        commit.resolve();
+        commit = await store.next();
+      }
+      expect(store.batches.map((batch) => batch.length)).toEqual(sizes);
+    },
+  );
 
   test('puts no more entries and no more bytes into a commit than it may, but a lone entry of any size', async () => {
     const queue = queueWith({ bytes: 10_000, batch: 3, batchBytes: 100 });
