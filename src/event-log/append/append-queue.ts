@@ -24,7 +24,7 @@ export const APPEND_QUEUE_LIMITS: AppendQueueLimits = {
   batchBytes: 4 * 1024 * 1024,
 };
 
-/** Fewer are not worth being shared out between two commits. */
+/** So many are taken at once, if there are as many, however small the last commit was. */
 const FEW = 8;
 
 interface Entry<T, R> {
@@ -48,8 +48,9 @@ export interface BatchStore<T, R> {
  * Group commit: one commit is in flight, and whatever arrives meanwhile is the next one's batch. So a lone event
  * is not kept waiting for company, and a crowd shares one write to the disk.
  *
- * While one half of a crowd is being committed, the other half is answered and sends again. So what comes after a small
- * commit is not taken as a whole: with halves as uneven as chance made them, the event loop would wait for the large one.
+ * While one half of a crowd is being committed, the other half is answered and sends again. With
+ * halves as uneven as chance made them the event loop would wait for the large one: so what comes behind a commit is taken up
+ * to half of both together. What comes when none is in flight is taken as a whole.
  */
 export class AppendQueue<T, R> {
   private readonly waiting: Entry<T, R>[] = [];
@@ -58,7 +59,7 @@ export class AppendQueue<T, R> {
   private lateness: NodeJS.Timeout | undefined;
   private waitingBytes = 0;
   private flushing: Promise<void> | undefined;
-  /** How many the last commit was of, if others came meanwhile. */
+  /** How many were taken last; 0 once none waited behind them. */
   private lastTaken = 0;
   private closed = false;
 
@@ -109,9 +110,10 @@ export class AppendQueue<T, R> {
   private take(): Entry<T, R>[] {
     const { batch, batchBytes } = this.limits;
     const half = Math.ceil((this.lastTaken + this.waiting.length) / 2);
+    const most = this.lastTaken === 0 ? batch : Math.min(batch, Math.max(FEW, half));
     let count = 0;
     let bytes = 0;
-    for (const { size } of this.waiting.slice(0, Math.min(batch, Math.max(FEW, half)))) {
+    for (const { size } of this.waiting.slice(0, most)) {
       bytes += size;
       if (count > 0 && bytes > batchBytes) break;
       count += 1;

@@ -99,6 +99,7 @@ export class RawBodyRoutes {
         if (!alive) reply.hijack();
         else if (raw.method === 'POST') {
           hideBody(raw);
+          raw.headers['content-type'] = undefined; // for its parsers it says that there is a body
           next();
         } else {
           // Fastify has no routes for some methods, and words of its own for others.
@@ -114,10 +115,9 @@ export class RawBodyRoutes {
   }
 }
 
-// It is dealt with, read or refused: the framework's parsers are to find none, whatever its type. (Not deleted: that would
-// make all headers slow to look up.)
+// It is dealt with, read or refused: the framework's parsers are to find none. (Not deleted: that would make all headers
+// slow to look up.)
 function hideBody({ headers }: IncomingMessage): void {
-  headers['content-type'] = undefined;
   headers['content-length'] = undefined;
   headers['transfer-encoding'] = undefined;
 }

@@ -21,10 +21,6 @@ const QUESTIONS: [string, RawRequest][] = [
     'a content type nobody parses',
     { path: '/host/echo', headers: { 'Content-Type': 'application/webhook+json' }, body: '{"n":1}' },
   ],
-  [
-    'our private content type',
-    { path: '/host/echo', headers: { 'Content-Type': 'application/x-livekit-delivery' }, body: '{}' },
-  ],
   ['no content type', { path: '/host/echo', body: '{"n":1}' }],
   ['an empty body', { path: '/host/echo', headers: JSON_TYPE, body: '' }],
   [

@@ -61,34 +61,40 @@ describe('the append queue', () => {
     expect(store.batches).toEqual([['a'], ['b', 'c', 'd']]);
   });
 
-  test.each([
-    ['uneven', [1, 32, 32, 32, 32]],
-    ['all at once', [32, 32, 32, 32, 32]],
-  ])(
-    'shares senders that send again once they are answered out between two commits: %s',
-    async (how, sizes) => {
-      const queue = queueWith({ batch: 100 });
-      const sendForEver = async (item: string): Promise<void> => {
-        for (;;) {
-          await queue.add(item, 1);
-          await nextTurn(); // it is answered, and sends again
-        }
-      };
-      const senders = Array.from({ length: 64 }, (_, nth) => String(nth));
-      let commit: { resolve(): void } = { resolve: () => undefined };
-      if (how === 'uneven') {
-        void sendForEver(senders.pop() as string);
-        commit = await store.next();
+  test('takes a crowd that comes behind no commit as a whole, after a lone item too', async () => {
+    const queue = queueWith({ batch: 100 });
+    const lone = queue.add('a', 1);
+    (await store.next()).resolve();
+    await lone;
+    await nextTurn();
+    const crowd = Array.from({ length: 40 }, (_, nth) => queue.add(String(nth), 1));
+    (await store.next()).resolve();
+    await Promise.all(crowd);
+    expect(store.batches.map((batch) => batch.length)).toEqual([1, 40]);
+  });
+
+  test('shares senders that send again once they are answered out evenly between two commits', async () => {
+    const queue = queueWith({ batch: 100 });
+    const over = new AbortController();
+    const sendAgainAndAgain = async (_: unknown, nth: number): Promise<void> => {
+      while (!over.signal.aborted) {
+        await queue.add(String(nth), 1);
+        await nextTurn(); // it is answered, and sends again
       }
-      for (const item of senders) void sendForEver(item);
-      while (store.batches.length < sizes.length) {
-        for (let turn = 0; turn < 3; turn += 1) await nextTurn(); // a commit takes longer than to send again
-        commit.resolve();
-        commit = await store.next();
-      }
-      expect(store.batches.map((batch) => batch.length)).toEqual(sizes);
-    },
-  );
+    };
+    const sent = Array.from({ length: 1 }, sendAgainAndAgain);
+    let commit = await store.next();
+    sent.push(...Array.from({ length: 63 }, sendAgainAndAgain));
+    for (let commits = 1; commits < 6; commits += 1) {
+      for (let turn = 0; turn < 3; turn += 1) await nextTurn(); // a commit takes longer than to send again
+      if (commits === 5) over.abort();
+      commit.resolve();
+      commit = await store.next();
+    }
+    commit.resolve();
+    await Promise.all(sent);
+    expect(store.batches.map((batch) => batch.length)).toEqual([1, 32, 32, 32, 32, 32]);
+  });
 
   test('puts no more entries and no more bytes into a commit than it may, but a lone entry of any size', async () => {
     const queue = queueWith({ bytes: 10_000, batch: 3, batchBytes: 100 });
