@@ -48,9 +48,9 @@ export interface BatchStore<T, R> {
  * Group commit: one commit is in flight, and whatever arrives meanwhile is the next one's batch. So a lone event
  * is not kept waiting for company, and a crowd shares one write to the disk.
  *
- * While one half of a crowd is being committed, the other half is answered and sends again. With
- * halves as uneven as chance made them the event loop would wait for the large one: so what comes behind a commit is taken up
- * to half of both together. What comes when none is in flight is taken as a whole.
+ * While one half of a crowd is being committed, the other half is answered and sends again. With halves as uneven as chance
+ * made them the event loop would wait for the large one: so what comes behind a commit is taken up to half of both together.
+ * What comes when none is in flight is taken as a whole.
  */
 export class AppendQueue<T, R> {
   private readonly waiting: Entry<T, R>[] = [];

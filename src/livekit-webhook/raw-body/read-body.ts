@@ -19,7 +19,6 @@ export function readBody(request: ReadableRequest, limits: BodyLimits): Promise<
   return known === undefined ? readAll(request, limits) : Promise.resolve(known);
 }
 
-/** Some platforms keep the bytes that they have read. */
 type ReadableRequest = IncomingMessage & { rawBody?: unknown };
 
 function knownAtOnce(request: ReadableRequest, limits: BodyLimits): BodyReading | undefined {
