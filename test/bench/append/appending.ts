@@ -17,7 +17,7 @@ export interface Appending extends Measure {
 }
 
 /** More than anybody appends, by how many are appended at a time. */
-const mostASecond = (atOnce: number): number => Math.min(10_000 * atOnce, 40_000);
+const mostASecond = (atOnce: number): number => Math.min(10_000 * atOnce, 100_000);
 
 /** Answers the bench: every lane appends one event after the other, and has it on the disk before it goes on. */
 export function answerByAppending(append: (event: NewEvent) => Promise<unknown>): void {
