@@ -49,10 +49,10 @@ export class LivekitSignatureGuard implements CanActivate {
 
   private verify(scheme: SignatureScheme, signature: string, delivery: WebhookDelivery): Verdict {
     const body = delivery.body ?? Buffer.alloc(0);
-    delivery.digest = hash('sha256', body, 'buffer');
+    delivery.bodySha256 = hash('sha256', body, 'hex'); // as bytes it takes twice as long
     const request: SignedRequest = {
       body,
-      digest: delivery.digest,
+      bodySha256: delivery.bodySha256,
       keys: this.settings.keysByPath.get(delivery.path) ?? [],
       now: this.clock.now(),
       clockTolerance: this.settings.clockTolerance,

@@ -21,8 +21,7 @@ export class WebhookIntake {
    * @throws AppendQueueFullError, StoreUnavailableError
    */
   async take(event: WebhookEventDto, delivery: WebhookDelivery): Promise<AnsweredOutcome> {
-    const { body = Buffer.alloc(0), digest = Buffer.alloc(0), project = 'default', receivedAt } = delivery;
-    const bodySha256 = digest.toString('hex');
+    const { body = Buffer.alloc(0), bodySha256 = '', project = 'default', receivedAt } = delivery;
     const occurredAt = event.occurredAt ?? receivedAt;
     const eventId = event.id === undefined ? `sha256:${bodySha256}` : plainText(event.id);
     const name = plainText(event.event);
@@ -51,10 +50,10 @@ export class WebhookIntake {
    *
    * @throws AppendQueueFullError, StoreUnavailableError when they can't be kept.
    */
-  async quarantine({ body, digest, project, receivedAt }: WebhookDelivery): Promise<void> {
+  async quarantine({ body, bodySha256 = '', project, receivedAt }: WebhookDelivery): Promise<void> {
     await this.log.quarantine({
       source: project ?? 'default',
-      sha256: digest?.toString('hex') ?? '',
+      sha256: bodySha256,
       reason: 'invalid',
       raw: body ?? Buffer.alloc(0),
       at: receivedAt,

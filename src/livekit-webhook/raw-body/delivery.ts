@@ -23,7 +23,7 @@ export interface WebhookDelivery {
   /** How it was signed. */
   scheme?: string;
   /** The SHA-256 of its body. */
-  digest?: Buffer;
+  bodySha256?: string;
   /** Its body's JSON once it was asked for; see `jsonOf`. */
   json?: { value: unknown };
   /** The event in it, once it is known to be one: for the log line and the metrics. */

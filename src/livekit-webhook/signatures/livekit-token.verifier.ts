@@ -32,7 +32,7 @@ const isSignedWith = (secret: KeyObject, content: string, signature: string): bo
 
 function refuseClaims(
   { iss, exp, nbf, iat, sha256 }: Record<string, unknown>,
-  { now, clockTolerance, digest }: SignedRequest,
+  { now, clockTolerance, bodySha256 }: SignedRequest,
 ): SignatureFailure | undefined {
   if (typeof iss !== 'string' || !isTime(exp) || !isTime(nbf) || !(iat === undefined || isTime(iat))) {
     return { reason: 'claims' };
@@ -43,7 +43,8 @@ function refuseClaims(
   if (expiredSince > clockTolerance) return { reason: 'expired', skew: expiredSince };
   const validIn = nbf * 1000 - now;
   if (validIn > clockTolerance) return { reason: 'not_yet_valid', skew: validIn };
-  return equalInConstantTime(sha256, digest.toString('base64')) ? undefined : { reason: 'body_hash' };
+  const wanted = Buffer.from(bodySha256, 'hex').toString('base64');
+  return equalInConstantTime(sha256, wanted) ? undefined : { reason: 'body_hash' };
 }
 
 const isTime = (claim: unknown): claim is number => typeof claim === 'number' && Number.isFinite(claim);

@@ -41,8 +41,8 @@ export type Verdict = { key: SigningKey } | SignatureFailure;
 /** What a verifier knows of a request beside its signature. */
 export interface SignedRequest {
   body: Buffer;
-  /** The SHA-256 of the body. */
-  digest: Buffer;
+  /** Hex. */
+  bodySha256: string;
   /** The keys to try. */
   keys: readonly SigningKey[];
   /** The time, UTC milliseconds. */

@@ -25,9 +25,15 @@ export async function startBare(url: string): Promise<Started> {
     if (reading === 'cut_off' || !('body' in reading)) return answer(400, '{"status":"refused"}');
     const { body } = reading;
     const now = Date.now();
-    const digest = hash('sha256', body, 'buffer');
+    const bodySha256 = hash('sha256', body, 'hex');
     const { authorization = '' } = request.headers;
-    const verdict = verifyLivekitToken(authorization, { body, digest, keys, now, clockTolerance: 10_000 });
+    const verdict = verifyLivekitToken(authorization, {
+      body,
+      bodySha256,
+      keys,
+      now,
+      clockTolerance: 10_000,
+    });
     if (!('key' in verdict)) return answer(401, '{"status":"unauthorized"}');
     const { event, id = '', occurredAt = now, room } = WebhookEventDto.from(JSON.parse(body.toString()));
     await log.receive({
@@ -39,7 +45,7 @@ export async function startBare(url: string): Promise<Started> {
       roomName: (room?.name as string) ?? null,
       occurredAt,
       receivedAt: now,
-      bodySha256: digest.toString('hex'),
+      bodySha256,
       body,
       traceparent: null,
     });

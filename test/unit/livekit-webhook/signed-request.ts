@@ -17,7 +17,7 @@ export const signingKey = (
 /** What a verifier is told of a request with this body. */
 export const signedRequest = (body: Buffer | string, more: Partial<SignedRequest> = {}): SignedRequest => ({
   body: Buffer.from(body),
-  digest: createHash('sha256').update(body).digest(),
+  bodySha256: createHash('sha256').update(body).digest('hex'),
   keys: [signingKey(TEST_KEY.apiSecret, TEST_KEY.apiKey)],
   now: NOW,
   clockTolerance: 10_000,
