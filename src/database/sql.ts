@@ -66,6 +66,16 @@ export const rowsOf = <Row>(result: unknown): Row[] => {
   return (Array.isArray(first) ? first : result) as Row[];
 };
 
+/** The values of a column or an expression as a text of JSON, or NULL or an empty list where there is none. */
+export const jsonList = (dialect: Dialect, values: string): string =>
+  dialect === 'postgres' ? `json_agg(${values})::text` : `json_group_array(${values})`;
+
+/** A table of what a text of JSON lists, in the column `value`. */
+export const jsonValues = (dialect: Dialect, json: string): string =>
+  dialect === 'postgres'
+    ? `jsonb_array_elements_text(${json}::jsonb) AS listed (value)`
+    : `json_each(${json})`;
+
 /** Bytes as either driver gives them: `pg` a Buffer, `libsql` an ArrayBuffer. */
 export const bytes = (value: Buffer | ArrayBuffer): Buffer =>
   Buffer.isBuffer(value) ? value : Buffer.from(value);

@@ -70,6 +70,14 @@ export async function commitOffThread(
   runner: QueryRunner,
   statements: readonly string[] = [],
 ): Promise<void> {
-  await Database.prototype.exec.call(await runner.connect(), [...statements, 'COMMIT'].join(';\n'));
+  await runOffThread(runner.manager, ...statements, 'COMMIT');
   Object.assign(runner, { isTransactionActive: false, transactionDepth: 0 }); // as TypeORM's own commit leaves it
+}
+
+/** Runs statements of a transaction that need nothing of this process between them on one of libsql's threads. */
+export async function runOffThread(
+  { queryRunner }: EntityManager,
+  ...statements: readonly string[]
+): Promise<void> {
+  await Database.prototype.exec.call(await queryRunner?.connect(), statements.join(';\n'));
 }

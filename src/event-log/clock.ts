@@ -36,14 +36,18 @@ export class StoreClock {
     return new Parameters(this.store.dialect);
   }
 
-  /** The SQL of now, UTC milliseconds: the same moment wherever it stands in one statement. */
-  now(parameters: Parameters): string {
+  /**
+   * The SQL of now, UTC milliseconds: the same moment wherever it stands in one statement.
+   *
+   * @param parameters where it is one of them, or else it is written out.
+   */
+  now(parameters?: Parameters): string {
     if (this.store.dialect === 'postgres' && this.clock === systemClock) {
       return '(extract(epoch FROM statement_timestamp()) * 1000)::bigint';
     }
     // A clock that is put back must not keep what is due waiting until it is there again.
     this.latest = Math.max(this.latest, this.clock.now());
-    return `CAST(${parameters.add(this.latest)} AS bigint)`;
+    return `CAST(${parameters?.add(this.latest) ?? this.latest} AS bigint)`;
   }
 
   /** Now, UTC milliseconds. */

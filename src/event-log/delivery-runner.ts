@@ -23,7 +23,8 @@ import { Notifications } from './running/notifications.js';
 import type { DeliveryEngineOptions } from './engines/delivery-engine.js';
 import { OrderingLock } from './running/ordering-lock.js';
 import { Recovery } from './running/recovery.js';
-import { BATCH, type Routed, Router } from './router.js';
+import type { FannedOut } from './fan-out.js';
+import { BATCH, Router } from './router.js';
 import { ApplicationStoppingError, HandlerRuns } from './handler-runs.js';
 import { EdgeRoleError, ROLE, type Role } from './role.js';
 import { Leases } from './running/leases.js';
@@ -254,7 +255,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     routing: boolean,
     mayRoute: boolean,
     backfilling: boolean,
-  ): Promise<(Routed & { backfilled?: Backfilled }) | null> {
+  ): Promise<(Pick<FannedOut, 'events' | 'handlers'> & { backfilled?: Backfilled }) | null> {
     if (!routing) return { events: 0, handlers: new Set() };
     if (!mayRoute) return null;
     const routed = await this.router.route(manager);

@@ -64,57 +64,42 @@ export interface QuarantinedBody {
   at: number;
 }
 
-/** The columns of `livekit_events e` that the router reads; every one more would be as much again to read. */
-export const ROUTED_COLUMNS =
-  'e.seq, e.source, e.kind, e.name, e.room_sid, e.room_name, e.received_at, e.traceparent';
+/** The columns of `livekit_events e` that a header is made of. */
+export const EVENT_COLUMNS =
+  'e.seq, e.source, e.event_id, e.kind, e.name, e.room_sid, e.room_name, e.occurred_at, e.received_at, e.body_sha256, e.traceparent';
 
-/** All columns of `livekit_events e`. */
-export const EVENT_COLUMNS = `${ROUTED_COLUMNS}, e.event_id, e.occurred_at, e.body_sha256`;
-
-/** What the router reads of an event, as either database gives it. */
-export interface RoutedRow {
+/** An event as either database gives it. */
+export interface EventRow {
   seq: number | string;
   source: string;
+  event_id: string;
   kind: EventKind;
   name: string;
   room_sid: string | null;
   room_name: string | null;
-  received_at: number | string;
-  traceparent: string | null;
-}
-
-/** An event as either database gives it. */
-export interface EventRow extends RoutedRow {
-  event_id: string;
   occurred_at: number | string;
+  received_at: number | string;
   body_sha256: string;
+  traceparent: string | null;
 }
 
 /** Everything of an event but its bytes. */
 export type EventHeader = Omit<LoggedEvent, 'body'>;
 
-/** What the router has to know of an event. */
-export type RoutedEvent = Omit<EventHeader, 'eventId' | 'occurredAt' | 'bodySha256'>;
-
-/** The same that a row holds. */
-export const routedEvent = (row: RoutedRow): RoutedEvent => ({
+/** The header that a row holds. */
+export const eventHeader = (row: EventRow): EventHeader => ({
   seq: Number(row.seq),
   source: row.source,
+  eventId: row.event_id,
   kind: row.kind,
   name: row.name,
   roomSid: row.room_sid,
   roomName: row.room_name,
+  occurredAt: Number(row.occurred_at),
   receivedAt: Number(row.received_at),
+  bodySha256: row.body_sha256,
   traceparent: row.traceparent,
 });
-
-/** The header that a row holds. */
-export const eventHeader = (row: EventRow): EventHeader =>
-  Object.assign(routedEvent(row), {
-    eventId: row.event_id,
-    occurredAt: Number(row.occurred_at),
-    bodySha256: row.body_sha256,
-  });
 
 /**
  * Text from outside as it is kept in columns: PostgreSQL refuses NUL and SQLite cuts there; neither keeps half of a

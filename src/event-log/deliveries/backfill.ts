@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { StoreClock } from '../clock.js';
-import { EVENT_COLUMNS, eventHeader, type EventRow } from '../events.js';
-import { type BackfilledHandler, RoutedHandlers } from '../handlers/routed-handlers.js';
-import { Router } from '../router.js';
+import { fanOut } from '../fan-out.js';
 
 /** Events looked at in one step. */
 const STEP = 500;
@@ -19,54 +17,71 @@ export interface Backfilled {
   isOver: boolean;
 }
 
-interface StoredRow extends EventRow {
-  routed: boolean | number;
-  has_body: boolean | number;
+/** A handler that is being given what was stored before. */
+interface BackfilledHandler {
+  name: string;
+  /** The last place in the log that it has been given. */
+  from: number;
+  /** The last place that it is to be given. */
+  to: number;
+  /** Only what was received since then, UTC milliseconds. */
+  since: number;
+  /** It has more to do than a little already. */
+  isBusy: boolean;
 }
+
+interface BackfillRow {
+  name: string;
+  backfill_seq: number | string;
+  backfill_to: number | string;
+  backfill_since: number | string;
+  busy: boolean | number;
+}
+
+const HAS_BODY = 'EXISTS (SELECT 1 FROM livekit_bodies b WHERE b.event_seq = e.seq)';
 
 /** Gives handlers what was stored before they came, step by step, from where each has got to. */
 @Injectable()
 export class Backfill {
-  private readonly handlers = new RoutedHandlers();
-
-  constructor(
-    private readonly clock: StoreClock,
-    private readonly router: Router,
-  ) {}
+  constructor(private readonly clock: StoreClock) {}
 
   /**
    * Takes a step for one handler that waits for one, in the caller's transaction, which holds the ordering lock.
    */
   async step(manager: EntityManager): Promise<Backfilled> {
-    const busy = this.clock.parameters();
-    const handler = await this.handlers.nextToBackfill(manager, busy, this.clock.now(busy), ENOUGH);
+    const handler = await this.next(manager);
     if (handler === null) return { handler: null, isOver: true };
     if (handler.isBusy) return { handler: null, isOver: false };
     const from = Math.max(handler.from, await this.firstSince(manager, handler));
+    const { events, last } = await fanOut(manager, {
+      // Whether they are routed is not asked there: PostgreSQL would go through an index of all that are.
+      events: `e.seq > ${from} AND e.seq <= ${handler.to} ORDER BY e.seq LIMIT ${STEP}`,
+      handlers: `h.name = '${handler.name}'`,
+      given: `e.routed AND e.received_at >= ${handler.since} AND ${HAS_BODY}`,
+      now: this.clock.now(),
+    });
+    await this.remember(manager, handler, events < STEP ? null : last);
+    return { handler: handler.name, isOver: false };
+  }
+
+  /** A handler that waits for what was stored before it: one that has little to do, if there is one. */
+  private async next(manager: EntityManager): Promise<BackfilledHandler | null> {
     const p = this.clock.parameters();
-    // Whether they are routed is not asked there: PostgreSQL would go through an index of all that are.
-    const rows = await manager.query<StoredRow[]>(
-      `SELECT ${EVENT_COLUMNS}, e.routed, EXISTS (SELECT 1 FROM livekit_bodies b WHERE b.event_seq = e.seq) AS has_body
-       FROM livekit_events e
-       WHERE e.seq > ${p.add(from)} AND e.seq <= ${p.add(handler.to)} ORDER BY e.seq LIMIT ${STEP}`,
+    const isBusy = `EXISTS (SELECT 1 FROM livekit_deliveries d
+      WHERE d.handler = h.name AND d.state = 'pending' AND d.due_at <= ${this.clock.now(p)} LIMIT 1 OFFSET ${ENOUGH})`;
+    const [row] = await manager.query<BackfillRow[]>(
+      `SELECT name, backfill_seq, backfill_to, backfill_since, ${isBusy} AS busy
+       FROM livekit_handlers h WHERE retired_at IS NULL AND backfill_seq IS NOT NULL ORDER BY busy, name LIMIT 1`,
       p.values,
     );
-    await this.router.deliver(
-      manager,
-      handler,
-      rows
-        .filter(({ routed, has_body }) => routed && has_body)
-        .map(eventHeader)
-        .filter((event) => event.receivedAt >= handler.since && handler.hears(event)),
-    );
-    const isDone = rows.length < STEP;
-    await this.handlers.backfilled(
-      manager,
-      this.clock.parameters(),
-      handler.name,
-      isDone ? null : Number(rows.at(-1)?.seq),
-    );
-    return { handler: handler.name, isOver: false };
+    if (row === undefined) return null;
+    return {
+      name: row.name,
+      from: Number(row.backfill_seq),
+      to: Number(row.backfill_to),
+      since: Number(row.backfill_since),
+      isBusy: Boolean(row.busy),
+    };
   }
 
   // Received in about the order of the log: some are looked at beyond the first, for those that overtook it.
@@ -79,5 +94,19 @@ export class Backfill {
       p.values,
     );
     return row?.first == null ? Number.MAX_SAFE_INTEGER : Number(row.first) - 1;
+  }
+
+  /** Remembers how far it has got; `null`: to its end. */
+  private async remember(
+    manager: EntityManager,
+    { name }: BackfilledHandler,
+    seq: number | null,
+  ): Promise<void> {
+    const p = this.clock.parameters();
+    const progress =
+      seq === null
+        ? 'backfill_seq = NULL, backfill_to = NULL, backfill_since = NULL'
+        : `backfill_seq = ${p.add(seq)}`;
+    await manager.query(`UPDATE livekit_handlers SET ${progress} WHERE name = ${p.add(name)}`, p.values);
   }
 }

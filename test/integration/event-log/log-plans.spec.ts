@@ -86,7 +86,8 @@ describe('looking into the log', () => {
   const NUMBERED: [string, string, () => Promise<unknown>][] = [
     ['bodies to prune', 'DELETE FROM livekit_bodies', () => host.app.get(Retention).prune()],
     ['events to prune', 'DELETE FROM livekit_events', () => host.app.get(Retention).prune()],
-    ['events to backfill', 'AS has_body', () => backfillSince(1)],
+    ['events to backfill', 'FROM livekit_bodies b', () => backfillSince(1)],
+    ['events to mark as routed', 'NOT e.routed', () => host.tester.drain()],
   ];
 
   (onPostgres ? test : test.skip).each(NUMBERED)(
