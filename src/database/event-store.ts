@@ -12,12 +12,13 @@ import { type HandlerDataSource, HandlerTransactions } from './handler-transacti
 import { migrate, type MigrationsMode } from './migrate.js';
 import { refuseMovedStore } from './moving/marks.js';
 import { isConnectionLost } from './lost-connection.js';
+import { commitOffThread } from './off-thread.js';
 import { OpenedFile } from './opened-file.js';
 import { type PipelinedWrite, PipelinedWriter } from './pipelined-writer.js';
 import { listenOnPostgres } from './postgres-listener.js';
 import { claimForThisProcess } from './single-process.js';
 import { type Dialect, Parameters, valuesList } from './sql.js';
-import { commitOffThread, setStage, type StagedWrite } from './staged-write.js';
+import { setStage, type StagedWrite } from './staged-write.js';
 import { type WriteLane, WriteLock } from './write-lock.js';
 
 /** Where the events are stored, and who looks after the schema. */

@@ -23,8 +23,8 @@ import { Notifications } from './running/notifications.js';
 import type { DeliveryEngineOptions } from './engines/delivery-engine.js';
 import { OrderingLock } from './running/ordering-lock.js';
 import { Recovery } from './running/recovery.js';
-import type { FannedOut } from './fan-out.js';
-import { BATCH, Router } from './router.js';
+import { type FannedOut, NOTHING } from './fan-out.js';
+import { Router } from './router.js';
 import { ApplicationStoppingError, HandlerRuns } from './handler-runs.js';
 import { EdgeRoleError, ROLE, type Role } from './role.js';
 import { Leases } from './running/leases.js';
@@ -204,7 +204,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       }
       this.handlers.settled(settling.filter(({ delivery }) => !lost.includes(delivery.id)));
       if (routing) this.routedAt = performance.now();
-      if (routed === null || routed.events === BATCH) this.mayBeUnrouted = true;
+      if (routed === null || routed.isFull) this.mayBeUnrouted = true;
       if (backfilling && (routed === null || routed.events > 0)) this.mayBeBackfilled = true;
       if (routed?.backfilled != null) {
         this.mayBeBackfilled = routed.backfilled.handler !== null;
@@ -255,15 +255,15 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     routing: boolean,
     mayRoute: boolean,
     backfilling: boolean,
-  ): Promise<(Pick<FannedOut, 'events' | 'handlers'> & { backfilled?: Backfilled }) | null> {
-    if (!routing) return { events: 0, handlers: new Set() };
+  ): Promise<(FannedOut & { backfilled?: Backfilled }) | null> {
+    if (!routing) return NOTHING;
     if (!mayRoute) return null;
     const routed = await this.router.route(manager);
     // What is new goes first; what is old has time, but not until nothing is new.
-    if (!backfilling || routed.events === BATCH) return routed;
+    if (!backfilling || routed.isFull) return routed;
     const backfilled = await this.backfill.step(manager);
     const given = backfilled.handler === null ? [] : [backfilled.handler];
-    return { events: routed.events, handlers: new Set([...routed.handlers, ...given]), backfilled };
+    return { ...routed, handlers: new Set([...routed.handlers, ...given]), backfilled };
   }
 
   /** What handlers have room for, and nothing once it stops; they share a turn alike. */

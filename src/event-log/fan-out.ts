@@ -1,19 +1,24 @@
 import type { EntityManager } from 'typeorm';
 import { type Dialect, dialectOf, jsonList, jsonValues } from '../database/sql.js';
-import { runOffThread } from '../database/staged-write.js';
+import { runOffThread } from '../database/off-thread.js';
 import { BLOCKED } from './running/blocked.js';
 
 /** Which events are given to which handlers, as SQL that has no parameters. */
 export interface FanOut {
-  /** Which `livekit_events e`, with their order and limit. */
+  /** Which `livekit_events e`, the first of them in the log. */
   events: string;
+  /** How many of them at the most. */
+  limit: string;
   /** Which `livekit_handlers h`. */
   handlers: string;
   /** Which event `e` of the batch is given to which handler `h` that hears of it. */
   given: string;
   /** When deliveries are due. */
   now: string;
-  /** What else is written about the events of `batch`; none of it sees what another has changed. */
+  /**
+   * What else is written about the events of `batch`, in this order: on SQLite each statement looks for them anew, so what
+   * they are found by is changed last; on PostgreSQL none sees what another has changed.
+   */
   beside?: readonly string[];
 }
 
@@ -21,6 +26,8 @@ export interface FanOut {
 export interface FannedOut {
   /** How many events, be they heard of or not. */
   events: number;
+  /** As many as there may be in one batch. */
+  isFull: boolean;
   /** The last of them in the log; `null`: there was none. */
   last: number | null;
   /** Which handlers hear of them. */
@@ -29,14 +36,23 @@ export interface FannedOut {
   traceparents: readonly string[];
 }
 
+/** What is fanned out where there is no event. */
+export const NOTHING: FannedOut = {
+  events: 0,
+  isFull: false,
+  last: null,
+  handlers: new Set(),
+  traceparents: [],
+};
+
 /**
  * Gives events to handlers: a delivery for each, due now, or when the last one that waits for the same room is. In the
- * caller's transaction, which holds the ordering lock. No event is read here: most of them are heard of by nobody.
+ * caller's transaction, which holds the ordering lock. No event is read into this process.
  */
 export async function fanOut(manager: EntityManager, { beside = [], ...fan }: FanOut): Promise<FannedOut> {
   const dialect = dialectOf(manager);
   const batch = `WITH ${batchSql(fan)}, ${hearersSql(dialect, fan)}`;
-  const look = lookSql(dialect);
+  const look = lookSql(dialect, fan);
   const writes = [deliveriesSql(fan), ...beside];
   if (dialect === 'sqlite') {
     const [told] = await manager.query<[ToldRow]>(`${batch} ${look}`);
@@ -49,10 +65,10 @@ export async function fanOut(manager: EntityManager, { beside = [], ...fan }: Fa
   return fannedOut(told);
 }
 
-const batchSql = ({ events }: FanOut): string =>
+const batchSql = ({ events, limit }: FanOut): string =>
   `batch AS MATERIALIZED (
      SELECT e.seq, e.kind, e.name, e.received_at, e.routed, e.traceparent, e.source || '/' || coalesce(e.room_sid, e.room_name) AS room
-     FROM livekit_events e WHERE ${events}
+     FROM livekit_events e WHERE ${events} ORDER BY e.seq LIMIT ${limit}
    )`;
 
 // By the names of events, of which there are few: what a handler hears of is JSON.
@@ -82,19 +98,22 @@ const deliveriesSql = ({ given, now }: FanOut): string => {
 
 interface ToldRow {
   events: number | string;
+  full: boolean | number;
   last: number | string | null;
   /** JSON, as the next. */
   handlers: string | null;
   traceparents: string | null;
 }
 
-const lookSql = (dialect: Dialect): string =>
-  `SELECT count(*) AS events, max(seq) AS last, (SELECT ${jsonList(dialect, 'DISTINCT name')} FROM hearers) AS handlers,
+// Which traces can be looked at is seen as by `isSampled`.
+const lookSql = (dialect: Dialect, { limit }: FanOut): string =>
+  `SELECT count(*) AS events, count(*) >= ${limit} AS "full", max(seq) AS last, (SELECT ${jsonList(dialect, 'DISTINCT name')} FROM hearers) AS handlers,
      (SELECT ${jsonList(dialect, 'traceparent')} FROM batch WHERE traceparent LIKE '%01') AS traceparents
    FROM batch`;
 
-const fannedOut = ({ events, last, handlers, traceparents }: ToldRow): FannedOut => ({
+const fannedOut = ({ events, full, last, handlers, traceparents }: ToldRow): FannedOut => ({
   events: Number(events),
+  isFull: Boolean(full),
   last: last === null ? null : Number(last),
   handlers: new Set(textsIn(handlers)),
   traceparents: textsIn(traceparents),

@@ -22,8 +22,6 @@ interface BackfilledHandler {
   name: string;
   /** The last place in the log that it has been given. */
   from: number;
-  /** The last place that it is to be given. */
-  to: number;
   /** Only what was received since then, UTC milliseconds. */
   since: number;
   /** It has more to do than a little already. */
@@ -33,7 +31,6 @@ interface BackfilledHandler {
 interface BackfillRow {
   name: string;
   backfill_seq: number | string;
-  backfill_to: number | string;
   backfill_since: number | string;
   busy: boolean | number;
 }
@@ -53,14 +50,19 @@ export class Backfill {
     if (handler === null) return { handler: null, isOver: true };
     if (handler.isBusy) return { handler: null, isOver: false };
     const from = Math.max(handler.from, await this.firstSince(manager, handler));
-    const { events, last } = await fanOut(manager, {
-      // Whether they are routed is not asked there: PostgreSQL would go through an index of all that are.
-      events: `e.seq > ${from} AND e.seq <= ${handler.to} ORDER BY e.seq LIMIT ${STEP}`,
-      handlers: `h.name = '${handler.name}'`,
+    if (from > handler.from) await this.remember(manager, handler, from);
+    const isIt = `name = '${handler.name}'`;
+    const { isFull, last } = await fanOut(manager, {
+      // Its text is the same at every step, or SQLite would prepare it anew. Whether they are routed is not asked there:
+      // PostgreSQL would go through an index of all that are.
+      events: `e.seq > (SELECT backfill_seq FROM livekit_handlers WHERE ${isIt})
+        AND e.seq <= (SELECT backfill_to FROM livekit_handlers WHERE ${isIt})`,
+      limit: String(STEP),
+      handlers: `h.${isIt}`,
       given: `e.routed AND e.received_at >= ${handler.since} AND ${HAS_BODY}`,
       now: this.clock.now(),
     });
-    await this.remember(manager, handler, events < STEP ? null : last);
+    await this.remember(manager, handler, isFull ? last : null);
     return { handler: handler.name, isOver: false };
   }
 
@@ -70,7 +72,7 @@ export class Backfill {
     const isBusy = `EXISTS (SELECT 1 FROM livekit_deliveries d
       WHERE d.handler = h.name AND d.state = 'pending' AND d.due_at <= ${this.clock.now(p)} LIMIT 1 OFFSET ${ENOUGH})`;
     const [row] = await manager.query<BackfillRow[]>(
-      `SELECT name, backfill_seq, backfill_to, backfill_since, ${isBusy} AS busy
+      `SELECT name, backfill_seq, backfill_since, ${isBusy} AS busy
        FROM livekit_handlers h WHERE retired_at IS NULL AND backfill_seq IS NOT NULL ORDER BY busy, name LIMIT 1`,
       p.values,
     );
@@ -78,7 +80,6 @@ export class Backfill {
     return {
       name: row.name,
       from: Number(row.backfill_seq),
-      to: Number(row.backfill_to),
       since: Number(row.backfill_since),
       isBusy: Boolean(row.busy),
     };

@@ -218,7 +218,7 @@ export class Deliveries {
   }
 
   private async updateHandler(handler: string, statement: string, parameters: unknown[]): Promise<void> {
-    const rows = rowsOf(await this.store.write((manager) => manager.query(statement, parameters)));
+    const rows = rowsOf(await this.changing((manager) => manager.query(statement, parameters)));
     if (rows.length === 0)
       throw new DeliveryStateError(`there is no handler \`${handler}\`: \`lag()\` lists all that there are`);
     this.tell();

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
+import { plainText } from '../events.js';
 import { OrderingLock } from '../running/ordering-lock.js';
 import { BLOCKED } from '../running/blocked.js';
 import type { Handler } from './handler.js';
@@ -32,7 +33,7 @@ export class HandlerTable {
           : `0, (SELECT coalesce(max(seq), 0) FROM livekit_events), ${p.add(handler.backfillSince)}`;
       await manager.query(
         `INSERT INTO livekit_handlers (backfill_seq, backfill_to, backfill_since, name, patterns, ordered, blocking, first_seen, last_seen)
-         VALUES (${backfill}, ${p.add(handler.name)}, ${p.add(JSON.stringify(handler.patterns))},
+         VALUES (${backfill}, ${p.add(handler.name)}, ${p.add(JSON.stringify(handler.patterns.map(plainText)))},
            ${handler.ordered}, ${handler.blocking}, ${this.clock.now(p)}, ${this.clock.now(p)})
          ON CONFLICT (name) DO UPDATE SET patterns = excluded.patterns, ordered = excluded.ordered, blocking = excluded.blocking,
            last_seen = excluded.last_seen, retired_at = NULL`,
