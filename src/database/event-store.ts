@@ -187,7 +187,7 @@ export class EventStore {
   writeStaged<T>(write: StagedWrite<T>): Promise<T> {
     return this.alone(async (runner) => {
       await setStage(runner.manager, write);
-      await commitOffThread(runner, write.statements);
+      await commitOffThread(runner, ...write.statements);
       return write.read(runner.manager);
     }, 'append');
   }

@@ -5,10 +5,7 @@ import type { EntityManager, QueryRunner } from 'typeorm';
  * Runs statements, and commits their transaction, on one of libsql's threads: TypeORM's own commit would hold up the event
  * loop until the disk has answered.
  */
-export async function commitOffThread(
-  runner: QueryRunner,
-  statements: readonly string[] = [],
-): Promise<void> {
+export async function commitOffThread(runner: QueryRunner, ...statements: readonly string[]): Promise<void> {
   await runOffThread(runner.manager, ...statements, 'COMMIT');
   Object.assign(runner, { isTransactionActive: false, transactionDepth: 0 }); // as TypeORM's own commit leaves it
 }

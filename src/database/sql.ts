@@ -66,9 +66,9 @@ export const rowsOf = <Row>(result: unknown): Row[] => {
   return (Array.isArray(first) ? first : result) as Row[];
 };
 
-/** The values of a column or an expression as a text of JSON, or NULL or an empty list where there is none. */
+/** The values of a column or an expression as a list, a text of JSON. */
 export const jsonList = (dialect: Dialect, values: string): string =>
-  dialect === 'postgres' ? `json_agg(${values})::text` : `json_group_array(${values})`;
+  dialect === 'postgres' ? `coalesce(json_agg(${values}), '[]')::text` : `json_group_array(${values})`;
 
 /** A table of what a text of JSON lists, in the column `value`. */
 export const jsonValues = (dialect: Dialect, json: string): string =>

@@ -98,25 +98,23 @@ const deliveriesSql = ({ given, now }: FanOut): string => {
 
 interface ToldRow {
   events: number | string;
-  full: boolean | number;
+  is_full: boolean | number;
   last: number | string | null;
   /** JSON, as the next. */
-  handlers: string | null;
-  traceparents: string | null;
+  handlers: string;
+  traceparents: string;
 }
 
 // Which traces can be looked at is seen as by `isSampled`.
 const lookSql = (dialect: Dialect, { limit }: FanOut): string =>
-  `SELECT count(*) AS events, count(*) >= ${limit} AS "full", max(seq) AS last, (SELECT ${jsonList(dialect, 'DISTINCT name')} FROM hearers) AS handlers,
+  `SELECT count(*) AS events, count(*) >= ${limit} AS is_full, max(seq) AS last, (SELECT ${jsonList(dialect, 'DISTINCT name')} FROM hearers) AS handlers,
      (SELECT ${jsonList(dialect, 'traceparent')} FROM batch WHERE traceparent LIKE '%01') AS traceparents
    FROM batch`;
 
-const fannedOut = ({ events, full, last, handlers, traceparents }: ToldRow): FannedOut => ({
+const fannedOut = ({ events, is_full, last, handlers, traceparents }: ToldRow): FannedOut => ({
   events: Number(events),
-  isFull: Boolean(full),
+  isFull: Boolean(is_full),
   last: last === null ? null : Number(last),
-  handlers: new Set(textsIn(handlers)),
-  traceparents: textsIn(traceparents),
+  handlers: new Set(JSON.parse(handlers) as string[]),
+  traceparents: JSON.parse(traceparents) as string[],
 });
-
-const textsIn = (json: string | null): string[] => (json === null ? [] : (JSON.parse(json) as string[]));

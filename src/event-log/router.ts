@@ -42,7 +42,8 @@ export class Router {
 }
 
 // Of a room, nothing new may come before what is old: it is left to the handler's backfill, which goes on until then.
-const IS_LEFT = `(h.ordered AND h.backfill_seq IS NOT NULL AND e.seq > h.backfill_seq AND e.received_at >= h.backfill_since)`;
+const IS_LEFT =
+  '(h.ordered AND h.backfill_seq IS NOT NULL AND e.seq > h.backfill_seq AND e.received_at >= h.backfill_since)';
 const LAST = '(SELECT max(seq) FROM batch)';
 const LEAVE = `UPDATE livekit_handlers SET backfill_to = ${LAST}
   WHERE retired_at IS NULL AND ordered AND backfill_seq IS NOT NULL AND backfill_to < ${LAST}`;

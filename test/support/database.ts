@@ -3,10 +3,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import pg from 'pg';
 import { EventStore } from '../../src/database/event-store.js';
 import { migrations } from '../../src/database/migrations/index.js';
+import { until } from './until.js';
 
 /** A new, empty database of the kind that this run tests, and what takes it away again. */
 export interface FreshDatabase {
@@ -39,24 +39,19 @@ export async function sqlQuery<Row = Record<string, unknown>>(
     });
   }
   // SQLite would wait, and hold up the event loop, which whoever has the file in this process needs to be done with it.
-  const patience = performance.now() + 5_000;
-  for (;;) {
-    try {
-      return askFile<Row>(url, sql, parameters);
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'SQLITE_BUSY' || performance.now() > patience) throw error;
-      await nextTurn();
-    }
-  }
+  return until('the file to be free', () => askedIfFree<Row>(url, sql, parameters), 5_000);
 }
 
-function askFile<Row>(url: string, sql: string, parameters: unknown[]): Row[] {
+function askedIfFree<Row>(url: string, sql: string, parameters: unknown[]): Row[] | undefined {
   const connection = new Database(url.slice('file:'.length), { timeout: 1 });
   try {
     const statement = connection.prepare(sql);
     if (statement.reader) return statement.all(...parameters) as Row[];
     statement.run(...parameters);
     return [];
+  } catch (error) {
+    if ((error as { code?: string }).code === 'SQLITE_BUSY') return undefined;
+    throw error;
   } finally {
     connection.close();
   }

@@ -22,7 +22,7 @@ export interface WebhookDelivery {
   project?: string;
   /** How it was signed. */
   scheme?: string;
-  /** The SHA-256 of its body. */
+  /** The SHA-256 of its body, hex. */
   bodySha256?: string;
   /** Its body's JSON once it was asked for; see `jsonOf`. */
   json?: { value: unknown };
