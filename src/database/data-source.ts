@@ -144,7 +144,7 @@ function lockAtBegin(connection: SqliteConnection): void {
 function settleAtBegin(connection: PostgresConnection, migrates: boolean): void {
   const query = connection.query.bind(connection);
   const begin = migrates
-    ? `${BEGIN}; SET LOCAL lock_timeout = ${MIGRATION_LOCK_TIMEOUT}; SELECT pg_advisory_xact_lock(${GATE})`
+    ? `${BEGIN}; SET LOCAL lock_timeout = ${MIGRATION_LOCK_TIMEOUT}; SELECT ${SETTINGS}, pg_advisory_xact_lock(${GATE})`
     : BEGIN_SERVING;
   connection.query = (sql, ...others) => query(sql === 'START TRANSACTION' ? begin : sql, ...others);
 }
@@ -152,10 +152,12 @@ function settleAtBegin(connection: PostgresConnection, migrates: boolean): void 
 /** PostgreSQL's advisory lock of ours that whoever serves shares ("lkwh" in ASCII, and 6). */
 const GATE = '1819047784, 6';
 
+const BEGIN = 'START TRANSACTION ISOLATION LEVEL READ COMMITTED';
+
 // Where the network parts us in the middle of a transaction, its locks must not outlive LiveKit's last attempt.
 // And whatever the database or the role have set: what is acknowledged is on the disk, and statements see what was committed before them.
-const BEGIN = `START TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 10000;
-  SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`;
+const SETTINGS = `set_config('idle_in_transaction_session_timeout', '10000', true),
+  CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END`;
 
 /** How a transaction begins on PostgreSQL of whoever serves, and migrates nothing. */
-export const BEGIN_SERVING = `${BEGIN}; SELECT pg_advisory_xact_lock_shared(${GATE})`;
+export const BEGIN_SERVING = `${BEGIN}; SELECT ${SETTINGS}, pg_advisory_xact_lock_shared(${GATE})`;

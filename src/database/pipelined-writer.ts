@@ -3,15 +3,23 @@ import { BEGIN_SERVING, POSTGRES_CONNECTION } from './data-source.js';
 
 /** A write on PostgreSQL of one statement. */
 export interface PipelinedWrite {
+  /** What the statement is called where it is prepared: of one name there is one text. */
+  name: string;
   text: string;
   parameters: unknown[];
 }
 
+/** SQLSTATEs of a prepared statement that is not there (`invalid_sql_statement_name`), or is already (`duplicate_prepared_statement`). */
+const NOT_AS_PREPARED: readonly unknown[] = ['26000', '42P05'];
+
 /**
  * Writes of one statement, each in a transaction of its own that begins, writes and commits in one round trip, one after the
- * other on a connection of its own: what it sends at once waits for nobody's, and nobody's for it.
+ * other on a connection of its own: what it sends at once waits for nobody's, and nobody's for it. Its statements are prepared
+ * once, unless there is a pooler in between that gives each transaction another connection and knows nothing of that.
  */
 export class PipelinedWriter {
+  private prepares = true;
+
   private constructor(private readonly pool: Pool) {}
 
   /** Connects when it has something to write. */
@@ -36,19 +44,33 @@ export class PipelinedWriter {
    * @throws what PostgreSQL refused first: it makes a COMMIT behind what failed a rollback. After a connection that was lost
    *   nobody knows what became of the write.
    */
-  async write<Row extends object>({ text, parameters }: PipelinedWrite): Promise<Row[]> {
+  async write<Row extends object>(write: PipelinedWrite): Promise<Row[]> {
+    const { prepares } = this;
+    try {
+      return await this.send<Row>(write);
+    } catch (error) {
+      if (!prepares || !NOT_AS_PREPARED.includes((error as { code?: unknown } | null)?.code)) throw error;
+      this.prepares = false;
+      return this.write(write);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+
+  private async send<Row extends object>({ name, text, parameters: values }: PipelinedWrite): Promise<Row[]> {
     const client = await this.pool.connect();
+    const { stream } = client.connection;
+    stream.cork(); // all of it in one packet
     const begun = client.query(BEGIN_SERVING);
-    const written = client.query<Row>(text, parameters);
+    const written = client.query<Row>(this.prepares ? { name, text, values } : { text, values });
     const committed = client.query('COMMIT');
+    stream.uncork();
     const answers = await Promise.allSettled([begun, written, committed]);
     const refused = answers.find(({ status }) => status === 'rejected');
     client.release(refused !== undefined); // it may be the connection that is of no more use
     if (refused !== undefined) throw (refused as PromiseRejectedResult).reason;
     return (await written).rows;
-  }
-
-  async close(): Promise<void> {
-    await this.pool.end();
   }
 }

@@ -4,6 +4,7 @@ import { DatabaseConfigurationError, DatabaseInUseError } from '../../../src/dat
 import { EventStore } from '../../../src/database/event-store.js';
 import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { sha256 } from '../../support/signing.js';
 import { until } from '../../support/until.js';
 
 const onSqlite = onPostgres ? test.skip : test;
@@ -137,7 +138,7 @@ describe('the event store', () => {
     expect(await kept()).toEqual(['1', '2', '3']);
   });
 
-  const pipelined = (text: string) => ({ text, parameters: [] });
+  const pipelined = (text: string) => ({ name: sha256(text).slice(0, 16), text, parameters: [] });
 
   onServer(
     'commits a write of one statement though no answer comes back, and tells it when one does',
@@ -181,6 +182,17 @@ describe('the event store', () => {
       expect(await kept()).toEqual(['5']);
     },
   );
+
+  onServer('prepares a write of one statement once, and no more where that was in vain', async () => {
+    const prepared = { ...pipelined('SELECT name FROM pg_prepared_statements'), name: 'names' };
+    expect(await store.writePipelined(prepared)).toEqual([{ name: 'names' }]);
+    expect(await store.writePipelined(prepared)).toEqual([{ name: 'names' }]);
+    await store.writePipelined({ ...pipelined('DEALLOCATE names'), name: 'forget' }); // as a pooler's other connection
+    expect(await store.writePipelined(prepared)).toEqual([]);
+    await store.writePipelined(pipelined(quarantine('1')));
+    expect(await store.writePipelined(prepared)).toEqual([]);
+    expect(await kept()).toEqual(['1']);
+  });
 
   onServer(
     'depends on nothing that the database or its role have set, and changes nothing of a session',
