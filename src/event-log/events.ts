@@ -100,13 +100,3 @@ export const eventHeader = (row: EventRow): EventHeader => ({
   bodySha256: row.body_sha256,
   traceparent: row.traceparent,
 });
-
-/**
- * Text from outside as it is kept in columns: PostgreSQL refuses NUL and SQLite cuts there; neither keeps half of a
- * surrogate pair as it came.
- */
-export const plainText = (text: string): string => text.replaceAll('\0', '\u2400').toWellFormed();
-
-/** The same of what may be missing, or empty. */
-export const plainTextOrNull = (text: unknown): string | null =>
-  typeof text === 'string' && text !== '' ? plainText(text) : null;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EventLog } from '../event-log/event-log.js';
-import { plainText, plainTextOrNull } from '../event-log/events.js';
+import { plainText, plainTextOrNull } from '../database/plain-text.js';
 import type { WebhookEventDto } from './dto/webhook-event.dto.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
 import { Subscriptions } from './subscriptions.js';

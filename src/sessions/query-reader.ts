@@ -1,4 +1,4 @@
-import { plainText } from '../event-log/events.js';
+import { plainText } from '../database/plain-text.js';
 import { SessionRequestError } from './errors.js';
 import { LARGEST_PAGE } from './session-queries.js';
 

@@ -3,7 +3,7 @@ import { ConnectionEntity } from '../database/entities/connection.entity.js';
 import { RoomEntity } from '../database/entities/room.entity.js';
 import { SessionEntity } from '../database/entities/session.entity.js';
 import { dialectOf } from '../database/sql.js';
-import { plainText } from '../event-log/events.js';
+import { plainText } from '../database/plain-text.js';
 import { SessionRequestError } from './errors.js';
 import type { SessionState } from './session.js';
 

@@ -4,13 +4,8 @@ import type { EntityManager } from 'typeorm';
 import { RoomEntity } from '../database/entities/room.entity.js';
 import { EventStore } from '../database/event-store.js';
 import { bytes, Parameters } from '../database/sql.js';
-import {
-  EVENT_COLUMNS,
-  eventHeader,
-  type EventRow,
-  type LoggedEvent,
-  plainText,
-} from '../event-log/events.js';
+import { plainText } from '../database/plain-text.js';
+import { EVENT_COLUMNS, eventHeader, type EventRow, type LoggedEvent } from '../event-log/events.js';
 import { FactStore, merged, type RoomKey } from './fact-store.js';
 import type { RoomFacts } from './facts/facts.js';
 import { lockRooms } from './room-locks.js';

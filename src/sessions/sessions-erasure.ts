@@ -1,4 +1,4 @@
-import { plainText } from '../event-log/events.js';
+import { plainText } from '../database/plain-text.js';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';

@@ -1,6 +1,6 @@
 import { ToldError } from '../logging/told-error.js';
 import type { Room } from 'livekit-server-sdk';
-import { plainTextOrNull } from '../event-log/events.js';
+import { plainTextOrNull } from '../database/plain-text.js';
 import type { RoomFacts } from './facts/facts.js';
 import { DEFAULT_PARTIES } from './fold/disposition.js';
 import { SessionsOptionsError } from './errors.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { SessionEntity } from '../database/entities/session.entity.js';
 import { EventStore } from '../database/event-store.js';
-import { plainText } from '../event-log/events.js';
+import { plainText } from '../database/plain-text.js';
 import { SessionNotFoundError, SessionRequestError } from './errors.js';
 import type { Expectation } from './expectations/expectation.js';
 import {

@@ -7,14 +7,8 @@ import { conflictOf, quarantine } from './quarantine.js';
 import { activeTraceparent } from '../../tracing/trace-context.js';
 import { CLOCK, type Clock } from '../clock.js';
 import { Observers } from '../observers.js';
-import {
-  type AppendOutcome,
-  type EventKind,
-  type LoggedEvent,
-  type NewEvent,
-  plainText,
-  plainTextOrNull,
-} from '../events.js';
+import { plainText, plainTextOrNull } from '../../database/plain-text.js';
+import { type AppendOutcome, type EventKind, type LoggedEvent, type NewEvent } from '../events.js';
 
 /** An event that is made here, not received. */
 export interface EventDraft {

@@ -1,5 +1,6 @@
 import type { Parameters } from '../../database/sql.js';
-import { EVENT_COLUMNS, eventHeader, type EventRow, ownId, plainText } from '../events.js';
+import { plainText } from '../../database/plain-text.js';
+import { EVENT_COLUMNS, eventHeader, type EventRow, ownId } from '../events.js';
 import { BLOCKED } from '../running/blocked.js';
 import type { Delivery, DeliveryFilter, DeliveryState, FailedAttempt } from './delivery.js';
 

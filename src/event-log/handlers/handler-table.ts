@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
-import { plainText } from '../events.js';
+import { plainText } from '../../database/plain-text.js';
 import { OrderingLock } from '../running/ordering-lock.js';
 import { BLOCKED } from '../running/blocked.js';
 import type { Handler } from './handler.js';

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { Log } from '../../logging/log.js';
-import { plainText } from '../events.js';
+import { plainText } from '../../database/plain-text.js';
 import { EraseSteps, type SidOfProject } from './erase-steps.js';
 import { holds, mentions } from './mentions.js';
 import { newPseudonym } from './pseudonym.js';

@@ -3,7 +3,7 @@ import { type EntityManager, LessThan, LessThanOrEqual, Not } from 'typeorm';
 import { ExpectationEntity } from '../../database/entities/expectation.entity.js';
 import { EventStore } from '../../database/event-store.js';
 import { Parameters } from '../../database/sql.js';
-import { plainText } from '../../event-log/events.js';
+import { plainText } from '../../database/plain-text.js';
 import type { ErasedSubject } from '../../event-log/retention/erasure.js';
 import { roomKey } from '../fact-store.js';
 import { tells } from '../facts/erase.js';

@@ -5,7 +5,7 @@ import { SessionEntity } from '../../database/entities/session.entity.js';
 import { EventStore } from '../../database/event-store.js';
 import { HostEvents } from '../../event-log/append/host-events.js';
 import { StoreClock } from '../../event-log/clock.js';
-import { plainText } from '../../event-log/events.js';
+import { plainText } from '../../database/plain-text.js';
 import { Timetable } from '../../event-log/running/timetable.js';
 import { SessionRequestError } from '../errors.js';
 import { SESSION_EVENT_VERSION } from '../events/session-events.js';

@@ -1,4 +1,4 @@
-import { plainTextOrNull } from '../../event-log/events.js';
+import { plainTextOrNull } from '../../database/plain-text.js';
 import type { EgressFact, EgressFile, EgressReport, EgressSegments, EgressStream } from './facts.js';
 import type { FactSource } from './extract.js';
 import { int64, type Json, object, objects, statusName } from './protojson.js';

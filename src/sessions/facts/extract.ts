@@ -1,4 +1,4 @@
-import { plainText, plainTextOrNull } from '../../event-log/events.js';
+import { plainText, plainTextOrNull } from '../../database/plain-text.js';
 import { egressFact } from './egress.js';
 import type {
   ConnectionFact,

@@ -1,4 +1,4 @@
-import { plainTextOrNull } from '../../event-log/events.js';
+import { plainTextOrNull } from '../../database/plain-text.js';
 
 /** A JSON object of which nothing is known. */
 export type Json = Record<string, unknown>;

@@ -1,5 +1,5 @@
 import type { EgressInfo, ParticipantInfo, Room } from 'livekit-server-sdk';
-import { plainText } from '../../event-log/events.js';
+import { plainText } from '../../database/plain-text.js';
 import { object, type Json } from '../facts/protojson.js';
 
 /** A room that LiveKit lists. Times are UTC milliseconds, `null` is not told. */

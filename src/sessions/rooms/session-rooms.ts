@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AccessToken, type CreateOptions, Room, type VideoGrant } from 'livekit-server-sdk';
 import { EventStore } from '../../database/event-store.js';
-import { plainText, plainTextOrNull } from '../../event-log/events.js';
+import { plainText, plainTextOrNull } from '../../database/plain-text.js';
 import { PROJECT_KEYS, type ProjectKey, type ProjectKeys } from '../../livekit-webhook/project-keys.js';
 import { SessionRequestError, SessionRoomError } from '../errors.js';
 import type { Expectation } from '../expectations/expectation.js';
