@@ -18,15 +18,15 @@ export class AppModule {
     environment: Environment,
     onStopped: () => Promise<void> = async () => undefined,
   ): DynamicModule {
-    const { webhook, database, role, deliveries, retention, sessions, metrics, outlets, health } =
+    const { webhook, database, role, deliveries, retention, sessions, metrics, outlets, health, adminToken } =
       environment;
-    const { adminToken: _, ...withoutRoutes } = sessions;
+    const routes = role === 'worker' || adminToken === undefined ? {} : { adminToken };
     return {
       module: AppModule,
       imports: [
         EventEmitterModule.forRoot({ wildcard: true }),
-        LivekitWebhookModule.forRoot({ ...webhook, database, role, deliveries, retention }),
-        SessionsModule.forRoot(role === 'worker' ? withoutRoutes : sessions),
+        LivekitWebhookModule.forRoot({ ...webhook, database, role, deliveries, retention, ...routes }),
+        SessionsModule.forRoot({ ...sessions, ...routes }),
         OutletsModule.forRoot(outlets),
         MetricsModule.forRoot({ ...metrics, processMetrics: true }),
         HealthModule.forRoot(health),

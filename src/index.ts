@@ -41,7 +41,11 @@ export type {
   FailedAttempt,
   HandlerLag,
 } from './event-log/deliveries/delivery.js';
-export { DeliveryStateError } from './event-log/deliveries/errors.js';
+export {
+  DeliveryNotFoundError,
+  DeliveryRequestError,
+  DeliveryStateError,
+} from './event-log/deliveries/errors.js';
 export type { DeliveryRunnerOptions } from './event-log/delivery-runner.js';
 export { type DeliveryEngineOptions } from './event-log/engines/delivery-engine.js';
 export { EdgeRoleError, type Role } from './event-log/role.js';

@@ -45,8 +45,9 @@ export interface Environment {
   retention: RetentionSettings;
   database: Required<Pick<EventStoreOptions, 'url' | 'migrations' | 'poolSize'>> &
     Pick<EventStoreOptions, 'listenUrl'>;
+  /** Without one the routes that it opens do not exist. */
+  adminToken?: string;
   sessions: {
-    adminToken?: string;
     livekitUrl?: string;
     reconcileInterval: number;
     settle: number;
@@ -67,9 +68,17 @@ export interface Environment {
 }
 
 const token = matching(/^[\x21-\x7e]{16,}$/, 'at least 16 printable characters without spaces');
+const OTHER_ROUTES = [
+  '/health',
+  '/metrics',
+  '/voice/sessions',
+  '/voice/expectations',
+  '/voice/deliveries',
+  '/voice/handlers',
+];
 const plainPath = matching(
-  /^(?!\/(?:health|metrics|voice\/sessions)(?:\/|$))(?:\/[\w.~-]+)+$/i,
-  'a plain path such as /voice/livekit/webhooks, and not one of /health, /metrics, /voice/sessions',
+  new RegExp(`^(?!(?:${OTHER_ROUTES.join('|')})(?:/|$))(?:/[\\w.~-]+)+$`, 'i'),
+  `a plain path such as /voice/livekit/webhooks, and not one of ${OTHER_ROUTES.join(', ')}`,
 );
 const databaseUrl = matching(
   /^(?::memory:|file:.+|postgres(?:ql)?:\/\/.+)$/s,
@@ -137,8 +146,8 @@ export function readEnvironment(
       events: reader.read('RETENTION_EVENTS', '400d', age('1d')),
       sessions: reader.read('RETENTION_SESSIONS', 'none', age('0s')),
     },
+    ...(adminToken !== undefined && { adminToken }),
     sessions: {
-      ...(adminToken !== undefined && { adminToken }),
       ...(livekitUrl !== undefined && { livekitUrl }),
       reconcileInterval: reader.read('RECONCILE_INTERVAL', '15s', duration('1s', '1d')),
       settle: reader.read('SESSION_SETTLE', '30s', duration('0s', '30d')),

@@ -10,7 +10,7 @@ export interface PipelinedWrite {
 }
 
 /** SQLSTATEs of a prepared statement that is not there (`invalid_sql_statement_name`), or is already (`duplicate_prepared_statement`). */
-const NOT_AS_PREPARED: readonly unknown[] = ['26000', '42P05'];
+const NOT_AS_PREPARED = new Set<unknown>(['26000', '42P05']);
 
 /**
  * Writes of one statement, each in a transaction of its own that begins, writes and commits in one round trip, one after the
@@ -49,7 +49,7 @@ export class PipelinedWriter {
     try {
       return await this.send<Row>(write);
     } catch (error) {
-      if (!prepares || !NOT_AS_PREPARED.includes((error as { code?: unknown } | null)?.code)) throw error;
+      if (!prepares || !NOT_AS_PREPARED.has((error as { code?: unknown } | null)?.code)) throw error;
       this.prepares = false;
       return this.write(write);
     }

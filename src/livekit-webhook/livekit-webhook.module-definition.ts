@@ -1,4 +1,6 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { createDeliveriesController } from '../event-log/deliveries/deliveries.controller.js';
+import { createHandlersController } from '../event-log/deliveries/handlers.controller.js';
 import { ROLE } from '../event-log/role.js';
 import type { LivekitWebhookModuleExtras, LivekitWebhookModuleOptions } from './livekit-webhook.options.js';
 import { createLivekitWebhookController } from './livekit-webhook.controller.js';
@@ -13,13 +15,15 @@ const builder = new ConfigurableModuleBuilder<LivekitWebhookModuleOptions>({
 })
   .setClassMethodName('forRoot')
   .setExtras<LivekitWebhookModuleExtras>({}, (definition, extras) => {
-    const { decorators, role = 'all' } = extras;
+    const { decorators, role = 'all', adminToken } = extras;
     const paths = mountedPaths(extras);
+    const controllers = paths.map((path) => createLivekitWebhookController(path, decorators));
+    if (adminToken !== undefined)
+      controllers.push(createDeliveriesController(adminToken), createHandlersController(adminToken));
     return {
       ...definition,
       global: true,
-      controllers:
-        role === 'worker' ? [] : paths.map((path) => createLivekitWebhookController(path, decorators)),
+      controllers: role === 'worker' ? [] : controllers,
       providers: [
         ...(definition.providers ?? []),
         { provide: WEBHOOK_PATHS, useValue: paths },

@@ -65,6 +65,8 @@ export interface LivekitWebhookModuleExtras {
   decorators?: ClassDecorator[];
   /** What this process does of an application that runs as several on PostgreSQL, `all` unless told. */
   role?: Role;
+  /** The bearer token of `/voice/deliveries` and `/voice/handlers`; without one they do not exist. */
+  adminToken?: string;
 }
 
 /** The path LiveKit posts to unless told otherwise. */

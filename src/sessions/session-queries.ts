@@ -25,14 +25,11 @@ export interface SessionsFilter {
   unmatched?: boolean;
   /** Of this project only; of all, unless told. */
   project?: string;
-  /** Sessions on a page, 50 unless told. */
+  /** Sessions on a page, 1 to 200, 50 unless told. */
   limit?: number;
   /** `nextCursor` of the page before. */
   cursor?: string;
 }
-
-/** The most sessions on a page. */
-export const LARGEST_PAGE = 200;
 
 /** The query for sessions that meet a filter, the newest first. @throws SessionRequestError when the cursor is not ours. */
 export async function sessionsQuery(

@@ -12,9 +12,9 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { BearerTokenGuard } from '../access/bearer-token.guard.js';
+import { QueryReader } from '../access/query-reader.js';
 import { dispositionIn, expectationIn } from './request-bodies.js';
 import type { Expectation } from './expectations/expectation.js';
-import { QueryReader } from './query-reader.js';
 import { SessionErrorsFilter } from './session-errors.filter.js';
 import { type Session, SESSION_STATES } from './session.js';
 import { type SessionsPage, SessionsService } from './sessions.service.js';
@@ -41,7 +41,7 @@ export function createSessionsController(adminToken: string): Type {
         ...read.flag('unmatched'),
         ...read.text('project'),
         ...read.text('cursor'),
-        limit: read.limit(),
+        ...read.whole('limit'),
       });
     }
 

@@ -24,7 +24,8 @@ import {
   SessionRooms,
 } from './rooms/session-rooms.js';
 import { SessionKeeper } from './session-keeper.js';
-import { cursorOf, LARGEST_PAGE, sessionsQuery, type SessionsFilter } from './session-queries.js';
+import { LARGEST_PAGE, pageSize } from './page-size.js';
+import { cursorOf, sessionsQuery, type SessionsFilter } from './session-queries.js';
 import type { Session } from './session.js';
 import {
   SessionRebuild,
@@ -65,11 +66,8 @@ export class SessionsService {
   ) {}
 
   /** Sessions, the newest first. @throws SessionRequestError when the filter is not understood. */
-  list(filter: SessionsFilter = {}): Promise<SessionsPage> {
-    const { limit = 50 } = filter;
-    if (!Number.isInteger(limit) || limit < 1 || limit > LARGEST_PAGE) {
-      throw new SessionRequestError(`\`limit\` must be a whole number from 1 to ${LARGEST_PAGE}`);
-    }
+  async list(filter: SessionsFilter = {}): Promise<SessionsPage> {
+    const limit = pageSize(filter.limit);
     return this.store.read(async (manager) => {
       const query = await sessionsQuery(manager, filter);
       const rows = await query.limit(limit + 1).getMany();

@@ -69,7 +69,10 @@ onServer('an application of two roles over %s', (engine) => {
     expect(session?.participants.length).toBeGreaterThan(0);
 
     expect((await worker(WEBHOOKS, { method: 'POST', body: '{}' })).status).toBe(404);
-    expect((await worker('/voice/sessions')).status).toBe(404);
+    for (const path of ['/voice/sessions', '/voice/deliveries', '/voice/handlers']) {
+      expect((await worker(path)).status).toBe(404);
+      expect((await edge(path)).status).toBe(200);
+    }
     for (const process of [edge, worker]) {
       expect((await process('/health/ready')).status).toBe(200);
       expect((await process('/metrics')).status).toBe(200);

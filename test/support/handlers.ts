@@ -14,7 +14,10 @@ import type { EventKind, LoggedEvent } from '../../src/event-log/events.js';
 import type { DeliveryContext } from '../../src/event-log/handlers/context.js';
 import { declareHandler, type HandlerOptions } from '../../src/event-log/handlers/handler.js';
 import { LivekitWebhookModule } from '../../src/livekit-webhook/livekit-webhook.module.js';
-import type { LivekitWebhookModuleOptions } from '../../src/livekit-webhook/livekit-webhook.options.js';
+import type {
+  LivekitWebhookModuleExtras,
+  LivekitWebhookModuleOptions,
+} from '../../src/livekit-webhook/livekit-webhook.options.js';
 import { AssignableClock } from './clock.js';
 import { newEvent } from './events.js';
 import { hostsOnFreshDatabase } from './hosts.js';
@@ -41,7 +44,7 @@ export interface HandlerHostShape {
   url: string;
   providers: NonNullable<ModuleMetadata['providers']>;
   imports?: NonNullable<ModuleMetadata['imports']>;
-  options?: Partial<LivekitWebhookModuleOptions>;
+  options?: Partial<LivekitWebhookModuleOptions & LivekitWebhookModuleExtras>;
   /** Starts here; the time of the tests unless told. */
   time?: number;
   /** Goes by this clock instead: `systemClock`, or one that several applications share. */

@@ -26,7 +26,7 @@ import {
   type DeliveryRow,
   SELECT_DELIVERIES,
 } from './delivery-rows.js';
-import { DeliveryStateError } from './errors.js';
+import { DeliveryNotFoundError, DeliveryRequestError, DeliveryStateError } from './errors.js';
 import { type EndedDelivery, Replays } from './replay.js';
 
 /** Deliveries that are replayed or dismissed in one transaction. */
@@ -62,7 +62,7 @@ export class Deliveries {
     private readonly timetable: Timetable,
   ) {}
 
-  /** Deliveries, the newest first. @throws DeliveryStateError when the query is not understood. */
+  /** Deliveries, the newest first. @throws DeliveryRequestError when the query is not understood. */
   async list(query: DeliveryQuery = {}): Promise<DeliveryPage> {
     const limit = limitOf(query);
     const filter = checked(query);
@@ -112,6 +112,7 @@ export class Deliveries {
    * Runs a delivery's event again, by the same handler: a new delivery, whose `replay` is one more.
    *
    * @returns the new delivery's id.
+   * @throws DeliveryNotFoundError when there is none of this id.
    * @throws DeliveryStateError when it has not come to its end, or its event's bytes have been pruned or erased.
    */
   async replay(id: number): Promise<number> {
@@ -133,7 +134,12 @@ export class Deliveries {
     return this.forAll({ state: 'dead', ...filter }, (manager, ended) => this.replays.replay(manager, ended));
   }
 
-  /** Lets a dead letter rest. @throws DeliveryStateError when it is not one. */
+  /**
+   * Lets a dead letter rest.
+   *
+   * @throws DeliveryNotFoundError when there is none of this id.
+   * @throws DeliveryStateError when it is not one.
+   */
   async dismiss(id: number): Promise<void> {
     await this.changing(async (manager) => {
       const ended = await this.endedOne(manager, id, false);
@@ -156,7 +162,8 @@ export class Deliveries {
   /**
    * Gives a handler what was stored before it came: every event that it hears of and has not been given, little by little.
    *
-   * @throws DeliveryStateError when no process has ever had such a handler, or the start is none.
+   * @throws DeliveryNotFoundError when no process has ever had such a handler.
+   * @throws DeliveryRequestError when the start is none.
    */
   async backfill(handler: string, start: BackfillStart = {}): Promise<void> {
     const { since, fromSeq = 0 } = checkedStart(start);
@@ -169,12 +176,12 @@ export class Deliveries {
     );
   }
 
-  /** Lets a handler rest, in every process: what is due waits. @throws DeliveryStateError */
+  /** Lets a handler rest, in every process: what is due waits. @throws DeliveryNotFoundError */
   async pause(handler: string): Promise<void> {
     await this.setPaused(handler, true);
   }
 
-  /** Lets a handler go on. @throws DeliveryStateError */
+  /** Lets a handler go on. @throws DeliveryNotFoundError */
   async resume(handler: string): Promise<void> {
     await this.setPaused(handler, false);
   }
@@ -220,7 +227,9 @@ export class Deliveries {
   private async updateHandler(handler: string, statement: string, parameters: unknown[]): Promise<void> {
     const rows = rowsOf(await this.changing((manager) => manager.query(statement, parameters)));
     if (rows.length === 0)
-      throw new DeliveryStateError(`there is no handler \`${handler}\`: \`lag()\` lists all that there are`);
+      throw new DeliveryNotFoundError(
+        `there is no handler \`${handler}\`: \`lag()\` lists all that there are`,
+      );
     this.tell();
   }
 
@@ -254,7 +263,7 @@ export class Deliveries {
   }
 
   private async endedOne(manager: EntityManager, id: number, needsBody = true): Promise<EndedDelivery> {
-    if (!Number.isSafeInteger(id)) throw new DeliveryStateError(`there is no delivery ${id}`);
+    if (!Number.isSafeInteger(id)) throw new DeliveryNotFoundError(`there is no delivery ${id}`);
     const p = this.clock.parameters();
     const [row] = await manager.query<(EndedRow & { has_body: boolean | number })[]>(
       `SELECT d.id, d.event_seq, d.handler, d.order_key, d.state,
@@ -262,7 +271,7 @@ export class Deliveries {
        FROM livekit_deliveries d WHERE d.id = ${p.add(id)}`,
       p.values,
     );
-    if (row === undefined) throw new DeliveryStateError(`there is no delivery ${id}`);
+    if (row === undefined) throw new DeliveryNotFoundError(`there is no delivery ${id}`);
     if (row.state === 'pending' || row.state === 'running')
       throw new DeliveryStateError(`delivery ${id} is ${row.state}: it will be run in any case`);
     if (needsBody && !row.has_body)
@@ -351,27 +360,27 @@ const lagOf = (row: LagRow): HandlerLag => ({
 // What comes from a host's own route may be anything.
 function checked<F extends DeliveryFilter>(filter: F): F {
   if (filter.state === undefined || DELIVERY_STATES.includes(filter.state)) return filter;
-  throw new DeliveryStateError(`\`state\` must be one of ${DELIVERY_STATES.join(', ')}`);
+  throw new DeliveryRequestError(`\`state\` must be one of ${DELIVERY_STATES.join(', ')}`);
 }
 
 function limitOf({ limit = 50 }: DeliveryQuery): number {
   if (Number.isInteger(limit) && limit >= 1 && limit <= 500) return limit;
-  throw new DeliveryStateError('`limit` must be a whole number from 1 to 500');
+  throw new DeliveryRequestError('`limit` must be a whole number from 1 to 500');
 }
 
 // No time and no number would become NULL on SQLite, and with it all that is stored, or nothing.
 function checkedStart(start: BackfillStart): BackfillStart {
   const { since, fromSeq } = start;
   if (since !== undefined && !(isDate(since) && Number.isFinite(since.getTime())))
-    throw new DeliveryStateError('`since` must be a valid Date');
+    throw new DeliveryRequestError('`since` must be a valid Date');
   if (fromSeq !== undefined && !(Number.isSafeInteger(fromSeq) && fromSeq >= 0))
-    throw new DeliveryStateError('`fromSeq` must be a whole number, the `seq` of an event');
+    throw new DeliveryRequestError('`fromSeq` must be a whole number, the `seq` of an event');
   return start;
 }
 
 function positionOf(cursor: string): number {
   if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
-  throw new DeliveryStateError(
+  throw new DeliveryRequestError(
     '`cursor` is not one of ours: give the `nextCursor` of the page before, as it was',
   );
 }

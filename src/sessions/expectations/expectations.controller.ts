@@ -1,6 +1,6 @@
 import { Controller, Get, Query, type Type, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import { BearerTokenGuard } from '../../access/bearer-token.guard.js';
-import { QueryReader } from '../query-reader.js';
+import { QueryReader } from '../../access/query-reader.js';
 import { SessionErrorsFilter } from '../session-errors.filter.js';
 import { SessionsService } from '../sessions.service.js';
 import { EXPECTATION_STATES } from './expectation.js';
@@ -21,7 +21,7 @@ export function createExpectationsController(adminToken: string): Type {
         ...read.oneOf('state', EXPECTATION_STATES),
         ...read.text('project'),
         ...read.text('cursor'),
-        limit: read.limit(),
+        ...read.whole('limit'),
       });
     }
   }

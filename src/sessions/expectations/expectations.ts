@@ -11,6 +11,7 @@ import { SessionRequestError } from '../errors.js';
 import { SESSION_EVENT_VERSION } from '../events/session-events.js';
 import { FactStore, type RoomKey } from '../fact-store.js';
 import { isOurTurn } from '../../database/our-turn.js';
+import { pageSize } from '../page-size.js';
 import { lockRooms } from '../room-locks.js';
 import { SessionKeeper } from '../session-keeper.js';
 import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
@@ -39,7 +40,7 @@ export interface ExpectationsPage {
 export interface ExpectationsFilter {
   state?: ExpectationState;
   project?: string;
-  /** On a page, 50 unless told. */
+  /** On a page, 1 to 200, 50 unless told. */
   limit?: number;
   /** `nextCursor` of the page before. */
   cursor?: string;
@@ -110,8 +111,10 @@ export class Expectations implements OnModuleInit {
     return this.store.write((manager) => this.expected.remove(manager, project, plainText(sessionId)));
   }
 
-  /** Expectations, by session id. */
-  list({ state, project, limit = 50, cursor = '' }: ExpectationsFilter = {}): Promise<ExpectationsPage> {
+  /** Expectations, by session id. @throws SessionRequestError when the filter is not understood. */
+  async list(filter: ExpectationsFilter = {}): Promise<ExpectationsPage> {
+    const { state, project, cursor = '' } = filter;
+    const limit = pageSize(filter.limit);
     return this.store.read(async (manager) => {
       const query = manager
         .createQueryBuilder(ExpectationEntity, 'e')

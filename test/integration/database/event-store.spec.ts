@@ -4,7 +4,7 @@ import { DatabaseConfigurationError, DatabaseInUseError } from '../../../src/dat
 import { EventStore } from '../../../src/database/event-store.js';
 import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
-import { sha256 } from '../../support/signing.js';
+import { sha256 as hashOf } from '../../support/signing.js';
 import { until } from '../../support/until.js';
 
 const onSqlite = onPostgres ? test.skip : test;
@@ -138,7 +138,7 @@ describe('the event store', () => {
     expect(await kept()).toEqual(['1', '2', '3']);
   });
 
-  const pipelined = (text: string) => ({ name: sha256(text).slice(0, 16), text, parameters: [] });
+  const pipelined = (text: string) => ({ name: hashOf(text).slice(0, 16), text, parameters: [] });
 
   onServer(
     'commits a write of one statement though no answer comes back, and tells it when one does',

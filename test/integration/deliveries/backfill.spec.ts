@@ -1,5 +1,5 @@
 import { EventStore } from '../../../src/database/event-store.js';
-import { DeliveryStateError } from '../../../src/event-log/deliveries/errors.js';
+import { DeliveryNotFoundError, DeliveryRequestError } from '../../../src/event-log/deliveries/errors.js';
 import {
   handlerHosts,
   handlerOf,
@@ -240,7 +240,7 @@ describe('a backfill', () => {
   });
 
   test('is refused for a handler that nobody ever had', async () => {
-    await expect(host.deliveries.backfill('nobody')).rejects.toThrow(DeliveryStateError);
+    await expect(host.deliveries.backfill('nobody')).rejects.toThrow(DeliveryNotFoundError);
     await expect(host.deliveries.backfill('nobody')).rejects.toThrow('there is no handler `nobody`');
   });
 
@@ -254,7 +254,7 @@ describe('a backfill', () => {
     await tick(1);
     await restart({});
     const refused = host.deliveries.backfill('late', start);
-    await expect(refused).rejects.toThrow(DeliveryStateError);
+    await expect(refused).rejects.toThrow(DeliveryRequestError);
     await expect(refused).rejects.toThrow(`\`${option}\``);
     await host.deliveries.drain();
     expect(given).toEqual([]);

@@ -1,5 +1,5 @@
 import type { DeliveryQuery } from '../../../src/event-log/deliveries/delivery.js';
-import { DeliveryStateError } from '../../../src/event-log/deliveries/errors.js';
+import { DeliveryNotFoundError, DeliveryRequestError } from '../../../src/event-log/deliveries/errors.js';
 import { handlerHosts, handlerOf, type HandlerHost } from '../../support/handlers.js';
 
 const ids = (first: number, many: number) => Array.from({ length: many }, (_, n) => `EV_${first + n}`);
@@ -125,7 +125,7 @@ describe('the list of deliveries', () => {
     ['state', { state: "done' OR 'a'='a" }],
   ])('refuses a bad %s: %p', async (option, query) => {
     const refused = host.deliveries.list(query);
-    await expect(refused).rejects.toThrow(DeliveryStateError);
+    await expect(refused).rejects.toThrow(DeliveryRequestError);
     await expect(refused).rejects.toThrow(`\`${option}\``);
   });
 
@@ -148,7 +148,7 @@ describe('the list of deliveries', () => {
   test.each([0, -1, 4711, 1.5, Number.NaN, 1e20])('has no delivery %p', async (id) => {
     expect(await host.deliveries.get(id)).toBeNull();
     await expect(host.deliveries.replay(id)).rejects.toThrow(`there is no delivery ${id}`);
-    await expect(host.deliveries.dismiss(id)).rejects.toThrow(DeliveryStateError);
+    await expect(host.deliveries.dismiss(id)).rejects.toThrow(DeliveryNotFoundError);
   });
 
   test('finds nothing for text that no database can hold', async () => {

@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import { DeliveryStateError } from '../../../src/event-log/deliveries/errors.js';
+import { DeliveryNotFoundError } from '../../../src/event-log/deliveries/errors.js';
 import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
 import { onPostgres } from '../../support/database.js';
@@ -168,7 +168,7 @@ describe('a handler that is paused', () => {
     const host = await hosts.boot([]);
     for (const call of ['pause', 'resume'] as const) {
       const refused = host.deliveries[call]('nobody');
-      await expect(refused).rejects.toThrow(DeliveryStateError);
+      await expect(refused).rejects.toThrow(DeliveryNotFoundError);
       await expect(refused).rejects.toThrow('there is no handler `nobody`: `lag()` lists all that there are');
     }
   });

@@ -1,5 +1,5 @@
 import { DiscardDelivery } from '../../../src/event-log/handlers/outcomes.js';
-import { DeliveryStateError } from '../../../src/event-log/deliveries/errors.js';
+import { DeliveryRequestError, DeliveryStateError } from '../../../src/event-log/deliveries/errors.js';
 import type { DeliveryState } from '../../../src/event-log/deliveries/delivery.js';
 import { sqlQuery } from '../../support/database.js';
 import { handlerHosts, handlerOf, type HandlerHost } from '../../support/handlers.js';
@@ -157,7 +157,7 @@ describe('a delivery that is at its end', () => {
     await host.deliveries.drain();
     expect(await host.deliveries.replayAll({ handler: 'one', state: 'pending' })).toBe(0);
     await expect(host.deliveries.replayAll({ state: 'gone' as DeliveryState })).rejects.toThrow(
-      DeliveryStateError,
+      DeliveryRequestError,
     );
   });
 

@@ -126,8 +126,8 @@ describe('what is set', () => {
       role: 'worker',
       deliveries: { engine: { type: 'bullmq', url: 'redis://redis:6379' } },
       retention: { bodies: DAY / 2, deliveries: false, events: DAY, sessions: 3650 * DAY },
+      adminToken: TOKEN,
       sessions: {
-        adminToken: TOKEN,
         livekitUrl: 'wss://livekit.example.com',
         reconcileInterval: 60_000,
         settle: 0,
@@ -214,6 +214,7 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['LIVEKIT_WEBHOOK_PATH', '/Health', /not one of \/health/],
     ['LIVEKIT_WEBHOOK_PATH', '/metrics', /not one of .*\/metrics/],
     ['LIVEKIT_WEBHOOK_PATH', '/voice/sessions/x', /not one of .*\/voice\/sessions/],
+    ['LIVEKIT_WEBHOOK_PATH', '/voice/deliveries', /not one of .*\/voice\/deliveries/],
     ['LIVEKIT_WEBHOOK_EVENTS', 'participant_join', /"participant_join" is none of them/],
     ['LIVEKIT_WEBHOOK_EVENTS', 'Egress-Ended,*', /"Egress-Ended" is none of them/],
     ['LIVEKIT_WEBHOOK_EVENTS', ',', /a list of/],

@@ -1,0 +1,80 @@
+import {
+  Controller,
+  Get,
+  HttpCode,
+  NotFoundException,
+  Param,
+  ParseIntPipe,
+  Post,
+  Query,
+  type Type,
+  UseFilters,
+  UseGuards,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import { BearerTokenGuard } from '../../access/bearer-token.guard.js';
+import { QueryReader } from '../../access/query-reader.js';
+import { Deliveries } from './deliveries.js';
+import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
+import { type Delivery, DELIVERY_STATES, type DeliveryPage, type FailedAttempt } from './delivery.js';
+
+/** Makes the controller that tells deliveries to whoever shows the admin token, and runs them again or lets them rest. */
+export function createDeliveriesController(adminToken: string): Type {
+  @Controller({ path: 'voice/deliveries', version: VERSION_NEUTRAL })
+  @UseGuards(BearerTokenGuard(adminToken))
+  @UseFilters(DeliveryErrorsFilter)
+  class DeliveriesController {
+    constructor(private readonly deliveries: Deliveries) {}
+
+    @Get()
+    list(@Query() query: Record<string, unknown>): Promise<DeliveryPage> {
+      const read = new QueryReader(query);
+      return this.deliveries.list({
+        ...read.text('handler'),
+        ...read.oneOf('state', DELIVERY_STATES),
+        ...read.text('room'),
+        ...read.whole('limit'),
+        ...read.text('cursor'),
+      });
+    }
+
+    @Get(':id')
+    async find(@Param('id', ParseIntPipe) id: number): Promise<Delivery & { attempts: FailedAttempt[] }> {
+      const delivery = await this.deliveries.get(id);
+      if (delivery === null) throw new NotFoundException(`there is no delivery ${id}`);
+      return delivery;
+    }
+
+    @Post('replay')
+    @HttpCode(200)
+    async replayAll(@Query() query: Record<string, unknown>): Promise<{ replayed: number }> {
+      const read = new QueryReader(query).only('handler', 'state', 'room');
+      const filter = {
+        ...read.text('handler'),
+        ...read.oneOf('state', DELIVERY_STATES),
+        ...read.text('room'),
+      };
+      return { replayed: await this.deliveries.replayAll(filter) };
+    }
+
+    @Post(':id/replay')
+    async replay(@Param('id', ParseIntPipe) id: number): Promise<{ id: number }> {
+      return { id: await this.deliveries.replay(id) };
+    }
+
+    @Post('dismiss')
+    @HttpCode(200)
+    async dismissAll(@Query() query: Record<string, unknown>): Promise<{ dismissed: number }> {
+      const read = new QueryReader(query).only('handler', 'room');
+      const filter = { ...read.text('handler'), ...read.text('room') };
+      return { dismissed: await this.deliveries.dismissAll(filter) };
+    }
+
+    @Post(':id/dismiss')
+    @HttpCode(204)
+    dismiss(@Param('id', ParseIntPipe) id: number): Promise<void> {
+      return this.deliveries.dismiss(id);
+    }
+  }
+  return DeliveriesController;
+}

@@ -1,0 +1,52 @@
+import {
+  Controller,
+  Get,
+  HttpCode,
+  Param,
+  Post,
+  Query,
+  type Type,
+  UseFilters,
+  UseGuards,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import { BearerTokenGuard } from '../../access/bearer-token.guard.js';
+import { QueryReader } from '../../access/query-reader.js';
+import { Deliveries } from './deliveries.js';
+import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
+import type { HandlerLag } from './delivery.js';
+
+/** Makes the controller that tells how far behind handlers are to whoever shows the admin token, and pauses or backfills them. */
+export function createHandlersController(adminToken: string): Type {
+  @Controller({ path: 'voice/handlers', version: VERSION_NEUTRAL })
+  @UseGuards(BearerTokenGuard(adminToken))
+  @UseFilters(DeliveryErrorsFilter)
+  class HandlersController {
+    constructor(private readonly deliveries: Deliveries) {}
+
+    @Get()
+    async list(): Promise<{ handlers: HandlerLag[] }> {
+      return { handlers: await this.deliveries.lag() };
+    }
+
+    @Post(':handler/pause')
+    @HttpCode(204)
+    pause(@Param('handler') handler: string): Promise<void> {
+      return this.deliveries.pause(handler);
+    }
+
+    @Post(':handler/resume')
+    @HttpCode(204)
+    resume(@Param('handler') handler: string): Promise<void> {
+      return this.deliveries.resume(handler);
+    }
+
+    @Post(':handler/backfill')
+    @HttpCode(202)
+    backfill(@Param('handler') handler: string, @Query() query: Record<string, unknown>): Promise<void> {
+      const read = new QueryReader(query).only('since', 'fromSeq');
+      return this.deliveries.backfill(handler, { ...read.time('since'), ...read.whole('fromSeq') });
+    }
+  }
+  return HandlersController;
+}
