@@ -41,6 +41,7 @@ export type {
   FailedAttempt,
   HandlerLag,
 } from './event-log/deliveries/delivery.js';
+export { BearerTokenError } from './access/bearer-token.guard.js';
 export {
   DeliveryNotFoundError,
   DeliveryRequestError,

@@ -8,8 +8,20 @@ import {
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** Makes a guard that lets through who shows `Authorization: Bearer <token>`. */
+/** A bearer token of ours would let in whoever guesses it, or nobody. */
+export class BearerTokenError extends Error {
+  override readonly name = 'BearerTokenError';
+
+  constructor() {
+    super(
+      'a bearer token must have at least 16 printable characters and no spaces (`openssl rand -hex 24` makes one): give such a one, or leave the option out',
+    );
+  }
+}
+
+/** Makes a guard that lets through who shows `Authorization: Bearer <token>`. @throws BearerTokenError */
 export function BearerTokenGuard(token: string): Type<CanActivate> {
+  if (!/^[\x21-\x7e]{16,}$/.test(token)) throw new BearerTokenError();
   const expected = digest(token);
 
   class TokenGuard implements CanActivate {

@@ -6,14 +6,19 @@ export class QueryReader {
   constructor(private readonly query: Readonly<Record<string, unknown>>) {}
 
   /**
-   * For what acts on all that a query means: with a condition left out that was only misspelt, it would act on more.
+   * For what acts on all that a query means: with a condition left out it would act on more.
    *
-   * @throws BadRequestException when it has another name than these.
+   * @param body of the request, which must have none.
+   * @throws BadRequestException when a name is not one of these, or is given no value, or conditions stand in the body.
    */
-  only(...names: string[]): this {
-    const stranger = Object.keys(this.query).find((name) => !names.includes(name));
-    if (stranger === undefined) return this;
-    throw new BadRequestException(`the query has \`${stranger}\`: only ${names.join(', ')} can stand there`);
+  only(names: readonly string[], body: unknown): this {
+    for (const [name, value] of Object.entries(this.query)) {
+      if (!names.includes(name))
+        throw new BadRequestException(`the query has \`${name}\`: only ${names.join(', ')} can stand there`);
+      if (value === '') throw new BadRequestException(`\`${name}\` has no value: give one, or leave it out`);
+    }
+    if (Object.keys(body ?? {}).length === 0) return this;
+    throw new BadRequestException(`the request has a body: ${names.join(', ')} stand in the query`);
   }
 
   /** A text, by its name, if it is given. @throws BadRequestException when it is given twice. */

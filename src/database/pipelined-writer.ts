@@ -1,10 +1,10 @@
+import { hash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { BEGIN_SERVING, POSTGRES_CONNECTION } from './data-source.js';
 
 /** A write on PostgreSQL of one statement. */
 export interface PipelinedWrite {
-  /** What the statement is called where it is prepared: of one name there is one text. */
-  name: string;
+  /** One of few: each is prepared, and stays. */
   text: string;
   parameters: unknown[];
 }
@@ -19,6 +19,7 @@ const NOT_AS_PREPARED = new Set<unknown>(['26000', '42P05']);
  */
 export class PipelinedWriter {
   private prepares = true;
+  private readonly names = new Map<string, string>();
 
   private constructor(private readonly pool: Pool) {}
 
@@ -59,12 +60,14 @@ export class PipelinedWriter {
     await this.pool.end();
   }
 
-  private async send<Row extends object>({ name, text, parameters: values }: PipelinedWrite): Promise<Row[]> {
+  private async send<Row extends object>({ text, parameters: values }: PipelinedWrite): Promise<Row[]> {
     const client = await this.pool.connect();
     const { stream } = client.connection;
     stream.cork(); // all of it in one packet
     const begun = client.query(BEGIN_SERVING);
-    const written = client.query<Row>(this.prepares ? { name, text, values } : { text, values });
+    const written = client.query<Row>(
+      this.prepares ? { name: this.nameOf(text), text, values } : { text, values },
+    );
     const committed = client.query('COMMIT');
     stream.uncork();
     const answers = await Promise.allSettled([begun, written, committed]);
@@ -72,5 +75,12 @@ export class PipelinedWriter {
     client.release(refused !== undefined); // it may be the connection that is of no more use
     if (refused !== undefined) throw (refused as PromiseRejectedResult).reason;
     return (await written).rows;
+  }
+
+  // Another release's statement, which a pooler's connection may still have, must not be taken for this one's.
+  private nameOf(text: string): string {
+    const name = this.names.get(text) ?? `livekit_${hash('sha256', text).slice(0, 16)}`;
+    this.names.set(text, name);
+    return name;
   }
 }

@@ -65,7 +65,7 @@ export interface LivekitWebhookModuleExtras {
   decorators?: ClassDecorator[];
   /** What this process does of an application that runs as several on PostgreSQL, `all` unless told. */
   role?: Role;
-  /** The bearer token of `/voice/deliveries` and `/voice/handlers`; without one they do not exist. */
+  /** The bearer token of `/voice/deliveries` and `/voice/handlers`; without one, and on a worker, they do not exist. */
   adminToken?: string;
 }
 

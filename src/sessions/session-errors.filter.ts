@@ -1,25 +1,9 @@
-import {
-  type ArgumentsHost,
-  BadRequestException,
-  Catch,
-  type ExceptionFilter,
-  type HttpException,
-  NotFoundException,
-} from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import { BadRequestException, NotFoundException } from '@nestjs/common';
+import { ErrorsFilter } from '../access/errors.filter.js';
 import { SessionNotFoundError, SessionRequestError } from './errors.js';
 
 /** Answers what was asked wrongly 400, and what is not there 404. */
-@Catch(SessionRequestError, SessionNotFoundError)
-export class SessionErrorsFilter implements ExceptionFilter<Error> {
-  constructor(private readonly host: HttpAdapterHost) {}
-
-  catch(error: Error, context: ArgumentsHost): void {
-    const exception: HttpException =
-      error instanceof SessionNotFoundError
-        ? new NotFoundException(error.message)
-        : new BadRequestException(error.message);
-    const response: unknown = context.switchToHttp().getResponse();
-    this.host.httpAdapter.reply(response, exception.getResponse(), exception.getStatus());
-  }
-}
+export const SessionErrorsFilter = ErrorsFilter(
+  [SessionRequestError, BadRequestException],
+  [SessionNotFoundError, NotFoundException],
+);

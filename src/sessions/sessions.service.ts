@@ -172,7 +172,7 @@ export class SessionsService {
     return this.reconciler.reconcileNow();
   }
 
-  /** What is, or was, expected, by session id. @throws SessionRequestError when the cursor is not ours. */
+  /** What is, or was, expected, by session id. @throws SessionRequestError when the filter is not understood. */
   expectations(filter: ExpectationsFilter = {}): Promise<ExpectationsPage> {
     return this.expected.list(filter);
   }

@@ -164,7 +164,7 @@ function pipelinedAppend(events: readonly NewEvent[]): PipelinedWrite {
        SELECT seq, substr(${p.add(bytesOf(events))}::bytea, place, size) FROM appended
      )
      SELECT nth, seq FROM appended`;
-  return { name: 'livekit_append', text, parameters: p.values };
+  return { text, parameters: p.values };
 }
 
 const seqsIn = (rows: readonly AppendedRow[]): NewSeqs =>

@@ -1,4 +1,5 @@
 import {
+  Body,
   Controller,
   Get,
   HttpCode,
@@ -47,8 +48,11 @@ export function createDeliveriesController(adminToken: string): Type {
 
     @Post('replay')
     @HttpCode(200)
-    async replayAll(@Query() query: Record<string, unknown>): Promise<{ replayed: number }> {
-      const read = new QueryReader(query).only('handler', 'state', 'room');
+    async replayAll(
+      @Query() query: Record<string, unknown>,
+      @Body() body: unknown,
+    ): Promise<{ replayed: number }> {
+      const read = new QueryReader(query).only(['handler', 'state', 'room'], body);
       const filter = {
         ...read.text('handler'),
         ...read.oneOf('state', DELIVERY_STATES),
@@ -64,8 +68,11 @@ export function createDeliveriesController(adminToken: string): Type {
 
     @Post('dismiss')
     @HttpCode(200)
-    async dismissAll(@Query() query: Record<string, unknown>): Promise<{ dismissed: number }> {
-      const read = new QueryReader(query).only('handler', 'room');
+    async dismissAll(
+      @Query() query: Record<string, unknown>,
+      @Body() body: unknown,
+    ): Promise<{ dismissed: number }> {
+      const read = new QueryReader(query).only(['handler', 'room'], body);
       const filter = { ...read.text('handler'), ...read.text('room') };
       return { dismissed: await this.deliveries.dismissAll(filter) };
     }

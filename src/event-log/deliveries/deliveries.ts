@@ -3,6 +3,7 @@ import { isDate } from 'node:util/types';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
+import { plainText } from '../../database/plain-text.js';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
 import { DeliveryRunner } from '../delivery-runner.js';
@@ -129,6 +130,7 @@ export class Deliveries {
    * replayed since, and those whose event's bytes are gone, are left out.
    *
    * @returns how many.
+   * @throws DeliveryRequestError when the filter is not understood.
    */
   replayAll(filter: DeliveryFilter = {}): Promise<number> {
     return this.forAll({ state: 'dead', ...filter }, (manager, ended) => this.replays.replay(manager, ended));
@@ -171,7 +173,7 @@ export class Deliveries {
     await this.updateHandler(
       handler,
       `UPDATE livekit_handlers SET backfill_seq = ${p.add(Math.max(0, fromSeq - 1))}, backfill_since = ${p.add(since?.getTime() ?? 0)},
-         backfill_to = (SELECT coalesce(max(seq), 0) FROM livekit_events) WHERE name = ${p.add(handler)} RETURNING name`,
+         backfill_to = (SELECT coalesce(max(seq), 0) FROM livekit_events) WHERE name = ${p.add(plainText(handler))} RETURNING name`,
       p.values,
     );
   }
@@ -219,7 +221,7 @@ export class Deliveries {
     const p = this.clock.parameters();
     await this.updateHandler(
       handler,
-      `UPDATE livekit_handlers SET paused = ${paused} WHERE name = ${p.add(handler)} RETURNING name`,
+      `UPDATE livekit_handlers SET paused = ${paused} WHERE name = ${p.add(plainText(handler))} RETURNING name`,
       p.values,
     );
   }

@@ -1,4 +1,5 @@
 import {
+  Body,
   Controller,
   Get,
   HttpCode,
@@ -43,8 +44,12 @@ export function createHandlersController(adminToken: string): Type {
 
     @Post(':handler/backfill')
     @HttpCode(202)
-    backfill(@Param('handler') handler: string, @Query() query: Record<string, unknown>): Promise<void> {
-      const read = new QueryReader(query).only('since', 'fromSeq');
+    backfill(
+      @Param('handler') handler: string,
+      @Query() query: Record<string, unknown>,
+      @Body() body: unknown,
+    ): Promise<void> {
+      const read = new QueryReader(query).only(['since', 'fromSeq'], body);
       return this.deliveries.backfill(handler, { ...read.time('since'), ...read.whole('fromSeq') });
     }
   }

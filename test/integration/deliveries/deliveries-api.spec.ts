@@ -31,10 +31,16 @@ describe('the routes of deliveries and handlers', () => {
     url = await host.app.getUrl();
   });
 
-  const ask = async (request: string, token: string | null = ADMIN_TOKEN) => {
+  const ask = async (request: string, token: string | null = ADMIN_TOKEN, body?: object) => {
     const [method = '', path = ''] = request.split(' ');
-    const headers = token === null ? {} : { authorization: `Bearer ${token}` };
-    const response = await fetch(url + path, { method, headers });
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(token !== null && { authorization: `Bearer ${token}` }),
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
     const text = await response.text();
     return { status: response.status, body: text === '' ? null : JSON.parse(text) };
   };
@@ -167,6 +173,9 @@ describe('the routes of deliveries and handlers', () => {
     ['GET /voice/deliveries/4711', 404, /there is no delivery 4711/],
     ['GET /voice/deliveries/nonsense', 400, /numeric string is expected/],
     ['POST /voice/deliveries/replay?handlr=bill', 400, /the query has `handlr`: only handler, state, room/],
+    ['POST /voice/deliveries/replay?handler=', 400, /`handler` has no value/],
+    ['POST /voice/handlers/bill/backfill?since=', 400, /`since` has no value/],
+    ['POST /voice/handlers/no%00body/pause', 404, /there is no handler/],
     ['POST /voice/deliveries/dismiss?state=dead', 400, /the query has `state`: only handler, room/],
     ['POST /voice/deliveries/4711/replay', 404, /there is no delivery 4711/],
     ['POST /voice/deliveries/4711/dismiss', 404, /there is no delivery 4711/],
@@ -177,6 +186,18 @@ describe('the routes of deliveries and handlers', () => {
   ])('answer what is wrong with %s', async (request, status, message) => {
     expect(await ask(request)).toMatchObject({ status, body: { message: expect.stringMatching(message) } });
   });
+
+  test.each(['deliveries/replay', 'deliveries/dismiss', 'handlers/bill/backfill'])(
+    'do not take a condition in the body for none: %s',
+    async (path) => {
+      await killBills('EV_1');
+      expect(await ask(`POST /voice/${path}`, ADMIN_TOKEN, { handler: 'outlet.webhook' })).toMatchObject({
+        status: 400,
+        body: { message: expect.stringMatching(/stand in the query/) },
+      });
+      expect(await told('state=dead')).toHaveLength(1);
+    },
+  );
 
   test('answer 409 where a delivery is in no state for it', async () => {
     await ask('POST /voice/handlers/outlet.webhook/pause');
