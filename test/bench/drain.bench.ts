@@ -33,8 +33,8 @@ const UNIT = 'deliveries/s';
 export const drain: Bench = {
   name: 'drain',
   title: 'Draining a backlog into an empty handler',
-  async run({ long }) {
-    const [rounds, count] = long ? [5, 30_000] : [3, 10_000];
+  async run({ long, smoke }) {
+    const [rounds, count, slot] = smoke ? [1, 500, 100] : long ? [5, 30_000, 2_000] : [3, 10_000, 2_000];
     const databases = new Databases();
     const started: { stop(): Promise<void> }[] = [];
     const contestants: Contestant[] = [];
@@ -54,7 +54,7 @@ export const drain: Bench = {
         name: 'official receiver',
         what: `Express + livekit-server-sdk, accepting over ${CONNECTIONS} connections`,
         measure: async () => ({
-          [UNIT]: (await receiver.load({ warmUp: 2_000, duration: 2_000 })).requestsPerSecond,
+          [UNIT]: (await receiver.load({ warmUp: slot, duration: slot })).requestsPerSecond,
         }),
       });
       const redis = await databases.redisPrefix();
