@@ -1,17 +1,5 @@
-import {
-  Body,
-  Controller,
-  Get,
-  NotFoundException,
-  Param,
-  Put,
-  Query,
-  type Type,
-  UseFilters,
-  UseGuards,
-  VERSION_NEUTRAL,
-} from '@nestjs/common';
-import { BearerTokenGuard } from '../access/bearer-token.guard.js';
+import { Body, Get, NotFoundException, Param, Put, Query, type Type } from '@nestjs/common';
+import { AdminController } from '../access/admin-controller.decorator.js';
 import { QueryReader } from '../access/query-reader.js';
 import { dispositionIn, expectationIn } from './request-bodies.js';
 import type { Expectation } from './expectations/expectation.js';
@@ -21,9 +9,7 @@ import { type SessionsPage, SessionsService } from './sessions.service.js';
 
 /** Makes the controller that tells sessions to whoever shows the admin token, and hears what a backend says of them. */
 export function createSessionsController(adminToken: string): Type {
-  @Controller({ path: 'voice/sessions', version: VERSION_NEUTRAL })
-  @UseGuards(BearerTokenGuard(adminToken))
-  @UseFilters(SessionErrorsFilter)
+  @AdminController('voice/sessions', adminToken, SessionErrorsFilter)
   class SessionsController {
     constructor(private readonly sessions: SessionsService) {}
 

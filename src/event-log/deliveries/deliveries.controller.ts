@@ -1,6 +1,5 @@
 import {
   Body,
-  Controller,
   Get,
   HttpCode,
   NotFoundException,
@@ -9,11 +8,8 @@ import {
   Post,
   Query,
   type Type,
-  UseFilters,
-  UseGuards,
-  VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { BearerTokenGuard } from '../../access/bearer-token.guard.js';
+import { AdminController } from '../../access/admin-controller.decorator.js';
 import { QueryReader } from '../../access/query-reader.js';
 import { Deliveries } from './deliveries.js';
 import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
@@ -21,9 +17,7 @@ import { type Delivery, DELIVERY_STATES, type DeliveryPage, type FailedAttempt }
 
 /** Makes the controller that tells deliveries to whoever shows the admin token, and runs them again or lets them rest. */
 export function createDeliveriesController(adminToken: string): Type {
-  @Controller({ path: 'voice/deliveries', version: VERSION_NEUTRAL })
-  @UseGuards(BearerTokenGuard(adminToken))
-  @UseFilters(DeliveryErrorsFilter)
+  @AdminController('voice/deliveries', adminToken, DeliveryErrorsFilter)
   class DeliveriesController {
     constructor(private readonly deliveries: Deliveries) {}
 

@@ -1,17 +1,5 @@
-import {
-  Body,
-  Controller,
-  Get,
-  HttpCode,
-  Param,
-  Post,
-  Query,
-  type Type,
-  UseFilters,
-  UseGuards,
-  VERSION_NEUTRAL,
-} from '@nestjs/common';
-import { BearerTokenGuard } from '../../access/bearer-token.guard.js';
+import { Body, Get, HttpCode, Param, Post, Query, type Type } from '@nestjs/common';
+import { AdminController } from '../../access/admin-controller.decorator.js';
 import { QueryReader } from '../../access/query-reader.js';
 import { Deliveries } from './deliveries.js';
 import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
@@ -19,9 +7,7 @@ import type { HandlerLag } from './delivery.js';
 
 /** Makes the controller that tells how far behind handlers are to whoever shows the admin token, and pauses or backfills them. */
 export function createHandlersController(adminToken: string): Type {
-  @Controller({ path: 'voice/handlers', version: VERSION_NEUTRAL })
-  @UseGuards(BearerTokenGuard(adminToken))
-  @UseFilters(DeliveryErrorsFilter)
+  @AdminController('voice/handlers', adminToken, DeliveryErrorsFilter)
   class HandlersController {
     constructor(private readonly deliveries: Deliveries) {}
 

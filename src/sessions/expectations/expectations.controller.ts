@@ -1,5 +1,5 @@
-import { Controller, Get, Query, type Type, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
-import { BearerTokenGuard } from '../../access/bearer-token.guard.js';
+import { Get, Query, type Type } from '@nestjs/common';
+import { AdminController } from '../../access/admin-controller.decorator.js';
 import { QueryReader } from '../../access/query-reader.js';
 import { SessionErrorsFilter } from '../session-errors.filter.js';
 import { SessionsService } from '../sessions.service.js';
@@ -8,9 +8,7 @@ import type { ExpectationsPage } from './expectations.js';
 
 /** Makes the controller that tells what is expected to whoever shows the admin token. */
 export function createExpectationsController(adminToken: string): Type {
-  @Controller({ path: 'voice/expectations', version: VERSION_NEUTRAL })
-  @UseGuards(BearerTokenGuard(adminToken))
-  @UseFilters(SessionErrorsFilter)
+  @AdminController('voice/expectations', adminToken, SessionErrorsFilter)
   class ExpectationsController {
     constructor(private readonly sessions: SessionsService) {}
 
