@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { plainText } from '../../database/plain-text.js';
-import { rowsOf } from '../../database/sql.js';
+import { type Parameters, rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
 import { DeliveryRunner } from '../delivery-runner.js';
 import { Notifications } from '../running/notifications.js';
@@ -166,26 +166,38 @@ export class Deliveries {
    *
    * @throws DeliveryNotFoundError when no process has ever had such a handler.
    * @throws DeliveryRequestError when the start is none.
+   * @throws DeliveryStateError when it is ordered, and an earlier start has not come to its end: what is new waits for that one.
    */
   async backfill(handler: string, start: BackfillStart = {}): Promise<void> {
     const { since, fromSeq = 0 } = checkedStart(start);
-    const p = this.clock.parameters();
+    const [seq, time] = [Math.max(0, fromSeq - 1), since?.getTime() ?? 0];
     await this.updateHandler(
       handler,
-      `UPDATE livekit_handlers SET backfill_seq = ${p.add(Math.max(0, fromSeq - 1))}, backfill_since = ${p.add(since?.getTime() ?? 0)},
-         backfill_to = (SELECT coalesce(max(seq), 0) FROM livekit_events) WHERE name = ${p.add(plainText(handler))} RETURNING name`,
-      p.values,
+      (p) => `backfill_seq = ${p.add(seq)}, backfill_since = ${p.add(time)},
+        backfill_to = (SELECT coalesce(max(seq), 0) FROM livekit_events)`,
+      async (manager) => {
+        const p = this.clock.parameters();
+        const earlier = await manager.query<unknown[]>(
+          `SELECT 1 FROM livekit_handlers WHERE name = ${p.add(plainText(handler))} AND ordered AND backfill_seq IS NOT NULL
+             AND (backfill_seq < ${p.add(seq)} OR backfill_since < ${p.add(time)})`,
+          p.values,
+        );
+        if (earlier.length > 0)
+          throw new DeliveryStateError(
+            `\`${handler}\` is being backfilled from an earlier start, and what is new of its rooms waits for that: wait until \`backfilling\` is 0, or start no later`,
+          );
+      },
     );
   }
 
   /** Lets a handler rest, in every process: what is due waits. @throws DeliveryNotFoundError */
   async pause(handler: string): Promise<void> {
-    await this.setPaused(handler, true);
+    await this.updateHandler(handler, () => 'paused = true');
   }
 
   /** Lets a handler go on. @throws DeliveryNotFoundError */
   async resume(handler: string): Promise<void> {
-    await this.setPaused(handler, false);
+    await this.updateHandler(handler, () => 'paused = false');
   }
 
   /** How far behind each handler is, by name. */
@@ -217,17 +229,20 @@ export class Deliveries {
     } while (this.timetable.count > before);
   }
 
-  private async setPaused(handler: string, paused: boolean): Promise<void> {
-    const p = this.clock.parameters();
-    await this.updateHandler(
-      handler,
-      `UPDATE livekit_handlers SET paused = ${paused} WHERE name = ${p.add(plainText(handler))} RETURNING name`,
-      p.values,
-    );
-  }
-
-  private async updateHandler(handler: string, statement: string, parameters: unknown[]): Promise<void> {
-    const rows = rowsOf(await this.changing((manager) => manager.query(statement, parameters)));
+  private async updateHandler(
+    handler: string,
+    change: (parameters: Parameters) => string,
+    check: (manager: EntityManager) => Promise<void> = async () => undefined,
+  ): Promise<void> {
+    const rows = await this.changing(async (manager) => {
+      await check(manager);
+      const p = this.clock.parameters();
+      const changed = await manager.query(
+        `UPDATE livekit_handlers SET ${change(p)} WHERE name = ${p.add(plainText(handler))} RETURNING name`,
+        p.values,
+      );
+      return rowsOf(changed);
+    });
     if (rows.length === 0)
       throw new DeliveryNotFoundError(
         `there is no handler \`${handler}\`: \`lag()\` lists all that there are`,

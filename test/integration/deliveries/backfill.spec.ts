@@ -1,5 +1,9 @@
 import { EventStore } from '../../../src/database/event-store.js';
-import { DeliveryNotFoundError, DeliveryRequestError } from '../../../src/event-log/deliveries/errors.js';
+import {
+  DeliveryNotFoundError,
+  DeliveryRequestError,
+  DeliveryStateError,
+} from '../../../src/event-log/deliveries/errors.js';
 import {
   handlerHosts,
   handlerOf,
@@ -102,6 +106,26 @@ describe('a backfill', () => {
     ]);
     expect(new Set(given).size).toBe(MANY + 6);
     expect(await backfilling()).toBe(0);
+  });
+
+  test('of an ordered handler is not begun anew at a later start: what is new waits for the earlier one', async () => {
+    await appendMany(MANY, 'old');
+    await restart({ ordering: 'room' });
+    await host.deliveries.pause('late'); // it is given a little, and no more until that is run
+    await host.deliveries.backfill('late');
+    for (let n = 0; n < 3; n++) await host.log.append('tick', n, { id: `new-${n}` });
+    for (const later of [{ fromSeq: MANY + 2 }, { since: new Date(host.clock.now() + HOUR) }]) {
+      const refused = host.deliveries.backfill('late', later);
+      await expect(refused).rejects.toThrow(DeliveryStateError);
+      await expect(refused).rejects.toThrow(/wait until `backfilling` is 0/);
+    }
+    await host.deliveries.backfill('late');
+    await host.deliveries.resume('late');
+    await host.deliveries.drain();
+    expect(new Set(given).size).toBe(MANY + 3);
+    await host.deliveries.backfill('late', { fromSeq: MANY });
+    await host.deliveries.drain();
+    expect(given).toHaveLength(MANY + 3);
   });
 
   test('goes back to a time', async () => {
