@@ -12,6 +12,7 @@ import {
 import { openEngine } from './engines/open-engine.js';
 import { storeId } from './engines/store-id.js';
 import type { Handler } from './handlers/handler.js';
+import { OrderingLock } from './running/ordering-lock.js';
 import { errorFields, toldOf } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 
@@ -69,6 +70,7 @@ export class Dispatcher {
     private readonly store: EventStore,
     private readonly clock: StoreClock,
     private readonly claims: Claims,
+    private readonly lock: OrderingLock,
     @Optional()
     @Inject(DELIVERY_ENGINE_OPTIONS)
     private readonly options: DeliveryEngineOptions = { type: 'database' },
@@ -269,16 +271,18 @@ export class Dispatcher {
   private async takeBack(ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return;
     const p = this.clock.parameters();
-    const taking = this.store.write((manager) =>
-      manager.query(
+    const taking = this.store.write(async (manager) => {
+      // A claim passes over what is locked: whoever is behind it in its room would overtake it.
+      await this.lock.take(manager, true, true);
+      await manager.query(
         `WITH waiting AS MATERIALIZED (
            SELECT id FROM livekit_deliveries
            WHERE state = 'pending' AND carried_until IS NOT NULL AND ${p.isOneOf('id', ids)} ${skipLocked(this.store.dialect)}
          )
          UPDATE livekit_deliveries SET carried_until = NULL WHERE id IN (SELECT id FROM waiting)`,
         p.values,
-      ),
-    );
+      );
+    });
     await taking.catch(() => undefined); // then they are given to it again when it is trusted no more
   }
 }
