@@ -2,17 +2,26 @@ import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
+import pg from 'pg';
+import { openEngine } from '../../../src/event-log/engines/open-engine.js';
 import { storeId } from '../../../src/event-log/engines/store-id.js';
 import { engineToken } from '../../../src/event-log/engines/delivery-engine.js';
+import { Claims } from '../../../src/event-log/claims.js';
+import { StoreClock } from '../../../src/event-log/clock.js';
 import { Dispatcher } from '../../../src/event-log/dispatcher.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
+import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
+import { OrderingLock } from '../../../src/event-log/running/ordering-lock.js';
 import { RetryAfter } from '../../../src/event-log/handlers/outcomes.js';
-import { onPostgres } from '../../support/database.js';
+import { onPostgres, sqlQuery } from '../../support/database.js';
 import { gate } from '../../support/gate.js';
 import { type HandlerHost, handlerHosts, handlerOf } from '../../support/handlers.js';
 import { ENGINES, PrivateServer } from '../../support/private-server.js';
 import { until } from '../../support/until.js';
+
+/** An advisory lock of PostgreSQL that nobody but a test takes. */
+const HELD_UP = 4711;
 
 const onServer = onPostgres ? describe.each(ENGINES) : describe.skip.each(ENGINES);
 
@@ -177,6 +186,61 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
     await server.kill();
     await server.start({ user: 'default', password: 'pass/word' });
     await until('the last', () => given.length === 6, 20_000);
+  });
+
+  test('are not overtaken in their room while a process that stops gives them back', async () => {
+    const host = await hosts.boot([handlerOf('rooms', take('rooms'), { ordering: 'room' })]);
+    await host.deliveries.pause('rooms');
+    await host.receive(['EV_1', 'room_started', 'RM_1']);
+    await host.receive(['EV_2', 'room_started', 'RM_1']);
+    await host.deliveries.drain();
+    const { deliveries } = await host.deliveries.list();
+    const first = deliveries.at(-1)?.id ?? 0;
+    for (const statement of [
+      `UPDATE livekit_deliveries SET carried_until = 1 WHERE id = ${first}`,
+      `CREATE FUNCTION hold_up() RETURNS trigger AS $$ BEGIN
+         IF NEW.carried_until IS NULL AND NEW.state = 'pending' THEN PERFORM pg_advisory_xact_lock(${HELD_UP}); END IF;
+         RETURN NEW;
+       END $$ LANGUAGE plpgsql`,
+      'CREATE TRIGGER held_up BEFORE UPDATE OF carried_until ON livekit_deliveries FOR EACH ROW EXECUTE FUNCTION hold_up()',
+    ]) {
+      await sqlQuery(hosts.url, statement);
+    }
+    const holding = new pg.Client({ connectionString: hosts.url });
+    await holding.connect();
+    await holding.query(`SELECT pg_advisory_lock(${HELD_UP})`);
+
+    const store = host.app.get(EventStore);
+    const services = [
+      store,
+      host.app.get(StoreClock),
+      host.app.get(Claims),
+      host.app.get(OrderingLock),
+    ] as const;
+    const stopping = new Dispatcher(...services, { type, url: server.url });
+    let handedOut = 0;
+    await stopping.start([...host.app.get(HandlerRegistry).handlers.values()], () => (handedOut += 1));
+    const engine = await openEngine({ type, url: server.url }, await storeId(store));
+    engine?.start([], async () => undefined);
+    await until('the first to be carried', () =>
+      engine?.carry('rooms', [first]).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await engine?.stop();
+    await until('the first to be handed out', () => handedOut > 0);
+    const stopped = stopping.stop();
+    const waiting = async () =>
+      (await sqlQuery(hosts.url, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+        .length;
+    await until('it to be given back', async () => (await waiting()) > 0);
+    const resumed = host.deliveries.resume('rooms');
+    await until('somebody to wait for that, or not', async () => (await waiting()) > 1 || given.length > 0);
+    await holding.end();
+    await Promise.all([stopped, resumed]);
+    await host.deliveries.drain();
+    expect(given).toEqual(['rooms EV_1', 'rooms EV_2']);
   });
 
   test('wait for a server that hangs, and nobody else does', async () => {
