@@ -8,6 +8,9 @@ import {
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
+/** What a bearer token of ours is made of, so that nobody guesses it, and a header can hold it. */
+export const BEARER_TOKEN = /^[\x21-\x7e]{16,}$/;
+
 /** A bearer token of ours would let in whoever guesses it, or nobody. */
 export class BearerTokenError extends Error {
   override readonly name = 'BearerTokenError';
@@ -21,7 +24,7 @@ export class BearerTokenError extends Error {
 
 /** Makes a guard that lets through who shows `Authorization: Bearer <token>`. @throws BearerTokenError */
 export function BearerTokenGuard(token: string): Type<CanActivate> {
-  if (!/^[\x21-\x7e]{16,}$/.test(token)) throw new BearerTokenError();
+  if (!BEARER_TOKEN.test(token)) throw new BearerTokenError();
   const expected = digest(token);
 
   class TokenGuard implements CanActivate {

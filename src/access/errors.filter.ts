@@ -19,6 +19,7 @@ export function ErrorsFilter(...answers: [Type<Error>, Type<HttpException>][]): 
         const exception = new Answer(error.message);
         const response: unknown = context.switchToHttp().getResponse();
         this.host.httpAdapter.reply(response, exception.getResponse(), exception.getStatus());
+        return;
       }
     }
   }

@@ -1,3 +1,4 @@
+import { BEARER_TOKEN } from '../access/bearer-token.guard.js';
 import type { LogLevel } from '@nestjs/common';
 import { accessSync, constants, statSync } from 'node:fs';
 import type { EventStoreOptions } from '../database/event-store.js';
@@ -67,7 +68,7 @@ export interface Environment {
   warnings: string[];
 }
 
-const token = matching(/^[\x21-\x7e]{16,}$/, 'at least 16 printable characters without spaces');
+const token = matching(BEARER_TOKEN, 'at least 16 printable characters without spaces');
 const OTHER_ROUTES = [
   '/health',
   '/metrics',

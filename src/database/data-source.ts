@@ -152,10 +152,9 @@ function settleAtBegin(connection: PostgresConnection, migrates: boolean): void 
 /** PostgreSQL's advisory lock of ours that whoever serves shares ("lkwh" in ASCII, and 6). */
 const GATE = '1819047784, 6';
 
-const BEGIN = 'START TRANSACTION ISOLATION LEVEL READ COMMITTED';
-
 // Where the network parts us in the middle of a transaction, its locks must not outlive LiveKit's last attempt.
 // And whatever the database or the role have set: what is acknowledged is on the disk, and statements see what was committed before them.
+const BEGIN = 'START TRANSACTION ISOLATION LEVEL READ COMMITTED';
 const SETTINGS = `set_config('idle_in_transaction_session_timeout', '10000', true),
   CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END`;
 

@@ -13,7 +13,13 @@ import { AdminController } from '../../access/admin-controller.decorator.js';
 import { QueryReader } from '../../access/query-reader.js';
 import { Deliveries } from './deliveries.js';
 import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
-import { type Delivery, DELIVERY_STATES, type DeliveryPage, type FailedAttempt } from './delivery.js';
+import {
+  type Delivery,
+  DELIVERY_STATES,
+  type DeliveryFilter,
+  type DeliveryPage,
+  type FailedAttempt,
+} from './delivery.js';
 
 /** Makes the controller that tells deliveries to whoever shows the admin token, and runs them again or lets them rest. */
 export function createDeliveriesController(adminToken: string): Type {
@@ -25,9 +31,7 @@ export function createDeliveriesController(adminToken: string): Type {
     list(@Query() query: Record<string, unknown>): Promise<DeliveryPage> {
       const read = new QueryReader(query);
       return this.deliveries.list({
-        ...read.text('handler'),
-        ...read.oneOf('state', DELIVERY_STATES),
-        ...read.text('room'),
+        ...filterIn(read),
         ...read.whole('limit'),
         ...read.text('cursor'),
       });
@@ -47,12 +51,7 @@ export function createDeliveriesController(adminToken: string): Type {
       @Body() body: unknown,
     ): Promise<{ replayed: number }> {
       const read = new QueryReader(query).only(['handler', 'state', 'room'], body);
-      const filter = {
-        ...read.text('handler'),
-        ...read.oneOf('state', DELIVERY_STATES),
-        ...read.text('room'),
-      };
-      return { replayed: await this.deliveries.replayAll(filter) };
+      return { replayed: await this.deliveries.replayAll(filterIn(read)) };
     }
 
     @Post(':id/replay')
@@ -67,8 +66,7 @@ export function createDeliveriesController(adminToken: string): Type {
       @Body() body: unknown,
     ): Promise<{ dismissed: number }> {
       const read = new QueryReader(query).only(['handler', 'room'], body);
-      const filter = { ...read.text('handler'), ...read.text('room') };
-      return { dismissed: await this.deliveries.dismissAll(filter) };
+      return { dismissed: await this.deliveries.dismissAll(filterIn(read)) };
     }
 
     @Post(':id/dismiss')
@@ -79,3 +77,9 @@ export function createDeliveriesController(adminToken: string): Type {
   }
   return DeliveriesController;
 }
+
+const filterIn = (read: QueryReader): DeliveryFilter => ({
+  ...read.text('handler'),
+  ...read.oneOf('state', DELIVERY_STATES),
+  ...read.text('room'),
+});

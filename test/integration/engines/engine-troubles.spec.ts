@@ -210,35 +210,39 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
     await holding.connect();
     await holding.query(`SELECT pg_advisory_lock(${HELD_UP})`);
 
-    const store = host.app.get(EventStore);
-    const services = [
-      store,
-      host.app.get(StoreClock),
-      host.app.get(Claims),
-      host.app.get(OrderingLock),
-    ] as const;
-    const stopping = new Dispatcher(...services, { type, url: server.url });
-    let handedOut = 0;
-    await stopping.start([...host.app.get(HandlerRegistry).handlers.values()], () => (handedOut += 1));
-    const engine = await openEngine({ type, url: server.url }, await storeId(store));
-    engine?.start([], async () => undefined);
-    await until('the first to be carried', () =>
-      engine?.carry('rooms', [first]).then(
-        () => true,
-        () => false,
-      ),
-    );
-    await engine?.stop();
-    await until('the first to be handed out', () => handedOut > 0);
-    const stopped = stopping.stop();
-    const waiting = async () =>
-      (await sqlQuery(hosts.url, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
-        .length;
-    await until('it to be given back', async () => (await waiting()) > 0);
-    const resumed = host.deliveries.resume('rooms');
-    await until('somebody to wait for that, or not', async () => (await waiting()) > 1 || given.length > 0);
-    await holding.end();
-    await Promise.all([stopped, resumed]);
+    const ending: Promise<void>[] = [];
+    try {
+      const store = host.app.get(EventStore);
+      const services = [
+        store,
+        host.app.get(StoreClock),
+        host.app.get(Claims),
+        host.app.get(OrderingLock),
+      ] as const;
+      const stopping = new Dispatcher(...services, { type, url: server.url });
+      let handedOut = 0;
+      await stopping.start([...host.app.get(HandlerRegistry).handlers.values()], () => (handedOut += 1));
+      const engine = await openEngine({ type, url: server.url }, await storeId(store));
+      engine?.start([], async () => undefined);
+      await until('the first to be carried', () =>
+        engine?.carry('rooms', [first]).then(
+          () => true,
+          () => false,
+        ),
+      );
+      await engine?.stop();
+      await until('the first to be handed out', () => handedOut > 0);
+      ending.push(stopping.stop());
+      const waiting = async () =>
+        (await sqlQuery(hosts.url, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+          .length;
+      await until('it to be given back', async () => (await waiting()) > 0);
+      ending.push(host.deliveries.resume('rooms'));
+      await until('somebody to wait for that, or not', async () => (await waiting()) > 1 || given.length > 0);
+    } finally {
+      await holding.end(); // and lets them go on
+    }
+    await Promise.all(ending);
     await host.deliveries.drain();
     expect(given).toEqual(['rooms EV_1', 'rooms EV_2']);
   });
