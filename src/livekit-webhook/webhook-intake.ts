@@ -20,14 +20,14 @@ export class WebhookIntake {
    *
    * @throws AppendQueueFullError, StoreUnavailableError
    */
-  async take(event: WebhookEventDto, delivery: WebhookDelivery): Promise<AnsweredOutcome> {
+  take(event: WebhookEventDto, delivery: WebhookDelivery): Promise<AnsweredOutcome> {
     const { body = Buffer.alloc(0), bodySha256 = '', project = 'default', receivedAt } = delivery;
     const occurredAt = event.occurredAt ?? receivedAt;
     const eventId = event.id === undefined ? `sha256:${bodySha256}` : plainText(event.id);
     const name = plainText(event.event);
     const roomName = plainTextOrNull(event.room?.name);
     delivery.event = { name, id: eventId, occurredAt, roomName };
-    const outcome = await inAppendSpan(delivery, (traceparent) =>
+    return inAppendSpan(delivery, (traceparent) =>
       this.log.receive({
         source: project,
         eventId,
@@ -41,8 +41,7 @@ export class WebhookIntake {
         body,
         traceparent,
       }),
-    );
-    return outcome === 'accepted' ? this.subscriptions.hearing(name) : outcome;
+    ).then((outcome) => (outcome === 'accepted' ? this.subscriptions.hearing(name) : outcome));
   }
 
   /**
