@@ -30,7 +30,7 @@ const LEVELS: Partial<Record<WebhookOutcome, 'warn' | 'error'>> = {
 @Injectable()
 export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Log('LivekitWebhook');
-  /** Of this turn of the event loop: their lines are written together, and cost each half as much. */
+  /** Of those that are answered together: their lines are written together, too, and cost each half as much. */
   private readonly unwritten: TimedWebhookReceipt[] = [];
 
   constructor(
@@ -54,7 +54,7 @@ export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
       return;
     // A host's logger may look for the span that is active.
     if (level === 'error' || isSampled(delivery.traceparent)) return this.write(receipt);
-    if (this.unwritten.push(receipt) === 1) setImmediate(() => outsideSpans(() => this.writeAll()));
+    if (this.unwritten.push(receipt) === 1) process.nextTick(() => outsideSpans(() => this.writeAll()));
   }
 
   private writeAll(): void {

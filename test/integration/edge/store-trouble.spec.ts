@@ -35,7 +35,7 @@ describe.each(ADAPTERS)('a store in trouble on %s', (adapter) => {
       await held.release();
       expect([status, text]).toEqual([503, '{"status":"unavailable"}']);
       expect(headers.get('retry-after')).toBe('7');
-      expect(await host.receipts()).toMatchObject([{ outcome: 'store_slow', status: 503, id }]);
+      expect(host.receipts()).toMatchObject([{ outcome: 'store_slow', status: 503, id }]);
       expect((await retried(body)).text).toMatch(/accepted|duplicate/);
       expect(await storedIds()).toEqual([id]);
     });
@@ -44,7 +44,7 @@ describe.each(ADAPTERS)('a store in trouble on %s', (adapter) => {
       const { status, headers } = await host.deliver('no event');
       await held.release();
       expect([status, headers.get('retry-after')]).toEqual([503, '7']);
-      expect(await host.receipts()).toMatchObject([{ outcome: 'store_slow', status: 503 }]);
+      expect(host.receipts()).toMatchObject([{ outcome: 'store_slow', status: 503 }]);
       expect((await retried('no event')).status).toBe(400);
       expect(await host.rows('SELECT reason FROM livekit_quarantine')).toEqual([{ reason: 'invalid' }]);
     });
@@ -64,7 +64,7 @@ describe.each(ADAPTERS)('a store in trouble on %s', (adapter) => {
     await held.release();
     expect([status, text]).toEqual([503, '{"status":"unavailable"}']);
     expect(headers.get('retry-after')).toBeNull();
-    expect((await host.receipts())[0]).toMatchObject({ outcome: 'queue_full', status: 503 });
+    expect(host.receipts()[0]).toMatchObject({ outcome: 'queue_full', status: 503 });
     expect((await Promise.all(answers)).map((answer) => answer.status)).toEqual([200, 200, 200]);
     expect((await storedIds()).sort()).toEqual(ids.sort());
   });
