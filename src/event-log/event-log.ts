@@ -90,10 +90,10 @@ export class EventLog implements OnApplicationShutdown {
    * @internal
    * @throws AppendQueueFullError, StoreUnavailableError: then it may have been stored, and a repeat is a duplicate.
    */
-  receive(event: NewEvent): Promise<AppendOutcome> {
-    return this.queue
-      .add(event, event.body.length)
-      .then((outcome) => (outcome === 'conflict' ? this.keepConflict(event) : outcome));
+  async receive(event: NewEvent): Promise<AppendOutcome> {
+    const outcome = await this.queue.add(event, event.body.length);
+    if (outcome === 'conflict') await this.quarantine(conflictOf(event));
+    return outcome;
   }
 
   /**
@@ -137,11 +137,6 @@ export class EventLog implements OnApplicationShutdown {
     await this.queue.close();
     await this.quarantineQueue.close(); // after it: an append may turn out to be a conflict
     await this.store.close();
-  }
-
-  private async keepConflict(event: NewEvent): Promise<'conflict'> {
-    await this.quarantine(conflictOf(event));
-    return 'conflict';
   }
 
   private async commit(batch: NewEvent[]): Promise<AppendOutcome[]> {

@@ -20,14 +20,14 @@ export class WebhookIntake {
    *
    * @throws AppendQueueFullError, StoreUnavailableError
    */
-  take(event: WebhookEventDto, delivery: WebhookDelivery): Promise<AnsweredOutcome> {
+  async take(event: WebhookEventDto, delivery: WebhookDelivery): Promise<AnsweredOutcome> {
     const { body = Buffer.alloc(0), bodySha256 = '', project = 'default', receivedAt } = delivery;
     const occurredAt = event.occurredAt ?? receivedAt;
     const eventId = event.id === undefined ? `sha256:${bodySha256}` : plainText(event.id);
     const name = plainText(event.event);
     const roomName = plainTextOrNull(event.room?.name);
     delivery.event = { name, id: eventId, occurredAt, roomName };
-    return inAppendSpan(delivery, (traceparent) =>
+    const outcome = await inAppendSpan(delivery, (traceparent) =>
       this.log.receive({
         source: project,
         eventId,
@@ -41,7 +41,8 @@ export class WebhookIntake {
         body,
         traceparent,
       }),
-    ).then((outcome) => (outcome === 'accepted' ? this.subscriptions.hearing(name) : outcome));
+    );
+    return outcome === 'accepted' ? this.subscriptions.hearing(name) : outcome;
   }
 
   /**

@@ -24,10 +24,10 @@ export class RawBodyReader {
    * Reads the body and binds the delivery to the request.
    *
    * @param path the route's path, as the options name it.
-   * @param done hears whether there is still somebody to answer.
+   * @returns whether there is still somebody to answer.
    */
-  read(request: IncomingMessage, path: string, done: (alive: boolean) => void): void {
-    if (deliveryOf(request) !== undefined) return done(true);
+  async read(request: IncomingMessage, path: string): Promise<boolean> {
+    if (deliveryOf(request) !== undefined) return true;
     const span = startReceipt(request, path);
     const delivery = attachDelivery(request, {
       path,
@@ -37,14 +37,14 @@ export class RawBodyReader {
       span,
       traceparent: traceparentOf(span),
     });
-    readBody(request, this.settings, (reading) => {
-      if (reading === 'cut_off') {
-        this.receipts.record({ delivery, outcome: 'cut_off', status: null });
-        return done(false);
-      }
-      Object.assign(delivery, reading);
-      void this.endOfTurn().then(() => done(true));
-    });
+    const reading = await readBody(request, this.settings);
+    if (reading === 'cut_off') {
+      this.receipts.record({ delivery, outcome: 'cut_off', status: null });
+      return false;
+    }
+    Object.assign(delivery, reading);
+    await this.endOfTurn();
+    return true;
   }
 
   // What comes in one turn of the event loop goes on together, each step taken for all before the next one: where the steps of

@@ -77,11 +77,11 @@ export class RawBodyRoutes {
     }
     for (const [url, path] of this.paths) {
       app.all(url, (request, _response, next) => {
-        this.reader.read(request, path, (alive) => {
+        this.reader.read(request, path).then((alive) => {
           if (!alive) return;
           hideBody(request);
           next();
-        });
+        }, next);
       });
       // Registered last, and wanted first: the host's parsers are already in the list.
       stack.unshift(stack.pop() as ExpressLayer);
@@ -95,7 +95,7 @@ export class RawBodyRoutes {
       const url = request.is404 ? raw.url?.split('?')[0] : request.routeOptions.url;
       const path = this.paths.get(url ?? '');
       if (path === undefined) return next();
-      this.reader.read(raw, path, (alive) => {
+      this.reader.read(raw, path).then((alive) => {
         if (!alive) reply.hijack();
         else if (raw.method === 'POST') {
           hideBody(raw);
@@ -105,7 +105,7 @@ export class RawBodyRoutes {
           // Fastify has no routes for some methods, and words of its own for others.
           this.answers.send(reply, deliveryOf(raw) as WebhookDelivery, { outcome: 'method_not_allowed' });
         }
-      });
+      }, next);
     });
   }
 

@@ -13,17 +13,10 @@ export type BodyReading = { body: Buffer } | { problem: RequestProblem } | 'cut_
 /**
  * Reads a request's body as the bytes that were sent, whatever its content type. What is too large is told as
  * soon as it is known, while Node goes on discarding the rest, so that the sender gets to read the answer.
- *
- * @param done is told once: a promise would make each webhook dearer, above all where somebody traces.
  */
-export function readBody(
-  request: ReadableRequest,
-  limits: BodyLimits,
-  done: (reading: BodyReading) => void,
-): void {
+export function readBody(request: ReadableRequest, limits: BodyLimits): Promise<BodyReading> {
   const known = knownAtOnce(request, limits);
-  if (known === undefined) readAll(request, limits, done);
-  else done(known);
+  return known === undefined ? readAll(request, limits) : Promise.resolve(known);
 }
 
 type ReadableRequest = IncomingMessage & { rawBody?: unknown };
@@ -40,32 +33,28 @@ function knownAtOnce(request: ReadableRequest, limits: BodyLimits): BodyReading 
   return undefined;
 }
 
-function readAll(
-  request: IncomingMessage,
-  { bodyLimit, bodyTimeout }: BodyLimits,
-  done: (reading: BodyReading) => void,
-): void {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  let isDone = false;
-  const finish = (reading: BodyReading) => {
-    if (isDone) return;
-    isDone = true;
-    clearTimeout(timer);
-    done(reading);
-  };
-  const timer = setTimeout(() => finish({ problem: 'unfinished' }), bodyTimeout);
-  // They stay: what comes after the first of them has nobody to tell, and a cut must have a listener.
-  request
-    .on('data', (chunk: Buffer) => {
-      if (size > bodyLimit) return; // it is refused already
-      size += chunk.length;
-      if (size <= bodyLimit) chunks.push(chunk);
-      else finish(refuse(request, { bodyLimit, bodyTimeout }, 'too_large'));
-    })
-    .on('end', () => finish({ body: Buffer.concat(chunks) }))
-    .on('close', () => finish('cut_off'))
-    .on('error', () => finish('cut_off'));
+function readAll(request: IncomingMessage, limits: BodyLimits): Promise<BodyReading> {
+  const { bodyLimit, bodyTimeout } = limits;
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const finish = (reading: BodyReading) => {
+      clearTimeout(timer);
+      resolve(reading);
+    };
+    const timer = setTimeout(() => finish({ problem: 'unfinished' }), bodyTimeout);
+    // They stay: what comes after the first of them has nobody to tell, and a cut must have a listener.
+    request
+      .on('data', (chunk: Buffer) => {
+        if (size > bodyLimit) return; // it is refused already
+        size += chunk.length;
+        if (size <= bodyLimit) chunks.push(chunk);
+        else finish(refuse(request, limits, 'too_large'));
+      })
+      .on('end', () => finish({ body: Buffer.concat(chunks) }))
+      .on('close', () => finish('cut_off'))
+      .on('error', () => finish('cut_off'));
+  });
 }
 
 function refuse(request: IncomingMessage, { bodyTimeout }: BodyLimits, problem: RequestProblem): BodyReading {

@@ -5,7 +5,7 @@ import { HostEvents } from '../../../dist/event-log/append/host-events.js';
 import { systemClock } from '../../../dist/event-log/clock.js';
 import { Notifications } from '../../../dist/event-log/running/notifications.js';
 import { WebhookEventDto } from '../../../dist/livekit-webhook/dto/webhook-event.dto.js';
-import { type BodyReading, readBody } from '../../../dist/livekit-webhook/raw-body/read-body.js';
+import { readBody } from '../../../dist/livekit-webhook/raw-body/read-body.js';
 import { verifyLivekitToken } from '../../../dist/livekit-webhook/signatures/livekit-token.verifier.js';
 import { API_KEY, API_SECRET } from '../keys.js';
 import { type Started, startPlain } from './started.js';
@@ -21,8 +21,7 @@ export async function startBare(url: string): Promise<Started> {
       response
         .writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': text.length })
         .end(text);
-    const limits = { bodyLimit: 1024 * 1024, bodyTimeout: 10_000 };
-    const reading = await new Promise<BodyReading>((resolve) => readBody(request, limits, resolve));
+    const reading = await readBody(request, { bodyLimit: 1024 * 1024, bodyTimeout: 10_000 });
     if (reading === 'cut_off' || !('body' in reading)) return answer(400, '{"status":"refused"}');
     const { body } = reading;
     const now = Date.now();
