@@ -9,14 +9,23 @@ import {
 } from '@nestjs/common';
 import { BearerTokenGuard } from './bearer-token.guard.js';
 
+/** Who gets at the admin routes of a module. */
+export interface AdminAccess {
+  /** The bearer token that is asked for. */
+  adminToken: string;
+  /** Put on the controllers, to let them past the host's global guards. */
+  adminDecorators?: ClassDecorator[] | undefined;
+}
+
 /** Makes a class a controller, whatever a host's versions, for whoever shows the admin token. @throws BearerTokenError */
 export const AdminController = (
   path: string,
-  adminToken: string,
+  { adminToken, adminDecorators = [] }: AdminAccess,
   filter: Type<ExceptionFilter>,
 ): ClassDecorator =>
   applyDecorators(
     Controller({ path, version: VERSION_NEUTRAL }),
     UseGuards(BearerTokenGuard(adminToken)),
     UseFilters(filter),
+    ...adminDecorators,
   );

@@ -15,11 +15,13 @@ const builder = new ConfigurableModuleBuilder<LivekitWebhookModuleOptions>({
 })
   .setClassMethodName('forRoot')
   .setExtras<LivekitWebhookModuleExtras>({}, (definition, extras) => {
-    const { decorators, role = 'all', adminToken } = extras;
+    const { decorators, role = 'all', adminToken, adminDecorators } = extras;
     const paths = mountedPaths(extras);
     const controllers = paths.map((path) => createLivekitWebhookController(path, decorators));
-    if (adminToken !== undefined)
-      controllers.push(createDeliveriesController(adminToken), createHandlersController(adminToken));
+    if (adminToken !== undefined) {
+      const access = { adminToken, adminDecorators };
+      controllers.push(createDeliveriesController(access), createHandlersController(access));
+    }
     return {
       ...definition,
       global: true,

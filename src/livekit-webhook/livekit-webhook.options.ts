@@ -61,12 +61,14 @@ export interface LivekitWebhookModuleOptions {
 export interface LivekitWebhookModuleExtras {
   /** The path LiveKit posts to, `/voice/livekit/webhooks` unless told. In `forRootAsync`, also every project's own. */
   path?: string | string[];
-  /** Put on the controller, to let it past the host's global guards: `[Public(), SkipThrottle()]`. */
+  /** Put on the webhooks' controller, to let it past the host's global guards: `[Public(), SkipThrottle()]`. */
   decorators?: ClassDecorator[];
   /** What this process does of an application that runs as several on PostgreSQL, `all` unless told. */
   role?: Role;
   /** The bearer token of `/voice/deliveries` and `/voice/handlers`; without one, and on a worker, they do not exist. */
   adminToken?: string;
+  /** Put on their controllers, to let them past the host's global guards. The token is asked for all the same. */
+  adminDecorators?: ClassDecorator[];
 }
 
 /** The path LiveKit posts to unless told otherwise. */

@@ -1,4 +1,5 @@
 import {
+  applyDecorators,
   type CanActivate,
   Controller,
   Get,
@@ -19,9 +20,14 @@ import { METRICS_REGISTRY } from './metrics.registry.js';
 const ANYBODY: CanActivate = { canActivate: () => true };
 
 /** Makes the controller that serves the metrics. */
-export function createMetricsController(path: string, token: string | undefined): Type {
+export function createMetricsController(
+  path: string,
+  token: string | undefined,
+  decorators: ClassDecorator[] = [],
+): Type {
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseGuards(token === undefined ? ANYBODY : BearerTokenGuard(token))
+  @applyDecorators(...decorators)
   class MetricsController {
     constructor(
       @Inject(METRICS_REGISTRY) private readonly registry: Registry,

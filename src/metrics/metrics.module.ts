@@ -24,6 +24,7 @@ export class MetricsModule {
   static forRoot({
     path = '/metrics',
     token,
+    decorators,
     registry = new Registry(),
     processMetrics = false,
   }: MetricsModuleOptions = {}): DynamicModule {
@@ -33,7 +34,7 @@ export class MetricsModule {
     }
     return {
       module: MetricsModule,
-      controllers: path === false ? [] : [createMetricsController(path, token)],
+      controllers: path === false ? [] : [createMetricsController(path, token, decorators)],
       providers: [
         { provide: METRICS_REGISTRY, useValue: registry },
         Instruments,

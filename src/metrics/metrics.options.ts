@@ -6,6 +6,8 @@ export interface MetricsModuleOptions {
   path?: string | false;
   /** The bearer token that is asked for; without one, anybody may read. */
   token?: string;
+  /** Put on the controller, to let Prometheus past the host's global guards: `[Public(), SkipThrottle()]`. */
+  decorators?: ClassDecorator[];
   /** A registry of the host's to count into, instead of one of our own. */
   registry?: Registry;
   /** Also the process's own figures (memory, event loop), off unless told. */

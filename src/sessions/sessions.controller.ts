@@ -1,5 +1,5 @@
 import { Body, Get, NotFoundException, Param, Put, Query, type Type } from '@nestjs/common';
-import { AdminController } from '../access/admin-controller.decorator.js';
+import { type AdminAccess, AdminController } from '../access/admin-controller.decorator.js';
 import { QueryReader } from '../access/query-reader.js';
 import { dispositionIn, expectationIn } from './request-bodies.js';
 import type { Expectation } from './expectations/expectation.js';
@@ -8,8 +8,8 @@ import { type Session, SESSION_STATES } from './session.js';
 import { type SessionsPage, SessionsService } from './sessions.service.js';
 
 /** Makes the controller that tells sessions to whoever shows the admin token, and hears what a backend says of them. */
-export function createSessionsController(adminToken: string): Type {
-  @AdminController('voice/sessions', adminToken, SessionErrorsFilter)
+export function createSessionsController(access: AdminAccess): Type {
+  @AdminController('voice/sessions', access, SessionErrorsFilter)
   class SessionsController {
     constructor(private readonly sessions: SessionsService) {}
 

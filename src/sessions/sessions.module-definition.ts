@@ -8,13 +8,15 @@ const builder = new ConfigurableModuleBuilder<SessionsModuleOptions>({
   optionsInjectionToken: Symbol.for('nestjs-livekit-webhooks:sessions-options'),
 })
   .setClassMethodName('forRoot')
-  .setExtras<SessionsModuleExtras>({}, (definition, { adminToken }) => ({
+  .setExtras<SessionsModuleExtras>({}, (definition, { adminToken, adminDecorators }) => ({
     ...definition,
     global: true,
     controllers:
       adminToken === undefined
         ? []
-        : [createSessionsController(adminToken), createExpectationsController(adminToken)],
+        : [createSessionsController, createExpectationsController].map((create) =>
+            create({ adminToken, adminDecorators }),
+          ),
   }));
 
 /** What `SessionsModule` is made of: `forRoot`, `forRootAsync` and the token of its options. */

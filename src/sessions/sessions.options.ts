@@ -40,6 +40,8 @@ export interface SessionsModuleOptions {
 export interface SessionsModuleExtras {
   /** The bearer token of the session routes; without one they do not exist. */
   adminToken?: string;
+  /** Put on their controllers, to let them past the host's global guards: `[Public()]`. The token is asked for all the same. */
+  adminDecorators?: ClassDecorator[];
 }
 
 /** The options, checked, with every default in its place. */

@@ -9,7 +9,7 @@ import {
   Query,
   type Type,
 } from '@nestjs/common';
-import { AdminController } from '../../access/admin-controller.decorator.js';
+import { type AdminAccess, AdminController } from '../../access/admin-controller.decorator.js';
 import { QueryReader } from '../../access/query-reader.js';
 import { Deliveries } from './deliveries.js';
 import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
@@ -22,8 +22,8 @@ import {
 } from './delivery.js';
 
 /** Makes the controller that tells deliveries to whoever shows the admin token, and runs them again or lets them rest. */
-export function createDeliveriesController(adminToken: string): Type {
-  @AdminController('voice/deliveries', adminToken, DeliveryErrorsFilter)
+export function createDeliveriesController(access: AdminAccess): Type {
+  @AdminController('voice/deliveries', access, DeliveryErrorsFilter)
   class DeliveriesController {
     constructor(private readonly deliveries: Deliveries) {}
 

@@ -1,13 +1,13 @@
 import { Body, Get, HttpCode, Param, Post, Query, type Type } from '@nestjs/common';
-import { AdminController } from '../../access/admin-controller.decorator.js';
+import { type AdminAccess, AdminController } from '../../access/admin-controller.decorator.js';
 import { QueryReader } from '../../access/query-reader.js';
 import { Deliveries } from './deliveries.js';
 import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
 import type { HandlerLag } from './delivery.js';
 
 /** Makes the controller that tells how far behind handlers are to whoever shows the admin token, and pauses or backfills them. */
-export function createHandlersController(adminToken: string): Type {
-  @AdminController('voice/handlers', adminToken, DeliveryErrorsFilter)
+export function createHandlersController(access: AdminAccess): Type {
+  @AdminController('voice/handlers', access, DeliveryErrorsFilter)
   class HandlersController {
     constructor(private readonly deliveries: Deliveries) {}
 

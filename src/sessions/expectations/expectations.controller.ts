@@ -1,5 +1,5 @@
 import { Get, Query, type Type } from '@nestjs/common';
-import { AdminController } from '../../access/admin-controller.decorator.js';
+import { type AdminAccess, AdminController } from '../../access/admin-controller.decorator.js';
 import { QueryReader } from '../../access/query-reader.js';
 import { SessionErrorsFilter } from '../session-errors.filter.js';
 import { SessionsService } from '../sessions.service.js';
@@ -7,8 +7,8 @@ import { EXPECTATION_STATES } from './expectation.js';
 import type { ExpectationsPage } from './expectations.js';
 
 /** Makes the controller that tells what is expected to whoever shows the admin token. */
-export function createExpectationsController(adminToken: string): Type {
-  @AdminController('voice/expectations', adminToken, SessionErrorsFilter)
+export function createExpectationsController(access: AdminAccess): Type {
+  @AdminController('voice/expectations', access, SessionErrorsFilter)
   class ExpectationsController {
     constructor(private readonly sessions: SessionsService) {}
 

@@ -1,12 +1,15 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { mergeMap, type Observable, of, throwError } from 'rxjs';
+import { MetricsModule } from '../../../src/metrics/metrics.module.js';
+import { SessionsModule } from '../../../src/sessions/sessions.module.js';
 import { type FreshDatabase, freshDatabase } from '../../support/database.js';
 import {
   ADAPTERS,
   bootHost,
   EnvelopeFilter,
   EnvelopeInterceptor,
+  HOST_TOKEN,
   type Host,
   HostAuthGuard,
   type HostShape,
@@ -80,6 +83,40 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
       401,
       '{"status":"unauthorized"}',
     ]);
+  });
+
+  describe('and the routes that a token of ours opens', () => {
+    const adminToken = 'an-admin-token-of-ours';
+    const bootWith = (decorators?: ClassDecorator[]) => {
+      const admin = { adminToken, ...(decorators && { adminDecorators: decorators }) };
+      const metrics = { token: adminToken, ...(decorators && { decorators }) };
+      return boot({
+        guard: new HostAuthGuard(),
+        webhooks: admin,
+        imports: [SessionsModule.forRoot(admin), MetricsModule.forRoot(metrics)],
+      });
+    };
+    const statuses = (headers: Record<string, string>) =>
+      Promise.all(
+        ['/voice/deliveries', '/voice/handlers', '/voice/sessions', '/voice/expectations', '/metrics'].map(
+          async (path) => (await fetch(host.url + path, { headers })).status,
+        ),
+      );
+
+    test('a guard lets past by the same decorators, and the token is asked for all the same', async () => {
+      await bootWith([Public()]);
+      expect(await statuses({ authorization: `Bearer ${adminToken}` })).toEqual([200, 200, 200, 200, 200]);
+      expect(await statuses({})).toEqual([401, 401, 401, 401, 401]);
+    });
+
+    test('a guard of the host guards as it does all others', async () => {
+      await bootWith();
+      const authorization = `Bearer ${adminToken}`;
+      expect(await statuses({ authorization })).toEqual([401, 401, 401, 401, 401]);
+      expect(await statuses({ authorization, 'x-host-token': HOST_TOKEN })).toEqual([
+        200, 200, 200, 200, 200,
+      ]);
+    });
   });
 
   test('an interceptor that fails before us: 503, and nothing is stored', async () => {
