@@ -123,4 +123,5 @@ const unseenDelivery = (): WebhookDelivery => ({
   receivedAt: Date.now(),
   startedAt: performance.now(),
   guarded: false,
+  recorded: false,
 });

@@ -62,6 +62,7 @@ export class WebhookReceipts {
 
   /** To be called once for every request, when it is answered. */
   record(receipt: WebhookReceipt): void {
+    receipt.delivery.recorded = true;
     const timed = { ...receipt, milliseconds: performance.now() - receipt.delivery.startedAt };
     const { span } = receipt.delivery;
     const tell = () => this.observers.tell((observer) => observer(timed));

@@ -16,6 +16,8 @@ export interface WebhookDelivery {
   problem?: RequestProblem;
   /** Whether it got as far as our guard: what refuses it before that is the host's. */
   guarded: boolean;
+  /** Whether it has been told what became of it. */
+  recorded: boolean;
   /** Answers it when nobody else does. */
   overdue?: NodeJS.Timeout;
   /** The project whose key signed it. */

@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CLOCK, type Clock } from '../../event-log/clock.js';
 import { WEBHOOK_SETTINGS, type WebhookSettings } from '../settings.js';
 import { traceparentOf } from '../../tracing/trace-context.js';
 import { startReceipt } from '../receipt-spans.js';
 import { WebhookReceipts } from '../webhook-receipts.js';
-import { attachDelivery, deliveryOf } from './delivery.js';
+import { attachDelivery, deliveryOf, type WebhookDelivery } from './delivery.js';
 import { readBody } from './read-body.js';
 
 /** Reads a delivery's raw body ahead of every parser of the host's, on either adapter. */
@@ -26,7 +26,7 @@ export class RawBodyReader {
    * @param path the route's path, as the options name it.
    * @returns whether there is still somebody to answer.
    */
-  async read(request: IncomingMessage, path: string): Promise<boolean> {
+  async read(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
     if (deliveryOf(request) !== undefined) return true;
     const span = startReceipt(request, path);
     const delivery = attachDelivery(request, {
@@ -34,9 +34,11 @@ export class RawBodyReader {
       receivedAt: this.clock.now(),
       startedAt: performance.now(),
       guarded: false,
+      recorded: false,
       span,
       traceparent: traceparentOf(span),
     });
+    response.once('close', () => this.recordAnswerOfHost(delivery, response));
     const reading = await readBody(request, this.settings);
     if (reading === 'cut_off') {
       this.receipts.record({ delivery, outcome: 'cut_off', status: null });
@@ -45,6 +47,18 @@ export class RawBodyReader {
     Object.assign(delivery, reading);
     await this.endOfTurn();
     return true;
+  }
+
+  // What stands between us and our guard may answer (a rate limit, a list of addresses), and tells nobody.
+  private recordAnswerOfHost(delivery: WebhookDelivery, { headersSent, statusCode }: ServerResponse): void {
+    if (delivery.recorded || !headersSent) return;
+    const isLost = statusCode < 500 ? ', and LiveKit does not send that event again' : '';
+    this.receipts.record({
+      delivery,
+      outcome: delivery.problem ?? 'host_refused',
+      status: statusCode,
+      detail: `middleware or an interceptor of the host answered ${statusCode} in our place${isLost}: have it pass webhooks on`,
+    });
   }
 
   // What comes in one turn of the event loop goes on together, each step taken for all before the next one: where the steps of

@@ -28,6 +28,7 @@ interface FastifyRequest {
 }
 
 interface FastifyReply {
+  raw: ServerResponse;
   hijack(): FastifyReply;
 }
 
@@ -76,8 +77,8 @@ export class RawBodyRoutes {
       for (const { handle } of route?.stack ?? []) this.note(route?.path ?? '', handle);
     }
     for (const [url, path] of this.paths) {
-      app.all(url, (request, _response, next) => {
-        this.reader.read(request, path).then((alive) => {
+      app.all(url, (request, response, next) => {
+        this.reader.read(request, response, path).then((alive) => {
           if (!alive) return;
           hideBody(request);
           next();
@@ -95,7 +96,7 @@ export class RawBodyRoutes {
       const url = request.is404 ? raw.url?.split('?')[0] : request.routeOptions.url;
       const path = this.paths.get(url ?? '');
       if (path === undefined) return next();
-      this.reader.read(raw, path).then((alive) => {
+      this.reader.read(raw, reply.raw, path).then((alive) => {
         if (!alive) reply.hijack();
         else if (raw.method === 'POST') {
           hideBody(raw);

@@ -1,5 +1,15 @@
-import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  type MiddlewareConsumer,
+  Module,
+  type NestInterceptor,
+  type NestModule,
+} from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { ServerResponse } from 'node:http';
 import { mergeMap, type Observable, of, throwError } from 'rxjs';
 import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import { SessionsModule } from '../../../src/sessions/sessions.module.js';
@@ -15,6 +25,7 @@ import {
   type HostShape,
   Public,
 } from '../../support/host.js';
+import { until } from '../../support/until.js';
 import { newId, webhook } from '../../support/webhook.js';
 
 class ThrowsBefore implements NestInterceptor {
@@ -26,6 +37,23 @@ class ThrowsBefore implements NestInterceptor {
 class ThrowsAfter implements NestInterceptor {
   intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
     return next.handle().pipe(mergeMap(() => throwError(() => new Error('the host failed after'))));
+  }
+}
+
+/** Answers everything in front of the guards: where Express has its middleware, and Fastify the hooks of its plugins. */
+@Module({})
+class RateLimited implements NestModule {
+  constructor(private readonly adapterHost: HttpAdapterHost) {}
+
+  configure(consumer: MiddlewareConsumer): void {
+    const { httpAdapter } = this.adapterHost;
+    if (httpAdapter.getType() === 'express') {
+      const tooMany = (_request: unknown, response: ServerResponse) => response.writeHead(429).end();
+      consumer.apply(tooMany).forRoutes('{*path}');
+    } else {
+      const tooMany = async (_request: unknown, reply: FastifyReply) => reply.code(429).send();
+      httpAdapter.getInstance<FastifyInstance>().addHook('preHandler', tooMany);
+    }
   }
 }
 
@@ -136,6 +164,19 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
       detail: expect.stringContaining('interceptor'),
     });
   }, 60_000);
+
+  test('middleware that answers in our place is told of: nobody else would', async () => {
+    await boot({ imports: [RateLimited] });
+    expect(await deliver(webhook())).toEqual([429, '']);
+    await until('a line about it', () => host.receipts().length > 0);
+    expect(host.receipts()).toMatchObject([
+      {
+        outcome: 'host_refused',
+        status: 429,
+        detail: expect.stringContaining('LiveKit does not send that event again'),
+      },
+    ]);
+  });
 
   test('an interceptor that fails after us changes nothing: the answer has been given', async () => {
     await boot({ interceptor: new ThrowsAfter() });
