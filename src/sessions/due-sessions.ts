@@ -1,17 +1,18 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { type EventDraft, HostEvents } from '../event-log/append/host-events.js';
 import { StoreClock } from '../event-log/clock.js';
 import { Parameters } from '../database/sql.js';
 import { Timetable } from '../event-log/running/timetable.js';
-import { FactStore, type RoomKey } from './fact-store.js';
+import { FactStore, type RoomKey, roomKey } from './fact-store.js';
 import type { RoomFacts } from './facts/facts.js';
 import { foldRoom, type SessionFold } from './fold/fold.js';
 import { isOurTurn } from '../database/our-turn.js';
 import { finishedFact, reconciledDraft } from './reconciliation/reconciled-event.js';
 import { lockRooms } from './room-locks.js';
 import { roomsWithin } from './rooms-within.js';
-import { CLOSED_AFTER, SessionKeeper } from './session-keeper.js';
+import { SessionKeeper } from './session-keeper.js';
 import { livekitUrlOf, SESSIONS_SETTINGS, type SessionsSettings } from './sessions.options.js';
 
 /** Rooms in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
@@ -49,21 +50,19 @@ export class DueSessions implements OnModuleInit {
     return this.store.write(async (manager) => {
       if (!(await isOurTurn(this.store.dialect, manager, 'settling'))) return 0;
       const now = await this.clock.read(manager);
-      const p = new Parameters(this.store.dialect);
-      const due = await manager.query<{ source: string; room_sid: string }[]>(
-        `SELECT source, room_sid FROM livekit_sessions
-           WHERE due_at IS NOT NULL AND due_at <= ${p.add(now)} ORDER BY due_at LIMIT ${BATCH}`,
-        p.values,
-      );
-      const keys = distinct(due.map((row) => ({ source: row.source, roomSid: row.room_sid })));
+      const keys = distinct(await this.dueAt(manager, now));
       const some = await roomsWithin(this.store.dialect, manager, keys, CONNECTIONS);
       await lockRooms(this.store.dialect, manager, some);
       const rooms = await new FactStore(manager).load(some);
+      const due = await this.dueAt(manager, now); // of others something may have been told before they were locked
       for (const facts of rooms) {
         // Where LiveKit is asked, it tells itself what is gone, though another session of the room is due.
         const isAsked = livekitUrlOf(this.settings, facts.room.source) !== undefined;
+        const segments = due
+          .filter((row) => roomKey(row) === roomKey(facts.room))
+          .map(({ segment }) => segment);
         const closed = foldRoom(facts).filter(
-          ({ closesAt }) => !isAsked && closesAt !== null && closesAt + CLOSED_AFTER <= now,
+          ({ closesAt, segment }) => !isAsked && closesAt !== null && segments.includes(segment),
         );
         await this.events.append(manager, ...closed.map((fold) => closing(facts, fold)));
       }
@@ -74,6 +73,16 @@ export class DueSessions implements OnModuleInit {
       );
       return some.length;
     });
+  }
+
+  private async dueAt(manager: EntityManager, now: number): Promise<(RoomKey & { segment: number })[]> {
+    const p = new Parameters(this.store.dialect);
+    const due = await manager.query<{ source: string; room_sid: string; segment: number }[]>(
+      `SELECT source, room_sid, segment FROM livekit_sessions
+         WHERE due_at IS NOT NULL AND due_at <= ${p.add(now)} ORDER BY due_at LIMIT ${BATCH}`,
+      p.values,
+    );
+    return due.map(({ source, room_sid, segment }) => ({ source, roomSid: room_sid, segment }));
   }
 }
 
@@ -90,5 +99,5 @@ const closing = ({ room }: RoomFacts, { closesAt }: SessionFold): EventDraft =>
   });
 
 const distinct = (keys: readonly RoomKey[]): RoomKey[] => [
-  ...new Map(keys.map((key) => [`${key.source}/${key.roomSid}`, key])).values(),
+  ...new Map(keys.map((key) => [roomKey(key), key])).values(),
 ];

@@ -23,8 +23,8 @@ import type { Session } from './session.js';
 import { livekitUrlOf, SESSIONS_SETTINGS, type SessionsSettings, textGiven } from './sessions.options.js';
 import { isRunning, toSession } from './to-session.js';
 
-/** How long after LiveKit should have closed an empty room it is taken for closed, milliseconds. */
-export const CLOSED_AFTER = 5 * 60_000;
+/** How long after LiveKit should have closed an empty room, and after it was last heard of, it is taken for closed, milliseconds. */
+const CLOSED_AFTER = 5 * 60_000;
 
 /** Longer dispositions than that can't be indexed. */
 const LONGEST_DISPOSITION = 128;
@@ -164,8 +164,7 @@ export class SessionKeeper {
       segment: fold.segment,
       beganAt: fold.beganAt,
       endedAt: fold.endedAt,
-      // Whoever is looked at is due no more until something is told of it.
-      dueAt: settles && isActive ? null : this.dueAt(fold, row),
+      dueAt: this.dueAt(fold, row, { now, dueAt: hasChanged ? null : before.dueAt, isDue }),
       revision,
       digest,
       traceparent: room.traceparent ?? before?.traceparent ?? null,
@@ -174,14 +173,22 @@ export class SessionKeeper {
     return { room, row: entity, pk: before?.pk, session: { ...told, revision }, hasChanged, isStale };
   }
 
-  /** When somebody must look at it again. */
+  /**
+   * When somebody must look at it again.
+   *
+   * @param dueAt when somebody was to; `null`: something has been told of it since.
+   */
   private dueAt(
     { source, closesAt, recordings }: SessionFold,
     { state, settlesAt }: SessionRow,
+    { now, dueAt, isDue }: { now: number; dueAt: number | null; isDue: boolean },
   ): number | null {
     if (state === 'active') {
       const isAsked = livekitUrlOf(this.settings, source) !== undefined; // LiveKit itself tells what is gone
-      return closesAt === null || isAsked ? null : closesAt + CLOSED_AFTER;
+      // Whoever is looked at is due no more until something is told of it.
+      if (closesAt === null || isAsked || isDue) return null;
+      // What is told may be long past (a backlog, a replay of recorded webhooks), and the next of it on its way.
+      return dueAt ?? Math.max(closesAt, now) + CLOSED_AFTER;
     }
     if (state === 'settled' || settlesAt === null) return null;
     return recordings.some(isRunning) ? settlesAt + this.settings.recordingTimeout : settlesAt;

@@ -36,8 +36,14 @@ const recorded = scenarios()
   .toSorted((a, b) => (a.receivedAt < b.receivedAt ? -1 : 1));
 const random = seededRandom(6);
 
-describe('in the order they were recorded', () => {
-  const outcome = playing(() => inRoomOrder(recorded, roomOf));
+const FIRST = recorded[0]?.receivedAt as string;
+const A_WEEK_LATER = new Date(Date.parse(FIRST) + 7 * 24 * 3_600_000).toISOString();
+
+describe.each([
+  ['in the order they were recorded', FIRST],
+  ['in that order, a week later', A_WEEK_LATER],
+])('%s', (_, at) => {
+  const outcome = playing(() => inRoomOrder(recorded, roomOf), [], at);
 
   test.each(scenarios())('%s is told as it was', (scenario) => sameSessions(outcome(), scenario));
 
@@ -122,8 +128,13 @@ const toldOf = ({ events }: Outcome, roomSid: string): string[] =>
  * Plays deliveries before the tests of a block, one batch after the other; everything has settled then.
  *
  * @param settlesAt after which parts of the batches everything settles.
+ * @param at when all of them are sent: at one time, so that no room seems to have been empty for long.
  */
-function playing(batches: () => CapturedDelivery[][], settlesAt: readonly number[] = []): () => Outcome {
+function playing(
+  batches: () => CapturedDelivery[][],
+  settlesAt: readonly number[] = [],
+  at: string = FIRST,
+): () => Outcome {
   let outcome: Outcome | undefined;
 
   beforeAll(async () => {
@@ -132,8 +143,6 @@ function playing(batches: () => CapturedDelivery[][], settlesAt: readonly number
     try {
       const all = batches();
       const stops = new Set(settlesAt.map((part) => Math.floor(all.length * part)));
-      // All at one time: no room seems to have been empty for long.
-      const at = recorded[0]?.receivedAt;
       for (const [index, batch] of all.entries()) {
         const answers = await Promise.all(batch.map((delivery) => receiver.send(delivery, at)));
         expect(new Set(answers)).toEqual(new Set([200]));
