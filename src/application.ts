@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createSecureContext } from 'node:tls';
 import { AppModule } from './app.module.js';
+import { closeInTime } from './close-in-time.js';
 import { EnvironmentError } from './config/environment-reader.js';
 import type { Environment } from './config/environment.js';
 
@@ -40,6 +41,7 @@ export async function createApplication(
   server.keepAliveTimeout = KEEP_ALIVE;
   server.headersTimeout = REQUEST_TIMEOUT;
   server.requestTimeout = REQUEST_TIMEOUT;
+  closeInTime(server);
   return app;
 }
 

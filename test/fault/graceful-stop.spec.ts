@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
 import { type FreshDatabase, freshDatabase, onPostgres } from '../support/database.js';
 import { DELIVERY_ENGINES, PrivateServer } from '../support/private-server.js';
@@ -55,6 +57,43 @@ test.each(DELIVERY_ENGINES)(
     await auditSessions(application, database.url);
   },
 );
+
+describe.each(['express', 'fastify'])('connections that stay open hold up no stop on %s', (adapter) => {
+  const opened: Socket[] = [];
+
+  /** Sends the start of something, and is silent from then on. */
+  const silentAfter = async (sent: string) => {
+    const socket = connect(Number(new URL(application.url).port), '127.0.0.1').on('error', () => undefined);
+    opened.push(socket);
+    await once(socket, 'connect');
+    socket.write(sent);
+    return socket;
+  };
+
+  beforeEach(async () => {
+    application = await ApplicationProcess.start(database.url, { HTTP_ADAPTER: adapter });
+  });
+
+  afterEach(() => opened.splice(0).forEach((socket) => socket.destroy()));
+
+  test('that have no request in hand: nothing was sent, or a part of a head, or one request and a part of the next', async () => {
+    const head = 'GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n';
+    await silentAfter('');
+    await silentAfter(head.slice(0, 20));
+    const answered = await silentAfter(head);
+    await once(answered, 'data');
+    answered.write(head.slice(0, 20));
+    expect((await application.get('/health/live')).status).toBe(200); // it has read what came before
+    expect(await application.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  test('that have a request in hand whose body never ends', async () => {
+    const head = `PUT /voice/sessions/call-1/disposition HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n`;
+    await silentAfter(`${head}{`);
+    expect((await application.get('/health/live')).status).toBe(200);
+    expect(await application.stop()).toEqual({ code: 0, signal: null });
+  });
+});
 
 onSqlite('on an SQLite file', () => {
   test('a second process refuses to start, and tells the cure', async () => {
