@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
-import { storeTrouble } from '../database/store-trouble.js';
 import { Backlog } from '../event-log/deliveries/backlog.js';
+import { toldOf } from '../logging/error-fields.js';
 import { deliveryFigures, deliveryTroubles } from './delivery-troubles.js';
 import { HEALTH_SETTINGS, type HealthSettings } from './health.options.js';
 
@@ -25,7 +25,7 @@ export class DeliveryHealthIndicator {
         ? indicator.down({ ...figures, message: troubles.join('; ') })
         : indicator.up(figures);
     } catch (error) {
-      return indicator.down({ message: storeTrouble(error) });
+      return indicator.down({ message: toldOf(error) });
     }
   }
 }

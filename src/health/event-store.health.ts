@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../database/event-store.js';
-import { storeTrouble } from '../database/store-trouble.js';
+import { toldOf } from '../logging/error-fields.js';
 import { ToldError } from '../logging/told-error.js';
 
 /** How long the store may take to commit before it counts as down, milliseconds: as long as a delivery waits. */
@@ -24,7 +24,7 @@ export class EventStoreHealthIndicator {
       await Promise.race([this.store.ping(), this.tooSlow(patience.signal)]);
       return indicator.up();
     } catch (error) {
-      return indicator.down({ message: storeTrouble(error) });
+      return indicator.down({ message: toldOf(error) });
     } finally {
       patience.abort();
     }

@@ -1,10 +1,10 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { sharedRead } from '../database/shared-read.js';
-import { storeTrouble } from '../database/store-trouble.js';
 import { CLOCK, type Clock } from '../event-log/clock.js';
 import { type LastWebhooks, WebhookTimes } from '../event-log/last-webhooks.js';
 import { PROJECT_KEYS, type ProjectKeys } from '../livekit-webhook/project-keys.js';
+import { toldOf } from '../logging/error-fields.js';
 import { KnownRooms } from '../sessions/reconciliation/known-rooms.js';
 import { type RoomListing, RoomListings } from '../sessions/reconciliation/room-listings.js';
 import { HEALTH_SETTINGS, type HealthSettings } from './health.options.js';
@@ -48,7 +48,7 @@ export class WebhookSilenceHealthIndicator {
         ? indicator.down({ projects })
         : indicator.up({ projects });
     } catch (error) {
-      return indicator.down({ message: storeTrouble(error) });
+      return indicator.down({ message: toldOf(error) });
     }
   }
 

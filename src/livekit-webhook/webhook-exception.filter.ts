@@ -1,9 +1,8 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
 import type { IncomingMessage } from 'node:http';
-import { storeTrouble } from '../database/store-trouble.js';
 import { AppendQueueFullError, StoreUnavailableError } from '../event-log/errors.js';
-import { errorFields } from '../logging/error-fields.js';
+import { errorFields, toldOf } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 import { InvalidWebhookError, RequestRefusedError, SignatureRefusedError } from './errors.js';
 import { attachDelivery, deliveryOf, type WebhookDelivery } from './raw-body/delivery.js';
@@ -63,7 +62,7 @@ export class WebhookExceptionFilter implements ExceptionFilter {
     if (error instanceof StoreUnavailableError) {
       return {
         outcome: `store_${error.reason}`,
-        ...(error.cause instanceof Error && { detail: storeTrouble(error.cause) }),
+        ...(error.cause instanceof Error && { detail: toldOf(error.cause) }),
       };
     }
     if (!delivery.guarded) return { outcome: 'host_refused', detail: this.hostRefusal(error) };
