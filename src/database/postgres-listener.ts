@@ -10,7 +10,7 @@ const HEARTBEAT = 15_000;
  * Hears PostgreSQL's notifications on a connection of its own: one from a pool may be given to somebody else, and a
  * pooler between (PgBouncer in transaction mode) passes no notifications on.
  *
- * @param onLost is called once when the connection is lost.
+ * @param onLost is called once when the connection is lost that is listening.
  * @returns what closes it.
  */
 export async function listenOnPostgres(
@@ -25,16 +25,16 @@ export async function listenOnPostgres(
     ...POSTGRES_CONNECTION,
     application_name: `${POSTGRES_CONNECTION.application_name} (listening)`,
   });
-  let isLost = false;
+  let isListening = false;
   let heartbeat: NodeJS.Timeout | undefined;
   const end = () => {
-    isLost = true;
+    isListening = false;
     clearInterval(heartbeat);
     return client.end().catch(() => undefined);
   };
   const listen = () => client.query(`LISTEN ${channel}`);
   const lost = () => {
-    if (isLost) return;
+    if (!isListening) return; // whoever asked is told by an error, or has ended it
     end();
     onLost();
   };
@@ -44,8 +44,9 @@ export async function listenOnPostgres(
   try {
     await client.connect();
     await listen();
+    isListening = true;
   } catch (error) {
-    await end(); // whoever asked is told by the error
+    await end();
     throw error;
   }
   heartbeat = setInterval(() => void listen().catch(lost), HEARTBEAT);
