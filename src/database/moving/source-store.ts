@@ -37,8 +37,7 @@ export class SourceStore {
       );
     }
     const release = claimForThisProcess(path);
-    const connection = new Database(path, { timeout: 5_000 });
-    const store = new SourceStore(url, connection, release);
+    const store = new SourceStore(url, connected(path, release), release);
     try {
       if (!store.tableNames().includes('livekit_events')) {
         throw new MoveRefusedError(
@@ -139,5 +138,17 @@ export class SourceStore {
 
   private all<Row>(sql: string): Row[] {
     return this.connection.prepare(sql).all() as Row[];
+  }
+}
+
+function connected(path: string, release: () => void): Database.Database {
+  try {
+    return new Database(path, { timeout: 5_000 });
+  } catch (cause) {
+    release();
+    throw new MoveRefusedError(
+      `${path} can't be opened: give the SQLite file of the application as \`--from\`, a file that this user may read and write`,
+      { cause },
+    );
   }
 }
