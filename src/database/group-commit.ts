@@ -15,7 +15,8 @@ interface Member {
 
 /**
  * Transactions that wait for SQLite's one writer at the same time share a commit, and so one write to the disk. Each is a
- * savepoint: it is kept or rolled back by itself, and sees those before it as if they were committed.
+ * savepoint: it is kept or rolled back by itself, and sees those before it as if they were committed. One that ends the whole
+ * transaction fails alone, too: the others are done again.
  */
 export class GroupCommit {
   private readonly waiting: Member[] = [];
@@ -44,7 +45,8 @@ export class GroupCommit {
   }
 
   private async commit(isAlone = false): Promise<void> {
-    const group: Member[] = [];
+    const kept: Member[] = [];
+    let begun = 0;
     try {
       await this.transaction(async (runner) => {
         const start = performance.now();
@@ -52,30 +54,26 @@ export class GroupCommit {
         const isOpen = () => !isAlone && performance.now() - start < longest();
         do {
           const member = this.waiting.shift() as Member;
-          group.push(member);
-          if (!(await isKept(runner, member))) group.pop();
+          begun += 1;
+          kept.push(member);
+          await runner.startTransaction();
+          try {
+            member.result = await member.work(runner);
+            await runner.commitTransaction();
+          } catch (error) {
+            kept.pop();
+            member.reject(error);
+            await runner.rollbackTransaction(); // it fails where the failure has ended the whole transaction
+          }
         } while (this.waiting.length > 0 && isOpen());
       });
-      for (const { resolve, result } of group) resolve(result);
+      for (const { resolve, result } of kept) resolve(result);
     } catch (error) {
-      if (group.length <= 1) return (group[0] ?? this.waiting.shift())?.reject(error);
-      // Whose fault it is can't be told: a foreign key, say, that is checked when all is committed.
-      this.waiting.unshift(...group);
-      for (let left = group.length; left > 0; left -= 1) await this.commit(true);
+      if (begun === 0) return this.waiting.shift()?.reject(error);
+      if (begun === 1) return kept[0]?.reject(error);
+      // Whose fault it is can't be told (a foreign key, say, that is checked when all is committed), or it is that of another.
+      this.waiting.unshift(...kept);
+      for (let left = kept.length; left > 0; left -= 1) await this.commit(true);
     }
-  }
-}
-
-/** Runs a member in a savepoint; one that fails is rolled back, and told. */
-async function isKept(runner: QueryRunner, member: Member): Promise<boolean> {
-  await runner.startTransaction();
-  try {
-    member.result = await member.work(runner);
-    await runner.commitTransaction();
-    return true;
-  } catch (error) {
-    await runner.rollbackTransaction();
-    member.reject(error);
-    return false;
   }
 }

@@ -38,4 +38,22 @@ describe('transactions that wait for one writer', () => {
     await webhooks;
     expect(commits).toBeLessThan(20);
   });
+
+  test('that come while a commit fails in which nothing was left are done, and told nothing of it', async () => {
+    let commits = 0;
+    let come: (late: Promise<string>) => void;
+    const late = new Promise<string>((resolve) => (come = resolve));
+    const groups = new GroupCommit(
+      async (work) => {
+        await work(runner);
+        commits += 1;
+        if (commits > 1) return;
+        come(groups.run(async () => 'done'));
+        throw new Error('the disk is full');
+      },
+      () => false,
+    );
+    await expect(groups.run(() => Promise.reject(new Error('mine')))).rejects.toThrow('mine');
+    expect(await late).toBe('done');
+  });
 });
