@@ -9,6 +9,7 @@ export {
   PendingMigrationsError,
   TransactionDeadlineError,
   TransactionEndError,
+  TransactionLostError,
   TransactionOverError,
 } from './database/errors.js';
 export {

@@ -1,3 +1,4 @@
+import { toldOf } from '../logging/error-fields.js';
 import { ToldError } from '../logging/told-error.js';
 
 /** The database is configured in a way that can't work; the message names the cure. */
@@ -50,6 +51,21 @@ export class TransactionDeadlineError extends ToldError {
       `a transaction on SQLite was rolled back after ${milliseconds} ms, because webhooks wait behind it: await nothing in it ` +
         'but its own `manager` (no HTTP call, no `EventLog.append`: `appendIn(manager, …)` is for that), write less at once, ' +
         'or move to PostgreSQL, where nobody waits',
+    );
+  }
+}
+
+/** SQLite has rolled a whole transaction back by itself, because a statement failed, and somebody went on in it. */
+export class TransactionLostError extends ToldError {
+  override readonly name = 'TransactionLostError';
+
+  /** @param cause what the statement failed of. */
+  constructor(cause: unknown) {
+    super(
+      `SQLite has rolled this transaction back, all of it, because a statement failed (${toldOf(cause)}), and what came then was refused: ` +
+        'let what a statement throws through, and it is tried again. SQLite does so where the disk is full or fails, and for ' +
+        '`OR ROLLBACK` and `RAISE(ROLLBACK)`: `OR ABORT` and `RAISE(ABORT)` undo the statement alone',
+      { cause },
     );
   }
 }

@@ -152,7 +152,8 @@ export class EventStore {
    * `work` is done once more, in a transaction of its own.
    *
    * @param options.signal gives it up, and rolls it back.
-   * @throws TransactionDeadlineError on SQLite when it takes too long, and whatever `work` throws.
+   * @throws TransactionDeadlineError on SQLite when it takes too long, TransactionLostError where SQLite has rolled it back and
+   *   `work` has gone on, and whatever `work` throws.
    */
   transaction<T>(
     work: (manager: EntityManager) => Promise<T>,
@@ -332,7 +333,7 @@ export class EventStore {
     work: (manager: EntityManager) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const { manager, close } = fencedManager(this.writer, runner);
+    const { manager, requireTransaction, close } = await fencedManager(this.writer, runner);
     const started = performance.now();
     const tooLong = new TransactionDeadlineError(SQLITE_TRANSACTION_DEADLINE);
     try {
@@ -340,6 +341,7 @@ export class EventStore {
       const result = await abandonable(() => work(manager), { signal, limit });
       // Whoever kept the event loop busy kept the timer from firing, too.
       if (performance.now() - started > SQLITE_TRANSACTION_DEADLINE) throw tooLong;
+      requireTransaction();
       return result;
     } finally {
       close();

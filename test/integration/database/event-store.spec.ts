@@ -1,6 +1,10 @@
 import type { EntityManager } from 'typeorm';
 import { SessionEntity } from '../../../src/database/entities/session.entity.js';
-import { DatabaseConfigurationError, DatabaseInUseError } from '../../../src/database/errors.js';
+import {
+  DatabaseConfigurationError,
+  DatabaseInUseError,
+  TransactionLostError,
+} from '../../../src/database/errors.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
@@ -8,6 +12,10 @@ import { until } from '../../support/until.js';
 
 const onSqlite = onPostgres ? test.skip : test;
 const onServer = onPostgres ? test : test.skip;
+
+interface SqliteConnection {
+  pragma(statement: string): unknown;
+}
 
 describe('the event store', () => {
   let database: FreshDatabase;
@@ -90,6 +98,75 @@ describe('the event store', () => {
       expect(await kept()).toEqual(['1', '2']);
     },
   );
+
+  describe('a transaction that SQLite ends', () => {
+    const orRollback = (manager: EntityManager) =>
+      manager.query(quarantine('again').replace('INSERT', 'INSERT OR ROLLBACK'));
+    const byTrigger = async (manager: EntityManager) => {
+      await manager.query(
+        `CREATE TRIGGER refuses BEFORE INSERT ON livekit_quarantine BEGIN SELECT RAISE(ROLLBACK, 'refused'); END`,
+      );
+      await manager.query(quarantine('refused'));
+    };
+    const byItself = (manager: EntityManager) => manager.query('ROLLBACK');
+    const fillDisk = async (manager: EntityManager) => {
+      const connection: SqliteConnection = await manager.queryRunner?.connect();
+      connection.pragma('max_page_count = 1');
+      try {
+        await manager.query(quarantine('large').replace("''", 'zeroblob(1000000)'));
+      } finally {
+        connection.pragma('max_page_count = 1000000');
+      }
+    };
+
+    beforeEach(() => store.transaction((manager) => manager.query(quarantine('again'))));
+
+    /** Three that share a commit, of which the second is ended, and goes on. */
+    const three = (end: (manager: EntityManager) => Promise<unknown>) =>
+      Promise.allSettled(
+        ['1', '2', '3'].map((name) =>
+          store.transaction(async (manager) => {
+            await manager.query(quarantine(name));
+            if (name === '2') await end(manager);
+            await manager.query(quarantine(`${name} later`)).catch(() => undefined);
+          }),
+        ),
+      );
+
+    onSqlite.each<[string, (manager: EntityManager) => Promise<unknown>, RegExp]>([
+      ['by OR ROLLBACK', orRollback, /^SQLite has rolled .* \(SQLITE_CONSTRAINT_PRIMARYKEY\)/],
+      ['by a trigger', byTrigger, /^SQLite has rolled .* \(SQLITE_CONSTRAINT_TRIGGER\)/],
+      ['because the disk is full', fillDisk, /^SQLite has rolled .* \(database or disk is full\)/],
+      ['because it is told to', byItself, /^this transaction is committed when your function returns/],
+    ])('%s fails though nobody told, and alone', async (_, end, why) => {
+      const outcomes = await three((manager) => end(manager).catch(() => undefined));
+      expect(outcomes).toMatchObject([
+        { status: 'fulfilled' },
+        { status: 'rejected', reason: { message: expect.stringMatching(why) } },
+        { status: 'fulfilled' },
+      ]);
+      expect(await kept()).toEqual(['1', '1 later', '3', '3 later', 'again']);
+    });
+
+    onSqlite.each<[string, (manager: EntityManager) => Promise<unknown>, string]>([
+      ['by OR ROLLBACK', orRollback, 'SQLITE_CONSTRAINT_PRIMARYKEY'],
+      ['because the disk is full', fillDisk, 'SQLITE_FULL'],
+    ])('%s fails of just that where it is told', async (_, end, code) => {
+      const outcomes = await three(end);
+      expect(outcomes).toMatchObject([
+        { status: 'fulfilled' },
+        { status: 'rejected', reason: { code } },
+        { status: 'fulfilled' },
+      ]);
+    });
+
+    onSqlite('keeps nothing of what was on its way', async () => {
+      const beside = async (manager: EntityManager) =>
+        void (await Promise.allSettled([orRollback(manager), manager.query(quarantine('beside'))]));
+      await expect(store.transaction(beside)).rejects.toThrow(TransactionLostError);
+      expect(await kept()).toEqual(['again']);
+    });
+  });
 
   onSqlite('lets an append that comes meanwhile go first', async () => {
     const order: string[] = [];

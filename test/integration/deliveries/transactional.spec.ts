@@ -381,6 +381,33 @@ describe('a transactional handler', () => {
     expect(delivery?.error).toMatch(/rolled back after 1000 ms, because webhooks wait.*await nothing in it/s);
   });
 
+  onFile(
+    'that goes on after SQLite has rolled all of it back is not acknowledged, and run again',
+    async () => {
+      @Injectable()
+      class Swallows {
+        @OnLivekitEvent('room_started', { name: 'swallows', transactional: true, backoff: () => 10 })
+        async bill({ id }: Started, { manager, attempt }: TransactionalDeliveryContext) {
+          await manager.insert(Charge, { eventId: id, cents: 100 });
+          if (attempt > 1) return;
+          const again = manager.query('INSERT OR ROLLBACK INTO charges VALUES (?, 100)', [id]);
+          await again.catch(() => undefined);
+        }
+      }
+      await boot(Swallows);
+      await host.receive(['EV_1', 'room_started']);
+      await host.deliveries.drain();
+      expect(await charges()).toEqual([]);
+      const [delivery] = (await host.deliveries.list({ handler: 'swallows' })).deliveries;
+      expect(delivery).toMatchObject({
+        state: 'pending',
+        error: expect.stringMatching(/TransactionLostError: .* let what a statement throws through/),
+      });
+      await host.pass(20);
+      expect(await charges()).toEqual(['EV_1']);
+    },
+  );
+
   onFile("a host writes to the file in the store's own transactions, and only there", async () => {
     const kept: EntityManager[] = [];
     @Injectable()
