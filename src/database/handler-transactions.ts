@@ -54,17 +54,25 @@ export class HandlerTransactions {
     );
   }
 
-  /** Runs `work` in a transaction; `signal` rolls it back. */
+  /**
+   * Runs `work` in a transaction; `signal` rolls it back, and ends the wait for a server that does not answer. One that is
+   * ended while it is committed may be kept all the same.
+   */
   async run<T>(work: (manager: EntityManager) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const unlessEnded = <Result>(step: () => Promise<Result>) => abandonable(step, { signal });
     signal?.throwIfAborted();
     const runner = this.dataSource.createQueryRunner() as QueryRunner;
-    const connection: PostgresConnection = await runner.connect();
+    const connecting: Promise<PostgresConnection> = runner.connect();
+    const connection = await unlessEnded(() => connecting).catch((error: unknown) => {
+      connecting.then(() => runner.release()).catch(() => undefined); // should it come yet, it is its pool's
+      throw error;
+    });
     const { commitTransaction, release } = keepEnd(runner, 1);
     try {
       // In one snapshot for all of it, the acknowledgement would fail whenever the lease has been renewed meanwhile.
-      await runner.startTransaction('READ COMMITTED');
-      const result = await abandonable(() => work(runner.manager), { signal });
-      await commitTransaction();
+      await unlessEnded(() => runner.startTransaction('READ COMMITTED'));
+      const result = await unlessEnded(() => work(runner.manager));
+      await unlessEnded(commitTransaction);
       return result;
     } catch (error) {
       refuseStatements(runner);

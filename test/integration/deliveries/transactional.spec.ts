@@ -20,6 +20,7 @@ import type {
 import { DiscardDelivery } from '../../../src/event-log/handlers/outcomes.js';
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
+import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
 import { bootHandlers, type HandlerHost, type HandlerHostShape } from '../../support/handlers.js';
 import { until } from '../../support/until.js';
@@ -45,20 +46,32 @@ class CreateCharges1700000000000 implements MigrationInterface {
 
 type Started = LivekitEvent<'room_started'>;
 
+/** What sets the host's DataSource apart, on PostgreSQL. */
+interface HostSource {
+  isolation?: string;
+  url?: string;
+  poolSize?: number;
+}
+
 describe('a transactional handler', () => {
   let database: FreshDatabase;
   let host: HandlerHost;
   let hosts: DataSource | undefined;
+  let proxy: TcpProxy | undefined;
 
-  const boot = async (provider: NonNullable<HandlerHostShape['providers']>[number], isolation?: string) => {
+  const boot = async (
+    provider: NonNullable<HandlerHostShape['providers']>[number],
+    { isolation, url = database.url, poolSize }: HostSource = {},
+  ) => {
     // Where the host's tables are is the host's affair on PostgreSQL; an SQLite file has one owner.
     if (onPostgres) {
       hosts = await new DataSource({
         type: 'postgres',
-        url: database.url,
+        url,
         entities: [Charge],
         migrations: [CreateCharges1700000000000],
         installExtensions: false,
+        ...(poolSize && { poolSize }),
         ...(isolation && { extra: { options: `-c default_transaction_isolation=${isolation}` } }),
       }).initialize();
       await hosts.runMigrations();
@@ -91,6 +104,8 @@ describe('a transactional handler', () => {
     await host.app.close();
     await hosts?.destroy();
     hosts = undefined;
+    await proxy?.close();
+    proxy = undefined;
     await database.drop();
   });
 
@@ -317,6 +332,86 @@ describe('a transactional handler', () => {
     },
   );
 
+  describe('that is timed out', () => {
+    let runs: number;
+
+    @Injectable()
+    class Hasty {
+      @OnLivekitEvent('room_started', {
+        name: 'hasty',
+        transactional: true,
+        timeout: 1_000,
+        backoff: () => 10,
+      })
+      async bill({ id }: Started, { manager }: TransactionalDeliveryContext) {
+        runs += 1;
+        await manager.insert(Charge, { eventId: id, cents: 1 });
+      }
+    }
+
+    const bootHasty = async (source: HostSource = {}) => {
+      proxy = await TcpProxy.before(database.url);
+      await boot(Hasty, { ...source, url: proxy.through(database.url) });
+      runs = 0;
+    };
+    const delivery = async () => (await host.deliveries.list({ handler: 'hasty' })).deliveries[0];
+    const expectTimeout = async () => {
+      await host.deliveries.drain();
+      expect(await delivery()).toMatchObject({
+        state: 'pending',
+        error: expect.stringMatching(/DeliveryTimeoutError/),
+      });
+      expect(runs).toBe(0);
+    };
+    const expectRetry = async () => {
+      await host.pass(20);
+      expect(await delivery()).toMatchObject({ state: 'done', attempt: 2 });
+      expect(await charges()).toEqual(['EV_1']);
+    };
+
+    onServer(
+      'before its transaction begins, because its connection was cut in silence, is retried',
+      async () => {
+        await bootHasty();
+        await proxy?.fail('freeze');
+        await host.receive(['EV_1', 'room_started']);
+        await expectTimeout();
+        await proxy?.mend();
+        await expectRetry();
+      },
+    );
+
+    onServer('before it has a connection leaves the one that comes late to others', async () => {
+      await bootHasty({ poolSize: 1 });
+      const other = hosts?.createQueryRunner();
+      await other?.connect();
+      await host.receive(['EV_1', 'room_started']);
+      await expectTimeout();
+      await other?.release();
+      await expectRetry();
+    });
+
+    onServer('while it is committed is acknowledged with what it wrote, or not at all', async () => {
+      await bootHasty();
+      for (const made of [
+        'CREATE FUNCTION linger() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$ LANGUAGE plpgsql',
+        `CREATE CONSTRAINT TRIGGER lingers AFTER INSERT ON charges DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW EXECUTE FUNCTION linger()`,
+      ]) {
+        await sqlQuery(database.url, made);
+      }
+      await host.receive(['EV_1', 'room_started']);
+      const committing = `SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND query = 'COMMIT' AND wait_event = 'PgSleep'`;
+      await until('the commit', async () => (await sqlQuery(database.url, committing)).length === 1);
+      await proxy?.fail('freeze');
+      await host.deliveries.drain();
+      expect(await delivery()).toMatchObject({ state: 'done', attempt: 1 });
+      expect(await charges()).toEqual(['EV_1']);
+      expect(runs).toBe(1);
+    });
+  });
+
   test.each(['commitTransaction', 'rollbackTransaction', 'release'] as const)(
     'can not end its transaction by itself (%s)',
     async (end) => {
@@ -352,7 +447,7 @@ describe('a transactional handler', () => {
         await until('the lease to be renewed', async () => (await versionOf()) !== claimed);
       }
     }
-    await boot(Long, 'serializable');
+    await boot(Long, { isolation: 'serializable' });
     await host.receive(['EV_1', 'room_started']);
     await host.deliveries.drain();
     const { deliveries } = await host.deliveries.list({ handler: 'long' });
