@@ -9,7 +9,7 @@ export interface SessionConnection {
   leftAt: string | null;
   /** LiveKit's `DisconnectReason` by its name. */
   reason: string | null;
-  /** Which of its times no webhook told: it joined by then, it was gone by then. */
+  /** Which of its times no webhook told: it joined by then, it was gone by then. A leave with `MIGRATION` need be no end. */
   inferred: ('joinedAt' | 'leftAt')[];
 }
 

@@ -9,7 +9,7 @@ import type {
   RoomFinish,
   Versioned,
 } from './facts.js';
-import { type Json, int64, kindName, object, reasonName, textMap } from './protojson.js';
+import { type Json, int64, kindName, MIGRATION, object, reasonName, textMap } from './protojson.js';
 
 /** An event as the projection reads it. */
 export interface FactSource {
@@ -109,11 +109,12 @@ function connectionFact(
   const joined = name === 'participant_joined' || name === 'participant_left';
   const version = int64(participant['version']) ?? 0;
   const versioned = <T>(value: T | null): Versioned<T> | null => value && { value, version, eventId };
+  const reason = reconciled ? null : reasonName(participant['disconnectReason']);
   const departure: Departure = {
     at: occurredAt,
-    reason: reconciled ? null : reasonName(participant['disconnectReason']),
+    reason,
     eventId,
-    ...(reconciled && { inferred: true }),
+    ...((reconciled || reason === MIGRATION) && { inferred: true }),
   };
   return {
     source,

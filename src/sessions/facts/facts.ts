@@ -64,7 +64,7 @@ export interface Departure {
   /** LiveKit's `DisconnectReason` by its name; `null` when nobody told. */
   reason: string | null;
   eventId: string;
-  /** No webhook told it: it is the moment by which the connection was gone. */
+  /** No webhook told it, and it is the moment by which the connection was gone; or it was told as a `MIGRATION`, which need be no end. */
   inferred?: true;
 }
 

@@ -60,6 +60,9 @@ const DISCONNECT_REASONS = [
   'AGENT_ERROR',
 ];
 
+/** Why a connection leaves one server for another: most go on there, under the same sid. */
+export const MIGRATION = 'MIGRATION';
+
 /** A participant's kind in lower case; the zero value, which is left out, is `standard`. */
 export const kindName = (value: unknown): string =>
   ((typeof value === 'number' ? KINDS[value] : plainTextOrNull(value)) ?? 'STANDARD').toLowerCase();

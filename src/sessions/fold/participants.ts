@@ -1,4 +1,5 @@
 import type { ConnectionFact } from '../facts/facts.js';
+import { MIGRATION } from '../facts/protojson.js';
 import { countedKind, least } from './presence.js';
 
 /** What is known of a telephone call from LiveKit's `sip.*` attributes (`livekit/sip`). */
@@ -92,12 +93,16 @@ function foldConnection(
   };
 }
 
-/** A leave that nobody told holds until something is told of the connection that happened after it. */
-export const leaveOf = ({
+/** A leave that is inferred holds until something is told of the connection that happened after it. */
+export function leaveOf({
   leave,
   lastSeenAt,
-}: Pick<ConnectionFact, 'leave' | 'lastSeenAt'>): ConnectionFact['leave'] =>
-  leave?.inferred && lastSeenAt !== null && lastSeenAt > leave.at ? null : leave;
+}: Pick<ConnectionFact, 'leave' | 'lastSeenAt'>): ConnectionFact['leave'] {
+  if (!leave?.inferred || lastSeenAt === null) return leave;
+  // Webhooks tell seconds, and who moves to another server is there within one.
+  const isRefuted = leave.reason === MIGRATION ? lastSeenAt >= leave.at : lastSeenAt > leave.at;
+  return isRefuted ? null : leave;
+}
 
 /**
  * When the next connection of the same identity came, `null` when none did: LiveKit closes the one before

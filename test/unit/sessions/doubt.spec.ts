@@ -1,7 +1,8 @@
+import type { FactSource } from '../../../src/sessions/facts/extract.js';
 import type { ConnectionFact, RoomFact } from '../../../src/sessions/facts/facts.js';
 import { mergeConnection, mergeRoom } from '../../../src/sessions/facts/merge.js';
 import { foldRoom, type SessionFold } from '../../../src/sessions/fold/fold.js';
-import { connectionFact, foldOf, foldsOf, roomFact, sidsOf, stay } from './facts.js';
+import { connectionFact, foldOf, foldsOf, roomFact, sessionsOf, sidsOf, stay } from './facts.js';
 
 const SECOND = 1_000;
 const DEPARTURE_TIMEOUT = 2 * SECOND;
@@ -189,5 +190,65 @@ describe('what is inferred twice', () => {
       connectionFact({ leave: told_ }),
     );
     expect(merged.leave).toEqual(told_);
+  });
+});
+
+describe('a connection that moves to another server (`MIGRATION`)', () => {
+  const event = (name: string, at: number, disconnectReason?: string): FactSource => ({
+    source: 'default',
+    eventId: `EV_${name}_${at}`,
+    name,
+    occurredAt: at * SECOND,
+    body: {
+      room: { sid: 'RM_1', name: 'call' },
+      participant: {
+        sid: 'PA_1',
+        identity: 'ann',
+        ...(name.startsWith('participant_') && { joinedAtMs: '1000', disconnectReason }),
+      },
+    },
+  });
+  const joined = (at: number) => event('participant_joined', at);
+  const left = (at: number, reason: string) => event('participant_left', at, reason);
+
+  const ends: [what: string, events: FactSource[], end: object][] = [
+    [
+      'has left by then, as far as is known, where nothing else is told',
+      [joined(1), left(5, 'MIGRATION')],
+      { leftAt: 5_000, reason: 'MIGRATION', inferred: ['leftAt'] },
+    ],
+    [
+      'goes on where it joins again',
+      [joined(1), left(5, 'MIGRATION'), joined(7)],
+      { leftAt: null, inferred: [] },
+    ],
+    ['goes on where it joins within that second', [left(5, 'MIGRATION'), joined(5)], { leftAt: null }],
+    [
+      'goes on where a track of its own is told of',
+      [joined(1), left(5, 'MIGRATION'), event('track_published', 6)],
+      { leftAt: null },
+    ],
+    [
+      'leaves when it is told to leave',
+      [joined(1), left(5, 'MIGRATION'), joined(6), left(9, 'CLIENT_INITIATED')],
+      { leftAt: 9_000, reason: 'CLIENT_INITIATED', inferred: [] },
+    ],
+    [
+      'leaves when it is told to leave, though nothing was told in between',
+      [left(5, 'MIGRATION'), left(9, 'CLIENT_INITIATED')],
+      { leftAt: 9_000, reason: 'CLIENT_INITIATED', inferred: [] },
+    ],
+    [
+      'has left by the last of its moves where nothing is told after that',
+      [joined(1), left(5, 'MIGRATION'), joined(6), left(8, 'MIGRATION')],
+      { leftAt: 8_000, reason: 'MIGRATION', inferred: ['leftAt'] },
+    ],
+  ];
+
+  it.each(ends)('%s, whatever the order', (_, events, end) => {
+    for (const order of [events, events.toReversed(), [...events.slice(1), ...events.slice(0, 1)]]) {
+      const [session] = sessionsOf(order);
+      expect(session?.participants[0]?.connections).toMatchObject([{ joinedAt: 1_000, ...end }]);
+    }
   });
 });

@@ -120,6 +120,11 @@ const CASES: Record<string, Case> = {
     told: { participants: [there()] },
     adds: [`participant_joined PA_1 joined ${NOW}`],
   },
+  'who has left for another server, and is listed there': {
+    facts: known({}, { ...joined, leave: { ...inferred(9 * SECOND), reason: 'MIGRATION' } }),
+    told: { participants: [there()] },
+    adds: [`participant_joined PA_1 joined ${NOW}`],
+  },
   'whose inferred leave was refuted before': {
     facts: known({}, { ...joined, lastSeenAt: 10 * SECOND, leave: inferred(9 * SECOND) }),
     told: { participants: [there()] },
