@@ -31,13 +31,14 @@ const told = <T>(value: (event: string) => T) =>
 const departure: fc.Arbitrary<Departure> = fc
   .tuple(
     told((event) => `REASON_OF_${event}`),
-    fc.boolean(),
+    fc.constantFrom('webhook', 'migration', 'livekit'),
   )
-  .map(([{ value, at, eventId: id }, isInferred]) =>
-    isInferred
-      ? { at, eventId: `reconciled:${id}`, reason: null, inferred: true }
-      : { at, eventId: id, reason: value },
-  );
+  .map(([{ value, at, eventId: id }, by]) => {
+    if (by === 'livekit') return { at, eventId: `reconciled:${id}`, reason: null, inferred: true };
+    return by === 'migration'
+      ? { at, eventId: `${id}M`, reason: 'MIGRATION', inferred: true }
+      : { at, eventId: id, reason: value };
+  });
 
 const written = <T>(value: (event: string) => T): fc.Arbitrary<Versioned<T>> =>
   fc
