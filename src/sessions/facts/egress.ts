@@ -1,7 +1,7 @@
 import { plainTextOrNull } from '../../database/plain-text.js';
 import type { EgressFact, EgressFile, EgressReport, EgressSegments, EgressStream } from './facts.js';
 import type { FactSource } from './extract.js';
-import { int64, type Json, object, objects, statusName } from './protojson.js';
+import { digitsOf, int64, type Json, object, objects, statusName } from './protojson.js';
 
 /** Errors of storage may be whole pages. */
 const LONGEST_ERROR = 1_000;
@@ -89,8 +89,10 @@ function originOf(url: string | null): string | null {
 const shortened = (text: string | null): string | null => text && text.slice(0, LONGEST_ERROR).toWellFormed();
 
 /** Times of an egress are nanoseconds, more than a number can hold exactly. */
-const microseconds = (value: unknown): number | null =>
-  typeof value === 'string' && /^\d{4,19}$/.test(value) ? Number(value.slice(0, -3)) || null : null;
+const microseconds = (value: unknown): number | null => {
+  const digits = digitsOf(value);
+  return /^\d{4,19}$/.test(digits) ? Number(digits.slice(0, -3)) || null : null;
+};
 
 const milliseconds = (value: unknown): number | null => {
   const exact = microseconds(value);

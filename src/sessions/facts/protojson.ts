@@ -16,9 +16,13 @@ export const objects = (value: unknown): Json[] =>
 
 /** A positive 64-bit integer, which protojson writes as text, or null; zero is protobuf's "not set". */
 export function int64(value: unknown): number | null {
-  const digits = typeof value === 'number' ? String(value) : value;
-  return typeof digits === 'string' && EXACT.test(digits) ? Number(digits) || null : null;
+  const digits = digitsOf(value);
+  return EXACT.test(digits) ? Number(digits) || null : null;
 }
+
+/** A 64-bit integer as its digits, though a relay has made a number of it; whatever else it is may be no digits at all. */
+export const digitsOf = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 
 /** The texts in a map of texts. */
 export const textMap = (value: unknown): Record<string, string> =>

@@ -65,6 +65,48 @@ describe('what an event says of its room', () => {
   });
 });
 
+describe('what an event says of a recording', () => {
+  const told = {
+    egressId: 'EG_1',
+    roomId: 'RM_1',
+    status: 'EGRESS_COMPLETE',
+    startedAt: '1795423717824000000',
+    endedAt: '1795423720139000000',
+    updatedAt: '1795423720240000000',
+    fileResults: [{ filename: 'a.ogg', duration: '2316000000', size: '48213' }],
+  };
+  const recordingIn = (egressInfo: object) => factsIn('egress_ended', { egressInfo }).egresses[0];
+
+  it('takes its times, which are nanoseconds', () => {
+    expect(recordingIn(told)).toMatchObject({
+      startedAt: 1_795_423_717_824,
+      report: {
+        endedAt: 1_795_423_720_139,
+        updatedAt: 1_795_423_720_240_000,
+        files: [{ durationSeconds: 2.316, sizeBytes: 48_213 }],
+      },
+    });
+  });
+
+  it('takes them from numbers as from text', () => {
+    const inNumbers = {
+      ...told,
+      startedAt: Number(told.startedAt),
+      endedAt: Number(told.endedAt),
+      updatedAt: Number(told.updatedAt),
+      fileResults: [{ filename: 'a.ogg', duration: 2_316_000_000, size: 48_213 }],
+    };
+    expect(recordingIn(inNumbers)).toEqual(recordingIn(told));
+  });
+
+  it.each([0, '0', 1.5, -1_795_423_717_824_000_000, 1e30, true, null])(
+    'takes no time from %j',
+    (startedAt) => {
+      expect(recordingIn({ ...told, startedAt })?.startedAt).toBeNull();
+    },
+  );
+});
+
 describe('what an event says of a connection', () => {
   it.each(['participant_joined', 'participant_left'])('takes the join of %s to the millisecond', (name) => {
     const times = { joinedAt: '1795423728', joinedAtMs: '1795423728601' };
