@@ -9,7 +9,16 @@ import type {
   RoomFinish,
   Versioned,
 } from './facts.js';
-import { type Json, int64, kindName, MIGRATION, object, reasonName, textMap } from './protojson.js';
+import {
+  type Json,
+  endReasonName,
+  int64,
+  kindName,
+  MIGRATION,
+  object,
+  reasonName,
+  textMap,
+} from './protojson.js';
 
 /** An event as the projection reads it. */
 export interface FactSource {
@@ -73,7 +82,7 @@ function roomFact(
   const openedAt = milliseconds(room['creationTimeMs'], room['creationTime']);
   const finish: RoomFinish = {
     at: occurredAt,
-    endReason: plainTextOrNull(body['roomEndReason']),
+    endReason: endReasonName(body['roomEndReason']),
     ...(reconciled && { inferred: body['because'] === 'empty' ? 'empty' : 'gone' }),
   };
   return {

@@ -67,8 +67,11 @@ const pseudonymOf = (a: string | null, b: string | null): string | null =>
 const finishKey = ({ at, endReason, inferred }: RoomFinish): string =>
   `${at} ${endReason ?? ''} ${inferred ?? ''}`;
 
+// The first of a moment is what a session takes: one that tells why, where there is one.
 const byTimeThenReason = (a: RoomFinish, b: RoomFinish): number =>
-  a.at - b.at || (finishKey(a) < finishKey(b) ? -1 : 1);
+  a.at - b.at ||
+  Number(a.endReason === null) - Number(b.endReason === null) ||
+  (finishKey(a) < finishKey(b) ? -1 : 1);
 
 /** Both lists without repeats. */
 const union = <T>(a: readonly T[], b: readonly T[], key: (item: T) => string): T[] => [

@@ -75,6 +75,20 @@ export const kindName = (value: unknown): string =>
 export const reasonName = (value: unknown): string =>
   (typeof value === 'number' ? DISCONNECT_REASONS[value] : plainTextOrNull(value)) ?? 'UNKNOWN_REASON';
 
+// `RoomEndReason`.
+const ROOM_END_REASONS = [
+  'ROOM_END_UNKNOWN',
+  'ROOM_END_API_DELETE',
+  'ROOM_END_IDLE_TIMEOUT',
+  'ROOM_END_SERVER_SHUTDOWN',
+  'ROOM_END_SUPERSEDED',
+  'ROOM_END_OPEN_FAILED',
+];
+
+/** Why a room ended, by LiveKit's name for it; null when it is left out, for most servers tell none. */
+export const endReasonName = (value: unknown): string | null =>
+  (typeof value === 'number' ? ROOM_END_REASONS[value] : plainTextOrNull(value)) ?? null;
+
 /** A status in lower case, without the prefix of its enum; the first name is the zero value, which is left out. */
 export const statusName = (value: unknown, prefix: string, names: readonly string[]): string => {
   const told = typeof value === 'number' ? names[value] : plainTextOrNull(value);

@@ -40,6 +40,20 @@ describe('what an event says of its room', () => {
     });
   });
 
+  it.each([
+    [0, 'ROOM_END_UNKNOWN'],
+    [1, 'ROOM_END_API_DELETE'],
+    [5, 'ROOM_END_OPEN_FAILED'],
+    [6, null],
+    ['ROOM_END_SOMETHING_NEW', 'ROOM_END_SOMETHING_NEW'],
+    ['', null],
+    [undefined, null],
+  ])('reads the reason %p of an end as %p', (roomEndReason, endReason) => {
+    expect(roomIn('room_finished', { room: FULL_ROOM, roomEndReason })?.finishes).toEqual([
+      { at: AT, endReason },
+    ]);
+  });
+
   it('keeps a full room object without its TURN password and its codecs', () => {
     const room = { ...FULL_ROOM, turnPassword: 'secret', enabledCodecs: [{ mime: 'audio/opus' }] };
     expect(roomIn('room_started', { room })?.description).toEqual({

@@ -1,3 +1,4 @@
+import type { RoomFact } from '../../../src/sessions/facts/facts.js';
 import { mergeConnection, mergeRoom } from '../../../src/sessions/facts/merge.js';
 import { connectionFact, roomFact } from './facts.js';
 
@@ -18,6 +19,15 @@ describe('two facts of a room', () => {
     );
     expect(merged.starts).toEqual([8, 9, 20]);
     expect(merged.finishes).toEqual([finish(15, 'ROOM_END_API_DELETE'), finish(30)]);
+  });
+
+  it('make of two ends at one moment first the one that tells why', () => {
+    const [untold, told] = [null, 'ROOM_END_API_DELETE'].map((endReason) =>
+      roomFact({ finishes: [{ at: 30, endReason }] }),
+    ) as [RoomFact, RoomFact];
+    const both = [...told.finishes, ...untold.finishes];
+    expect(mergeRoom(untold, told).finishes).toEqual(both);
+    expect(mergeRoom(told, untold).finishes).toEqual(both);
   });
 
   it('make the full room object that is earliest by time, then event id', () => {
