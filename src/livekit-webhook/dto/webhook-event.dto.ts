@@ -62,7 +62,7 @@ export class WebhookEventDto {
   @MaxLength(LONGEST_ID)
   id?: string;
 
-  /** Seconds since 1970. */
+  /** Seconds since 1970; zero is protobuf's "not set". */
   @IsOptional()
   @IsInt()
   @Min(0)
@@ -110,15 +110,17 @@ export class WebhookEventDto {
 
   /** When it was sent, UTC milliseconds: LiveKit tells seconds. */
   get occurredAt(): number | undefined {
-    return this.createdAt === undefined ? undefined : this.createdAt * 1000;
+    return millisecondsOf(this.createdAt);
   }
 }
 
 /** When an event says it was sent, UTC milliseconds, read from JSON that may be no event at all. */
-export const occurredAtOf = (json: unknown): number | undefined => {
-  const createdAt = isObject(json) ? int64(json['createdAt']) : undefined;
-  return typeof createdAt === 'number' ? createdAt * 1000 : undefined;
-};
+export const occurredAtOf = (json: unknown): number | undefined =>
+  isObject(json) ? millisecondsOf(int64(json['createdAt'])) : undefined;
+
+// A relay may write what protojson leaves out.
+const millisecondsOf = (seconds: unknown): number | undefined =>
+  typeof seconds === 'number' && seconds !== 0 ? seconds * 1000 : undefined;
 
 // protojson writes 64-bit integers as text; what is neither is left for the validator to refuse.
 const int64 = (value: unknown): unknown =>

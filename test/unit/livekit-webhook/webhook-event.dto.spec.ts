@@ -77,7 +77,8 @@ describe('what a webhook event looks like', () => {
   test('tells its time in milliseconds, from text or number', () => {
     expect(WebhookEventDto.from(EVENT).occurredAt).toBe(1_795_423_728_000);
     expect(WebhookEventDto.from({ ...EVENT, createdAt: 1 }).occurredAt).toBe(1_000);
-    expect(WebhookEventDto.from({ ...EVENT, createdAt: null }).occurredAt).toBeUndefined();
+    for (const createdAt of [undefined, null, 0, '0'])
+      expect(WebhookEventDto.from({ ...EVENT, createdAt }).occurredAt).toBeUndefined();
   });
 
   test('has its room in its info, where older servers put it for egress and ingress', () => {
@@ -133,6 +134,8 @@ describe('when JSON that may be no event says it was sent', () => {
     [{ createdAt: 5 }, 5_000],
     [{ createdAt: 'now' }, undefined],
     [{ createdAt: null }, undefined],
+    [{ createdAt: '0' }, undefined],
+    [{ createdAt: 0 }, undefined],
     [{ createdAt: {} }, undefined],
     [{}, undefined],
     [[], undefined],
