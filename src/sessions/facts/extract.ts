@@ -80,6 +80,8 @@ function roomFact(
   roomName: string | null,
 ): RoomFact {
   const openedAt = milliseconds(room['creationTimeMs'], room['creationTime']);
+  // These have the full object, though a server may not tell when it made it; what LiveKit did not send may have the names alone.
+  const isFull = !reconciled && /^(?:room|participant)_/.test(name) && roomName !== null;
   const finish: RoomFinish = {
     at: occurredAt,
     endReason: endReasonName(body['roomEndReason']),
@@ -94,7 +96,7 @@ function roomFact(
     starts: name === 'room_started' && !reconciled ? [occurredAt] : [],
     listedAt: name === 'room_started' && reconciled ? occurredAt : null,
     finishes: name === 'room_finished' ? [finish] : [],
-    description: openedAt === null ? null : { at: occurredAt, eventId, room: describe(room) },
+    description: openedAt === null && !isFull ? null : { at: occurredAt, eventId, room: describe(room) },
     seenAt: Math.min(occurredAt, openedAt ?? occurredAt),
   };
 }

@@ -1,4 +1,5 @@
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
+import { deliveries } from '../../support/captures.js';
 import { is, sessionHosts, without } from '../../support/session-host.js';
 
 const SECOND = 1_000;
@@ -30,6 +31,22 @@ describe('a session', () => {
       participant: { identity: 'caller-1001', connection: { reason: 'CLIENT_INITIATED' } },
     });
     expect(left?.session).not.toHaveProperty('participants');
+  });
+
+  test('is told of where nobody says when its room was made', async () => {
+    const host = await hosts.boot();
+    for (const { body } of deliveries('two-party-call'))
+      await host.tester.deliver(body.replace(/\s*"creationTime(?:Ms)?":\s*"\d+",/g, ''));
+    await host.tester.drain();
+    await host.pass(MINUTE);
+    const [started] = host.eventsOf('session.started');
+    const [settled] = host.eventsOf('session.settled');
+    expect(started?.session).toMatchObject({ startedAt: '2026-11-23T08:48:48.000Z' });
+    expect(settled?.session).toMatchObject({
+      sessionId: 'call-1001',
+      disposition: 'completed',
+      inferred: [],
+    });
   });
 
   test('settles when the grace after its end is over, and not before', async () => {

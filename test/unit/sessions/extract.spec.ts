@@ -63,6 +63,22 @@ describe('what an event says of its room', () => {
     });
   });
 
+  it('keeps that of a room or participant event though it does not tell when the room was made', () => {
+    const room = { ...ROOM, emptyTimeout: 300 };
+    for (const name of ['room_started', 'room_finished', 'participant_joined', 'participant_left'])
+      expect(roomIn(name, { room, participant: ANN })).toMatchObject({
+        openedAt: null,
+        description: { at: AT, room },
+      });
+    expect(roomIn('room_started', { room: { sid: 'RM_1' } })?.description).toBeNull();
+  });
+
+  it('takes no full room object from an end that LiveKit did not send', () => {
+    const event = { source: 'default', eventId: 'reconciled:RM_1:finished', name: 'room_finished' };
+    const facts = factsOf({ ...event, occurredAt: AT, body: { room: ROOM }, reconciled: true });
+    expect(facts.rooms[0]).toMatchObject({ roomName: 'call', description: null });
+  });
+
   it('takes nothing but the name from the room of a track event', () => {
     expect(roomIn('track_published', { room: ROOM, participant: ANN })).toMatchObject({
       roomName: 'call',
