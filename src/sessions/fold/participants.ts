@@ -1,4 +1,4 @@
-import type { ConnectionFact } from '../facts/facts.js';
+import type { ConnectionFact, Departure } from '../facts/facts.js';
 import { MIGRATION } from '../facts/protojson.js';
 import { countedKind, least } from './presence.js';
 
@@ -93,16 +93,19 @@ function foldConnection(
   };
 }
 
-/** A leave that is inferred holds until something is told of the connection that happened after it. */
-export function leaveOf({
-  leave,
-  lastSeenAt,
-}: Pick<ConnectionFact, 'leave' | 'lastSeenAt'>): ConnectionFact['leave'] {
-  if (!leave?.inferred || lastSeenAt === null) return leave;
-  // Webhooks tell seconds, and who moves to another server is there within one.
-  const isRefuted = leave.reason === MIGRATION ? lastSeenAt >= leave.at : lastSeenAt > leave.at;
-  return isRefuted ? null : leave;
+/**
+ * How a connection has ended, by its own word: with a leave, or as an attempt that failed, whatever its tracks have shown. A leave
+ * that is inferred, and an attempt that failed although it had joined, hold until something is told that happened after it.
+ */
+export function leaveOf({ joinedAt, lastSeenAt, leave, abort }: Ends): Departure | null {
+  const holds = ({ at, reason }: Departure): boolean =>
+    // Webhooks tell seconds, and who moves to another server is there within one.
+    lastSeenAt === null || lastSeenAt < at || (lastSeenAt === at && reason !== MIGRATION);
+  if (leave !== null && (!leave.inferred || holds(leave))) return leave;
+  return abort !== null && (joinedAt === null || holds(abort)) ? abort : null;
 }
+
+type Ends = Pick<ConnectionFact, 'joinedAt' | 'lastSeenAt' | 'leave' | 'abort'>;
 
 /**
  * When the next connection of the same identity came, `null` when none did: LiveKit closes the one before

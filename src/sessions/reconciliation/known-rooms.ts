@@ -68,7 +68,7 @@ export class KnownRooms {
       const p = this.clock.parameters();
       const rows = await this.store.read((manager) =>
         manager.query<ConnectionRow[]>(
-          `SELECT room_sid, participant_sid, last_seen_at, leave FROM livekit_connections
+          `SELECT room_sid, participant_sid, joined_at, last_seen_at, leave, abort FROM livekit_connections
            WHERE source = ${p.add(project)} AND ${p.isOneOf('room_sid', roomSids.slice(from, from + AT_ONCE))}
              AND connected AND (leave IS NULL OR leave LIKE '%"inferred":true%')`,
           p.values,
@@ -149,15 +149,24 @@ export class KnownRooms {
 interface ConnectionRow {
   room_sid: string;
   participant_sid: string;
+  joined_at: number | string | null;
   last_seen_at: number | string | null;
   leave: string | null;
+  abort: string | null;
 }
 
-const isPresent = ({ leave, last_seen_at: lastSeenAt }: ConnectionRow): boolean =>
+const isPresent = (row: ConnectionRow): boolean =>
   leaveOf({
-    leave: leave === null ? null : (JSON.parse(leave) as Departure),
-    lastSeenAt: lastSeenAt === null ? null : Number(lastSeenAt),
+    joinedAt: timeIn(row.joined_at),
+    lastSeenAt: timeIn(row.last_seen_at),
+    leave: departureIn(row.leave),
+    abort: departureIn(row.abort),
   }) === null;
+
+const timeIn = (column: number | string | null): number | null => (column === null ? null : Number(column));
+
+const departureIn = (column: string | null): Departure | null =>
+  column === null ? null : (JSON.parse(column) as Departure);
 
 /** How far an egress is that has ended. */
 const ENDED = 3;

@@ -220,7 +220,7 @@ const isRecent = (time: number | null, at: number): boolean => time !== null && 
 // Nobody is there again whose leave was told: LiveKit's list is what is late.
 function isNotKnownAsConnected(connection: ConnectionFact | undefined, at: number): boolean {
   if (connection === undefined || !connection.connected) return true;
-  if (connection.kind === null) return true; // its tracks have told of it, and neither a join nor a leave
+  if (connection.joinedAt === null && connection.leave === null) return true; // its tracks alone have shown it
   const leave = leaveOf(connection);
   return leave?.inferred === true && leave.at < at;
 }

@@ -120,6 +120,30 @@ describe('a connection known by its tracks alone', () => {
     });
   });
 
+  const abort = { at: 3 * SECOND, reason: 'SIGNAL_CLOSE', eventId: 'EV_1' };
+
+  it('ends when its attempt to connect is told as aborted', () => {
+    const session = fold({}, tracks('PA_1', SECOND, { kind: 'standard', abort }));
+    expect(connectionIn(session, 'PA_1')).toMatchObject({
+      joinedAt: SECOND,
+      leftAt: 3 * SECOND,
+      reason: 'SIGNAL_CLOSE',
+      inferred: ['joinedAt'],
+    });
+    expect(session).toMatchObject({ activeParticipants: 0, closesAt: 3 * SECOND + DEPARTURE_TIMEOUT });
+  });
+
+  it('ends then although the end of a track is told a moment later', () => {
+    const session = fold({}, tracks('PA_1', SECOND, { kind: 'standard', abort, lastSeenAt: 4 * SECOND }));
+    expect(connectionIn(session, 'PA_1')).toMatchObject({ leftAt: 3 * SECOND });
+  });
+
+  it('does not where LiveKit lists it afterwards', () => {
+    const listed = { joinedAt: 2 * SECOND, lastSeenAt: 9 * SECOND };
+    const session = fold({}, tracks('PA_1', SECOND, { kind: 'standard', abort, ...listed }));
+    expect(connectionIn(session, 'PA_1')).toMatchObject({ leftAt: null });
+  });
+
   it('belongs to the session that was open when it was seen, though that began with a join later in this second', () => {
     const [first, second] = folds(
       { finishes: [told(10 * SECOND)] },

@@ -111,6 +111,11 @@ const CASES: Record<string, Case> = {
     told: { participants: [there()] },
     adds: [`participant_joined PA_1 joined ${NOW}`],
   },
+  'whose attempt was told as aborted, as its tracks were, and who is there': {
+    facts: known({}, { seenAt: 2 * SECOND, lastSeenAt: 2 * SECOND, abort: told(3 * SECOND) }),
+    told: { participants: [there()] },
+    adds: [`participant_joined PA_1 joined ${NOW}`],
+  },
   'whose leave was told, and who is listed still': {
     facts: known({}, { ...joined, leave: told(9 * SECOND) }),
     told: { participants: [there()] },
