@@ -13,7 +13,7 @@ import {
   type Json,
   endReasonName,
   int64,
-  kindName,
+  kindOf,
   MIGRATION,
   object,
   reasonName,
@@ -133,7 +133,7 @@ function connectionFact(
     participantSid,
     identity: plainTextOrNull(participant['identity']),
     // protojson leaves out an enum's zero value: a full participant without a kind is a standard one.
-    kind: isFull ? kindName(participant['kind']) : null,
+    kind: isFull ? kindOf(participant) : null,
     connected: joined || name.startsWith('track_'),
     seenAt: joined || name.startsWith('track_') ? occurredAt : null,
     lastSeenAt: name === 'participant_joined' || name.startsWith('track_') ? occurredAt : null,

@@ -67,9 +67,13 @@ const DISCONNECT_REASONS = [
 /** Why a connection leaves one server for another: most go on there, under the same sid. */
 export const MIGRATION = 'MIGRATION';
 
-/** A participant's kind in lower case; the zero value, which is left out, is `standard`. */
-export const kindName = (value: unknown): string =>
-  ((typeof value === 'number' ? KINDS[value] : plainTextOrNull(value)) ?? 'STANDARD').toLowerCase();
+/** A participant's kind in lower case; the zero value, which is left out, is `standard`, unless it may record: older servers tell recorders by that alone. */
+export function kindOf(participant: Json): string {
+  const told = participant['kind'];
+  const kind = (typeof told === 'number' ? KINDS[told] : plainTextOrNull(told)) ?? 'STANDARD';
+  const isRecorder = object(participant['permission'])?.['recorder'] === true;
+  return kind === 'STANDARD' && isRecorder ? 'egress' : kind.toLowerCase();
+}
 
 /** Why somebody left, by LiveKit's name for it; the zero value, which is left out, is `UNKNOWN_REASON`. */
 export const reasonName = (value: unknown): string =>

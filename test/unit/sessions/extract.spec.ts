@@ -185,6 +185,17 @@ describe('what an event says of a connection', () => {
     expect(connectionIn('participant_joined', { kind })?.kind).toBe(read);
   });
 
+  it.each([
+    [undefined, true, 'egress'],
+    ['STANDARD', true, 'egress'],
+    [0, true, 'egress'],
+    ['AGENT', true, 'agent'],
+    [undefined, false, 'standard'],
+  ])('reads the kind %p of a participant whose recorder permission is %p as %s', (kind, recorder, read) => {
+    const permission = { canSubscribe: true, hidden: true, recorder };
+    expect(connectionIn('participant_joined', { kind, permission })?.kind).toBe(read);
+  });
+
   it('takes a track for a sign of being connected, and knows nothing else by it', () => {
     expect(connectionIn('track_published', {})).toMatchObject({
       identity: 'ann',
