@@ -117,10 +117,13 @@ function connectionFact(
   allowed: ReadonlySet<string>,
 ): ConnectionFact {
   const isFull = name.startsWith('participant_');
-  const joined = name === 'participant_joined' || name === 'participant_left';
   const version = int64(participant['version']) ?? 0;
   const versioned = <T>(value: T | null): Versioned<T> | null => value && { value, version, eventId };
   const reason = reconciled ? null : reasonName(participant['disconnectReason']);
+  // Servers before 1.9.1 tell of a failed attempt as of a leave.
+  const isLeave = name === 'participant_left' && reason !== 'JOIN_FAILURE';
+  const isAttempt = name === 'participant_connection_aborted' || (name === 'participant_left' && !isLeave);
+  const joined = name === 'participant_joined' || isLeave;
   const departure: Departure = {
     at: occurredAt,
     reason,
@@ -138,8 +141,8 @@ function connectionFact(
     seenAt: joined || name.startsWith('track_') ? occurredAt : null,
     lastSeenAt: name === 'participant_joined' || name.startsWith('track_') ? occurredAt : null,
     joinedAt: joined ? joinTime(participant, name === 'participant_joined' ? occurredAt : null) : null,
-    leave: name === 'participant_left' ? departure : null,
-    abort: name === 'participant_connection_aborted' ? departure : null,
+    leave: isLeave ? departure : null,
+    abort: isAttempt ? departure : null,
     name: versioned(plainTextOrNull(participant['name'])),
     attributes: versioned(keptAttributes(participant['attributes'], allowed)),
   };

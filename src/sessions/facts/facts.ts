@@ -51,7 +51,7 @@ export interface ConnectionFact {
   lastSeenAt: number | null;
   joinedAt: number | null;
   leave: Departure | null;
-  /** An attempt that never became a connection (`participant_connection_aborted`). */
+  /** An attempt that never became a connection (`participant_connection_aborted`, or a leave with `JOIN_FAILURE`). */
   abort: Departure | null;
   name: Versioned<string> | null;
   /** `sip.*` and the attributes that the host allows. */

@@ -208,13 +208,17 @@ describe('what an event says of a connection', () => {
     });
   });
 
-  it('takes an aborted attempt for no connection and no join', () => {
-    const attempt = { joinedAtMs: '1795423728601', disconnectReason: 'SIGNAL_CLOSE' };
-    expect(connectionIn('participant_connection_aborted', attempt)).toMatchObject({
+  it.each([
+    ['participant_connection_aborted', 'SIGNAL_CLOSE'],
+    ['participant_left', 'JOIN_FAILURE'],
+  ])('takes %s with %s for no connection and no join', (name, disconnectReason) => {
+    const attempt = { joinedAtMs: '1795423728601', disconnectReason };
+    expect(connectionIn(name, attempt)).toMatchObject({
       connected: false,
+      seenAt: null,
       joinedAt: null,
       leave: null,
-      abort: { at: AT, reason: 'SIGNAL_CLOSE' },
+      abort: { at: AT, reason: disconnectReason },
     });
   });
 

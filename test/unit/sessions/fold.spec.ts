@@ -195,6 +195,12 @@ describe('who counts', () => {
       abortedAttempts: 1,
     });
   });
+
+  it('ends a connection by an attempt that is told as failed, although it had joined', () => {
+    const abort = { at: 5_000, reason: 'JOIN_FAILURE', eventId: 'EV_1' };
+    const [ann] = foldOf({}, stay('PA_1', 1_000, null, { lastSeenAt: 1_000, abort })).participants;
+    expect(ann?.connections).toMatchObject([{ leftAt: 5_000, reason: 'JOIN_FAILURE', inferred: [] }]);
+  });
 });
 
 describe('the peak', () => {
