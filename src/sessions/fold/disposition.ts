@@ -21,7 +21,7 @@ export type RuledDisposition = (typeof RULED_DISPOSITIONS)[number];
 export const DEFAULT_PARTIES = 2;
 
 /** Why a party left that never answered (LiveKit's `DisconnectReason`). */
-const UNANSWERED = new Set(['USER_UNAVAILABLE', 'USER_REJECTED']);
+const UNANSWERED = new Set(['USER_UNAVAILABLE', 'SIP_TRUNK_FAILURE', 'USER_REJECTED']);
 
 /** Why a party left that did not want to. */
 const DROPPED = new Set(['CONNECTION_TIMEOUT', 'MEDIA_FAILURE', 'AGENT_ERROR']);
@@ -42,7 +42,7 @@ export function dispositionOf(session: SessionFold, parties = DEFAULT_PARTIES): 
 
   const answered = all.filter(({ reason }) => !UNANSWERED.has(reason ?? ''));
   if (mostAtOnce(answered.flatMap(presenceOf)) < parties) {
-    if (leftWith('USER_UNAVAILABLE')) return 'no_answer';
+    if (leftWith('USER_UNAVAILABLE') || leftWith('SIP_TRUNK_FAILURE')) return 'no_answer';
     return leftWith('USER_REJECTED') ? 'busy' : 'abandoned';
   }
 
