@@ -38,31 +38,36 @@ export class EgressInquiry {
    * @param at now, UTC milliseconds.
    */
   async ask(ask: Ask, running: readonly KnownEgress[], at: number): Promise<EgressAnswer> {
-    if (at < this.notBefore) return { egresses: [], lost: [] };
+    const answer: EgressAnswer = { egresses: [], lost: [] };
+    if (at < this.notBefore) return answer;
     try {
       const listed = (
         await ask('Egress/ListEgress', () => this.client.egress.listEgress({ active: true }))
       ).map(toldEgress);
       this.available();
+      answer.egresses.push(...listed);
       const ids = new Set(listed.map(({ egressId }) => egressId));
       const ours = running.filter(({ egressId }) => !ids.has(egressId) && !egressId.startsWith('event:'));
-      const others = await this.askById(ask, ours, at);
-      return { egresses: [...listed, ...others.egresses], lost: others.lost };
+      await this.askById(ask, ours, at, answer);
     } catch (error) {
       if (!(error instanceof LivekitCallError)) throw error;
       this.unavailable(error, at);
-      return { egresses: [], lost: [] };
     }
+    return answer; // with what was told before a call failed: what is lost is not told again
   }
 
-  private async askById(ask: Ask, ours: readonly KnownEgress[], at: number): Promise<EgressAnswer> {
+  private async askById(
+    ask: Ask,
+    ours: readonly KnownEgress[],
+    at: number,
+    answer: EgressAnswer,
+  ): Promise<void> {
     const ids = new Set(ours.map(({ egressId }) => egressId));
     for (const id of this.unlisted.keys()) if (!ids.has(id)) this.unlisted.delete(id);
     const due = [...ids]
       .filter((id) => this.isDue(id, at))
       .sort((a, b) => this.askedAt(a) - this.askedAt(b))
       .slice(0, IDS_IN_A_ROUND);
-    const answer: EgressAnswer = { egresses: [], lost: [] };
     for (const egressId of due) {
       const found = await this.one(ask, egressId);
       const before = this.unlisted.get(egressId)?.unknown ?? 0;
@@ -71,7 +76,6 @@ export class EgressInquiry {
       if (found !== undefined) answer.egresses.push(found);
       if (unknown === 2) answer.lost.push(egressId);
     }
-    return answer;
   }
 
   private askedAt(egressId: string): number {
