@@ -1,3 +1,4 @@
+import { ENDED } from './facts/egress.js';
 import type { EgressFact } from './facts/facts.js';
 import type { SessionFold } from './fold/fold.js';
 import type { Session, SessionRecording } from './session.js';
@@ -64,6 +65,6 @@ function inferredIn({ inferred, recordings }: SessionFold, row: SessionRow): str
 }
 
 /** Whether a recording has not ended, as far as is known. */
-export const isRunning = ({ report }: EgressFact): boolean => report.progress < 3;
+export const isRunning = ({ report }: EgressFact): boolean => report.progress < ENDED;
 
 const iso = (time: number | null): string | null => (time === null ? null : new Date(time).toISOString());

@@ -10,8 +10,8 @@ const LONGEST_ERROR = 1_000;
 const STATUSES = ['starting', 'active', 'ending', 'complete', 'failed', 'aborted', 'limit_reached'];
 const STREAM_STATUSES = ['active', 'finished', 'failed'];
 
-/** How far an egress is that has ended. */
-const ENDED = 3;
+/** How far an egress is that has ended: its `progress`. */
+export const ENDED = 3;
 
 /** What an `egress_*` event says of its egress (`livekit/protocol livekit_egress.proto`, EgressInfo). */
 export function egressFact(

@@ -1,7 +1,7 @@
 import type { ConnectionFact, EgressFact, RoomFact, RoomFacts, RoomFinish } from '../facts/facts.js';
 
 /** How long after a room's end a join or a start must lie to begin a new session, milliseconds. */
-const REOPENED_AFTER = 1_000;
+export const REOPENED_AFTER = 1_000;
 
 /** A stretch of a room's life that is a session of its own. */
 export interface Segment {

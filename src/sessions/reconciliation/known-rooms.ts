@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
 import { StoreClock } from '../../event-log/clock.js';
+import { ENDED } from '../facts/egress.js';
 import type { Departure } from '../facts/facts.js';
 import { leaveOf } from '../fold/participants.js';
 
@@ -167,6 +168,3 @@ const timeIn = (column: number | string | null): number | null => (column === nu
 
 const departureIn = (column: string | null): Departure | null =>
   column === null ? null : (JSON.parse(column) as Departure);
-
-/** How far an egress is that has ended. */
-const ENDED = 3;

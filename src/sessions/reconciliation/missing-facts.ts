@@ -2,7 +2,7 @@ import type { ReconciledEventName } from '../../livekit-webhook/livekit-events.j
 import type { ConnectionFact, EgressFact, RoomFacts } from '../facts/facts.js';
 import { foldRoom, type SessionFold } from '../fold/fold.js';
 import { leaveOf } from '../fold/participants.js';
-import { lastToldOf } from '../fold/segments.js';
+import { lastToldOf, REOPENED_AFTER } from '../fold/segments.js';
 import { finishedFact, type ReconciledEvent } from './reconciled-event.js';
 import type { ToldEgress, ToldParticipant, ToldRoom } from './told.js';
 
@@ -39,9 +39,6 @@ const SURELY_LISTED = 10_000;
 
 /** LiveKit may list a room for a while after it has told its end, and under the sid of one that has ended (`livekit/livekit#4726`), milliseconds. */
 const ENDED_FOR_NOW = 60_000;
-
-/** A join this long after a room's end begins another session, milliseconds: see `segments.ts`. */
-const REOPENED_AFTER = 1_000;
 
 /** Compares what is known of a room (`null`: nothing) with what LiveKit says of it. */
 export function missingFacts(

@@ -1,5 +1,6 @@
 import type { EgressInfo, ParticipantInfo, Room } from 'livekit-server-sdk';
 import { plainText } from '../../database/plain-text.js';
+import { ENDED } from '../facts/egress.js';
 import { object, type Json } from '../facts/protojson.js';
 
 /** A room that LiveKit lists. Times are UTC milliseconds, `null` is not told. */
@@ -67,9 +68,6 @@ export const toldParticipant = (participant: ParticipantInfo): ToldParticipant =
     return object(participant.toJson()) ?? {};
   },
 });
-
-/** How far an egress is that has ended. */
-const ENDED = 3;
 
 /** What `listEgress` says of an egress (`livekit/protocol livekit_egress.proto`, EgressInfo). */
 export function toldEgress(egress: EgressInfo): ToldEgress {
