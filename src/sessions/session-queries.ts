@@ -5,7 +5,8 @@ import { SessionEntity } from '../database/entities/session.entity.js';
 import { dialectOf } from '../database/sql.js';
 import { plainText } from '../database/plain-text.js';
 import { SessionRequestError } from './errors.js';
-import type { SessionState } from './session.js';
+import { oneOf, timeOf } from './filter-values.js';
+import { SESSION_STATES, type SessionState } from './session.js';
 
 /** Which sessions to tell. All of the given conditions must hold. */
 export interface SessionsFilter {
@@ -31,7 +32,7 @@ export interface SessionsFilter {
   cursor?: string;
 }
 
-/** The query for sessions that meet a filter, the newest first. @throws SessionRequestError when the cursor is not ours. */
+/** The query for sessions that meet a filter, the newest first. @throws SessionRequestError when it is not understood. */
 export async function sessionsQuery(
   manager: EntityManager,
   filter: SessionsFilter,
@@ -41,15 +42,16 @@ export async function sessionsQuery(
     .createQueryBuilder(SessionEntity, 's')
     .orderBy('s.beganAt', 'DESC')
     .addOrderBy('s.pk', 'DESC');
-  if (state !== undefined) query.andWhere('s.state = :state', { state });
-  if (project !== undefined) query.andWhere('s.source = :project', { project });
+  if (state !== undefined)
+    query.andWhere('s.state = :state', { state: oneOf('state', SESSION_STATES, state) });
+  if (project !== undefined) query.andWhere('s.source = :project', { project: plainText(project) });
   if (sessionId !== undefined)
     query.andWhere('s.sessionId = :sessionId', { sessionId: plainText(sessionId) });
   if (room !== undefined) await whereRoomHas(manager, query, RoomEntity, ['room_name', 'room_sid'], room);
   if (identity !== undefined) await whereRoomHas(manager, query, ConnectionEntity, ['identity'], identity);
   if (number !== undefined) await whereRoomHas(manager, query, ConnectionEntity, NUMBERS, number);
-  if (from !== undefined) query.andWhere('s.beganAt >= :from', { from: from.getTime() });
-  if (to !== undefined) query.andWhere('s.beganAt < :to', { to: to.getTime() });
+  if (from !== undefined) query.andWhere('s.beganAt >= :from', { from: timeOf('from', from) });
+  if (to !== undefined) query.andWhere('s.beganAt < :to', { to: timeOf('to', to) });
   if (unmatched !== undefined) query.andWhere(`s.unmatched IS ${unmatched ? 'NOT ' : ''}NULL`);
   if (cursor !== undefined && cursor !== '') {
     // As a pair, or the index of listings would be read from its beginning.

@@ -62,7 +62,7 @@ export class SessionRebuild {
   /** See `SessionsService.rebuild`. */
   async rebuild(room: string, { project }: { project?: string }): Promise<RebuiltRoom[]> {
     const wanted = plainText(room);
-    const source = project === undefined ? {} : { source: project };
+    const source = project === undefined ? {} : { source: plainText(project) };
     const rooms = await this.store.read((manager) =>
       manager.find(RoomEntity, {
         where: [
@@ -99,7 +99,7 @@ export class SessionRebuild {
   private roomsBehind({ source, roomSid }: RoomKey, project: string | undefined): Promise<RoomKey[]> {
     return this.store.read(async (manager) => {
       const p = new Parameters(this.store.dialect);
-      const ofProject = project === undefined ? '' : `AND source = ${p.add(project)}`;
+      const ofProject = project === undefined ? '' : `AND source = ${p.add(plainText(project))}`;
       const rows = await manager.query<{ source: string; room_sid: string }[]>(
         `SELECT source, room_sid FROM livekit_rooms
          WHERE (source, room_sid) > (${p.add(source)}, ${p.add(roomSid)}) ${ofProject} ORDER BY source, room_sid LIMIT ${ROOMS}`,

@@ -10,12 +10,13 @@ import { Timetable } from '../../event-log/running/timetable.js';
 import { SessionRequestError } from '../errors.js';
 import { SESSION_EVENT_VERSION } from '../events/session-events.js';
 import { FactStore, type RoomKey } from '../fact-store.js';
+import { oneOf } from '../filter-values.js';
 import { isOurTurn } from '../../database/our-turn.js';
 import { pageSize } from '../page-size.js';
 import { lockRooms } from '../room-locks.js';
 import { SessionKeeper } from '../session-keeper.js';
 import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
-import { type Expectation, type ExpectationState, toExpectation } from './expectation.js';
+import { type Expectation, EXPECTATION_STATES, type ExpectationState, toExpectation } from './expectation.js';
 import { ExpectationStore, nameKeys } from './expectation-store.js';
 
 /** What a backend says of a session that it expects. */
@@ -108,7 +109,9 @@ export class Expectations implements OnModuleInit {
 
   /** Takes back an expectation that nobody has come for. */
   withdraw(sessionId: string, project: string): Promise<void> {
-    return this.store.write((manager) => this.expected.remove(manager, project, plainText(sessionId)));
+    return this.store.write((manager) =>
+      this.expected.remove(manager, plainText(project), plainText(sessionId)),
+    );
   }
 
   /** Expectations, by session id. @throws SessionRequestError when the filter is not understood. */
@@ -121,8 +124,10 @@ export class Expectations implements OnModuleInit {
         .orderBy('e.sessionId')
         .addOrderBy('e.source')
         .limit(limit + 1);
-      if (state !== undefined) query.andWhere('e.state = :state', { state });
-      if (project !== undefined) query.andWhere('e.source = :project', { project });
+      if (state !== undefined) {
+        query.andWhere('e.state = :state', { state: oneOf('state', EXPECTATION_STATES, state) });
+      }
+      if (project !== undefined) query.andWhere('e.source = :project', { project: plainText(project) });
       if (cursor !== '') {
         const [sessionId, source] = positionOf(cursor);
         query.andWhere('(e.session_id, e.source) > (:sessionId, :source)', { sessionId, source });

@@ -106,7 +106,7 @@ export class SessionRooms {
 
   private async roomNameOf(sessionId: string, project: string): Promise<string> {
     const expected = await this.store.read((manager) =>
-      this.expected.find(manager, project, plainText(sessionId)),
+      this.expected.find(manager, plainText(project), plainText(sessionId)),
     );
     return expected?.roomName ?? sessionId;
   }

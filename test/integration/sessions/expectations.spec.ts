@@ -104,6 +104,16 @@ describe('an expected session', () => {
     expect(await host.service.expectations()).toEqual({ expectations: [], nextCursor: null });
   });
 
+  test('is found, and withdrawn, in a project of any name', async () => {
+    const host = await hosts.boot();
+    const project = 'a\0b\ud800';
+    await host.service.expect('call-1001', { project });
+    const listed = async () => (await host.service.expectations({ project })).expectations.length;
+    expect(await listed()).toBe(1);
+    await host.service.withdraw('call-1001', { project });
+    expect(await listed()).toBe(0);
+  });
+
   test('is refused when it can not be kept, with the reason', async () => {
     const host = await hosts.boot();
     await expect(host.service.expect('')).rejects.toThrow(/session id.*1 to 512/);

@@ -1,0 +1,15 @@
+import { isDate } from 'node:util/types';
+import { SessionRequestError } from './errors.js';
+
+/** One of some words in a filter, which a host's own route may have from anywhere. @throws SessionRequestError when it is another. */
+export function oneOf<V extends string>(name: string, words: readonly V[], value: V): V {
+  if (words.includes(value)) return value;
+  throw new SessionRequestError(`\`${name}\` must be one of ${words.join(', ')}`);
+}
+
+/** A time in a filter, UTC milliseconds. @throws SessionRequestError when it is none: databases would make NULL of it. */
+export function timeOf(name: string, value: Date): number {
+  const time = isDate(value) ? value.getTime() : NaN;
+  if (Number.isFinite(time)) return time;
+  throw new SessionRequestError(`\`${name}\` must be a valid Date`);
+}

@@ -1,0 +1,36 @@
+import { SessionRequestError } from '../../../src/sessions/errors.js';
+import type { ExpectationsFilter } from '../../../src/sessions/expectations/expectations.js';
+import type { SessionsFilter } from '../../../src/sessions/session-queries.js';
+import { sessionHosts } from '../../support/session-host.js';
+
+// As a host's own route may hand them on, which no compiler has seen.
+const anything = <F>(filter: object): F => filter as F;
+
+describe('a filter', () => {
+  const hosts = sessionHosts();
+
+  test('is refused where it is not understood, with the reason', async () => {
+    const { service } = await hosts.boot();
+    for (const [filter, reason] of [
+      [{ state: 'asleep' }, '`state` must be one of active, ended, settled'],
+      [{ from: new Date('yesterday') }, '`from` must be a valid Date'],
+      [{ to: new Date(NaN) }, '`to` must be a valid Date'],
+      [{ to: '2026-11-23' }, '`to` must be a valid Date'],
+    ] as const) {
+      const refused = new SessionRequestError(reason);
+      await expect(service.list(anything<SessionsFilter>(filter))).rejects.toThrow(refused);
+      await expect(service.find('call', anything<SessionsFilter>(filter))).rejects.toThrow(refused);
+    }
+    await expect(service.expectations(anything<ExpectationsFilter>({ state: 'asleep' }))).rejects.toThrow(
+      new SessionRequestError('`state` must be one of awaiting, matched, expired'),
+    );
+  });
+
+  test('finds nothing, and does not fail, for a project that no database holds', async () => {
+    const { service } = await hosts.boot();
+    const nowhere = { project: '\0\ud800' };
+    expect(await service.list(nowhere)).toEqual({ sessions: [], nextCursor: null });
+    expect(await service.rebuild('call', nowhere)).toEqual([]);
+    expect(await service.rebuildAll(nowhere)).toMatchObject({ rooms: 0 });
+  });
+});
