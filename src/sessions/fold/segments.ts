@@ -1,4 +1,11 @@
-import type { ConnectionFact, EgressFact, RoomFact, RoomFacts, RoomFinish } from '../facts/facts.js';
+import type {
+  ConnectionFact,
+  Departure,
+  EgressFact,
+  RoomFact,
+  RoomFacts,
+  RoomFinish,
+} from '../facts/facts.js';
 
 /** How long after a room's end a join or a start must lie to begin a new session, milliseconds. */
 export const REOPENED_AFTER = 1_000;
@@ -62,8 +69,12 @@ export function lastToldOf(
   { starts, listedAt }: Pick<RoomFact, 'starts' | 'listedAt'>,
   connections: readonly ConnectionFact[],
 ): number {
-  const told = connections.flatMap(({ joinedAt, lastSeenAt, leave }) =>
-    [joinedAt, lastSeenAt, leave?.inferred ? null : (leave?.at ?? null)].filter((at) => at !== null),
+  const told = connections.flatMap(({ joinedAt, lastSeenAt, leave, abort }) =>
+    [joinedAt, lastSeenAt, toldAt(leave), toldAt(abort)].filter((at) => at !== null),
   );
   return [...starts, ...told].reduce((a, b) => Math.max(a, b), listedAt ?? -Infinity);
 }
+
+// What LiveKit did not send has no reason; a `MIGRATION` may be no end, but the room was there.
+const toldAt = (departure: Departure | null): number | null =>
+  departure === null || (departure.inferred && departure.reason === null) ? null : departure.at;

@@ -88,6 +88,17 @@ describe('the end that LiveKit told when it was asked', () => {
     const session = fold({ finishes: [gone(9_200)] }, stay('PA_1', 9_700, null));
     expect(session).toMatchObject({ state: 'active' });
   });
+
+  it.each([
+    [
+      'a move to another server',
+      { leave: { at: 9_500, reason: 'MIGRATION', eventId: 'EV_1', inferred: true } },
+    ],
+    ['a failed attempt', { connected: false, abort: { at: 9_500, reason: 'SIGNAL_CLOSE', eventId: 'EV_1' } }],
+  ] as const)('is refuted by %s after it', (_, known) => {
+    const finishes = [gone(9_200)];
+    expect(fold({ finishes }, connectionFact(known))).toMatchObject({ state: 'active' });
+  });
 });
 
 describe('a connection known by its tracks alone', () => {
