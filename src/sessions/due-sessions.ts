@@ -58,12 +58,9 @@ export class DueSessions implements OnModuleInit {
       for (const facts of rooms) {
         // Where LiveKit is asked, it tells itself what is gone, though another session of the room is due.
         const isAsked = livekitUrlOf(this.settings, facts.room.source) !== undefined;
-        const segments = due
-          .filter((row) => roomKey(row) === roomKey(facts.room))
-          .map(({ segment }) => segment);
-        const closed = foldRoom(facts).filter(
-          ({ closesAt, segment }) => !isAsked && closesAt !== null && segments.includes(segment),
-        );
+        const isDue = ({ segment }: SessionFold) =>
+          due.some((row) => row.segment === segment && roomKey(row) === roomKey(facts.room));
+        const closed = foldRoom(facts).filter((fold) => !isAsked && fold.closesAt !== null && isDue(fold));
         await this.events.append(manager, ...closed.map((fold) => closing(facts, fold)));
       }
       await this.keeper.keep(

@@ -18,16 +18,13 @@ import { Log } from '../logging/log.js';
 import { startSpan } from '../tracing/spans.js';
 import { activeTraceparent, contextOf, linksTo, traceparentOf } from '../tracing/trace-context.js';
 import { type SessionName, SessionNaming } from './session-naming.js';
-import type { SessionRow } from './session-row.js';
+import { LONGEST_DISPOSITION, type SessionRow } from './session-row.js';
 import type { Session } from './session.js';
 import { livekitUrlOf, SESSIONS_SETTINGS, type SessionsSettings, textGiven } from './sessions.options.js';
 import { isRunning, toSession } from './to-session.js';
 
 /** How long after LiveKit should have closed an empty room, and after it was last heard of, it is taken for closed, milliseconds. */
 const CLOSED_AFTER = 5 * 60_000;
-
-/** Longer dispositions than that can't be indexed. */
-const LONGEST_DISPOSITION = 128;
 
 /** How sessions are kept beyond what their facts say. */
 export interface KeepOptions {

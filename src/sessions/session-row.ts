@@ -12,3 +12,6 @@ export interface SessionRow {
   settlesAt: number | null;
   revision: number;
 }
+
+/** Dispositions are words, in characters: longer ones can't be indexed. */
+export const LONGEST_DISPOSITION = 128;

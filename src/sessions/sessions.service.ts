@@ -26,6 +26,7 @@ import {
 import { SessionKeeper } from './session-keeper.js';
 import { LARGEST_PAGE, pageSize } from './page-size.js';
 import { cursorOf, sessionsQuery, type SessionsFilter } from './session-queries.js';
+import { LONGEST_DISPOSITION } from './session-row.js';
 import type { Session } from './session.js';
 import {
   SessionRebuild,
@@ -49,9 +50,6 @@ export interface OfProject {
 
 /** How many sessions are counted: SQLite answers in this process, and webhooks wait meanwhile. */
 export const MOST_COUNTED = { sqlite: 10_000, postgres: 100_000 };
-
-/** Dispositions are words, not texts. */
-const LONGEST_DISPOSITION = 128;
 
 /** Answers questions about sessions, from what is committed, and keeps what the backend says of them. */
 @Injectable()
