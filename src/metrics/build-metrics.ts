@@ -1,8 +1,8 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { readFileSync } from 'node:fs';
 import { EventStore } from '../database/event-store.js';
 import { ROLE, type Role } from '../event-log/role.js';
 import { Instruments } from './instruments.js';
+import { PACKAGE_VERSION } from './package-version.js';
 
 /** Tells what runs here. */
 @Injectable()
@@ -15,7 +15,7 @@ export class BuildMetrics implements OnModuleInit {
 
   onModuleInit(): void {
     const { role, store } = this;
-    const build = { version: packageVersion(), node: process.versions.node, database: store.dialect, role };
+    const build = { version: PACKAGE_VERSION, node: process.versions.node, database: store.dialect, role };
     this.instruments.gauge(
       {
         name: 'livekit_webhooks_build_info',
@@ -27,9 +27,4 @@ export class BuildMetrics implements OnModuleInit {
       },
     );
   }
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
