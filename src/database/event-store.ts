@@ -26,23 +26,23 @@ export interface EventStoreOptions {
   /** `file:./data/voice.sqlite`, `:memory:` (nothing survives a restart) or `postgres://…`. */
   url: string;
   /** `run` (the default), `check` or `none`. */
-  migrations?: MigrationsMode;
+  migrations?: MigrationsMode | undefined;
   /** Connections in the pool that everything but appending goes through (PostgreSQL), 10 unless told. */
-  poolSize?: number;
+  poolSize?: number | undefined;
   /**
    * Where PostgreSQL's notifications are heard, `url` unless told: the server itself where `url` leads to a pooler that
    * passes none on (PgBouncer in transaction mode).
    */
-  listenUrl?: string;
+  listenUrl?: string | undefined;
   /**
    * The host's DataSource over the same PostgreSQL database: transactional handlers run in its transactions, with its
    * entities. Not for SQLite, which has one writer: there they run on this store, with the `entities` below.
    */
-  handlers?: HandlerDataSource;
+  handlers?: HandlerDataSource | undefined;
   /** Entities of the host that live in this SQLite file, for transactional handlers and `EventStore.transaction`. */
-  entities?: DataSourceSettings['entities'];
+  entities?: DataSourceSettings['entities'] | undefined;
   /** Migrations of the host's for their tables, run after ours. */
-  entityMigrations?: DataSourceSettings['entityMigrations'];
+  entityMigrations?: DataSourceSettings['entityMigrations'] | undefined;
 }
 
 /** How long a host's transaction may hold SQLite's one writer, milliseconds: a webhook waits at most twice that long. */

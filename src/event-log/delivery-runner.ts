@@ -35,9 +35,9 @@ import { WakeUp } from './running/wake-up.js';
 /** How the runner goes about its work. */
 export interface DeliveryRunnerOptions {
   /** How long runs may go on when the application stops, milliseconds, 10 s unless told. */
-  drainTimeout?: number;
+  drainTimeout?: number | undefined;
   /** What brings deliveries to the processes that run them, the database by itself unless told; others want PostgreSQL. */
-  engine?: DeliveryEngineOptions;
+  engine?: DeliveryEngineOptions | undefined;
 }
 
 /** Where the options of the runner are injected from. */

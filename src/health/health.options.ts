@@ -7,20 +7,23 @@ export const MOST_DEAD_LETTERS = MOST_COUNTED - 1;
 /** What `LivekitHealthModule.forRoot` is told: beyond what something is down. `false`: whatever it is, it is up. */
 export interface LivekitHealthModuleOptions {
   /** How long a delivery may have been due, milliseconds, 5 min unless told. */
-  deliveryLag?: number | false;
+  deliveryLag?: number | false | undefined;
   /** How long an event may wait to be handed to its handlers, milliseconds, 1 min unless told. */
-  routingLag?: number | false;
+  routingLag?: number | false | undefined;
   /** How many dead letters there may be that nobody has replayed or dismissed, none unless told; 9,999 at most. */
-  deadLetters?: number | false;
+  deadLetters?: number | false | undefined;
   /**
    * How long no webhook may come while somebody is in a room, milliseconds. Unless told, silence is down only where it is
    * proven: LiveKit has opened a room since, and nothing has come of it.
    */
-  webhookSilence?: number | false;
+  webhookSilence?: number | false | undefined;
 }
 
 /** The options, checked, with every default in its place. */
-export interface HealthSettings extends Required<Omit<LivekitHealthModuleOptions, 'webhookSilence'>> {
+export interface HealthSettings extends Record<
+  Exclude<keyof LivekitHealthModuleOptions, 'webhookSilence'>,
+  number | false
+> {
   /** Undefined: only what is proven. */
   webhookSilence: number | false | undefined;
 }

@@ -10,7 +10,7 @@ export type SignatureScheme = 'livekit' | 'hmac';
 
 /** An API key and its secret. Without the key, any issuer signed with the secret is accepted. */
 export interface LivekitKey {
-  apiKey?: string;
+  apiKey?: string | undefined;
   apiSecret: string;
 }
 
@@ -19,56 +19,56 @@ export interface LivekitProject extends LivekitKey {
   /** `[a-z0-9_-]{1,64}`: the `source` of its events. */
   name: string;
   /** More keys, as in the option of the same name. */
-  keys?: LivekitKey[];
+  keys?: LivekitKey[] | undefined;
   /** A path of its own; without it the project is told by the token's issuer on the common path. */
-  path?: string;
+  path?: string | undefined;
 }
 
 /** What `LivekitWebhookModule` is told by `forRoot`, or by the factory of `forRootAsync`. */
 export interface LivekitWebhookModuleOptions {
   /** The API key that LiveKit signs with (`webhook.api_key` of its configuration). */
-  apiKey?: string;
+  apiKey?: string | undefined;
   /** Its secret. */
-  apiSecret?: string;
+  apiSecret?: string | undefined;
   /** More keys: several servers, or a rotation in progress (one key may stand twice, with two secrets). */
-  keys?: LivekitKey[];
+  keys?: LivekitKey[] | undefined;
   /** Several LiveKit projects instead of one; `apiKey`, `apiSecret` and `keys` are then theirs. */
-  projects?: LivekitProject[];
+  projects?: LivekitProject[] | undefined;
   /**
    * The events that listeners and handlers hear of: names, or `'*'`. Unless told, `DEFAULT_EVENTS` and whatever a handler's
    * decorator names. Every verified event is stored, whatever stands here.
    */
-  events?: readonly (LivekitEventName | '*')[] | '*';
+  events?: readonly (LivekitEventName | '*')[] | '*' | undefined;
   /** Accepted schemes, `['livekit', 'hmac']` unless told. */
-  signatures?: readonly SignatureScheme[];
+  signatures?: readonly SignatureScheme[] | undefined;
   /** The largest body in bytes, 1 MiB unless told (LiveKit's metadata alone may reach 576 KiB). */
-  bodyLimit?: number;
+  bodyLimit?: number | undefined;
   /** How long a body may take to arrive in milliseconds, 10 s unless told. */
-  bodyTimeout?: number;
+  bodyTimeout?: number | undefined;
   /** How far LiveKit's clock and ours may be apart, milliseconds, 10 s unless told. */
-  clockTolerance?: number;
+  clockTolerance?: number | undefined;
   /** Where events are stored: `{ url: 'file:./data/voice.sqlite' }` unless told. */
-  database?: EventStoreOptions;
+  database?: EventStoreOptions | undefined;
   /** How durable handlers are run. */
-  deliveries?: DeliveryRunnerOptions;
+  deliveries?: DeliveryRunnerOptions | undefined;
   /** What is kept how long. */
-  retention?: RetentionOptions;
+  retention?: RetentionOptions | undefined;
   /** What is logged of webhooks and of deliveries. */
-  log?: LogOptions;
+  log?: LogOptions | undefined;
 }
 
 /** What shapes the route, and so must be known before any factory runs: beside `useFactory` in `forRootAsync`. */
 export interface LivekitWebhookModuleExtras {
   /** The path LiveKit posts to, `/voice/livekit/webhooks` unless told. In `forRootAsync`, also every project's own. */
-  path?: string | string[];
+  path?: string | string[] | undefined;
   /** Put on the webhooks' controller, to let it past the host's global guards: `[Public(), SkipThrottle()]`. */
-  decorators?: ClassDecorator[];
+  decorators?: ClassDecorator[] | undefined;
   /** What this process does of an application that runs as several on PostgreSQL, `all` unless told. */
-  role?: Role;
+  role?: Role | undefined;
   /** The bearer token of `/voice/deliveries` and `/voice/handlers`; without one, and on a worker, they do not exist. */
-  adminToken?: string;
+  adminToken?: string | undefined;
   /** Put on their controllers, to let them past the host's global guards. The token is asked for all the same. */
-  adminDecorators?: ClassDecorator[];
+  adminDecorators?: ClassDecorator[] | undefined;
 }
 
 /** The path LiveKit posts to unless told otherwise. */

@@ -7,12 +7,12 @@ export interface LogOptions {
    * The least urgent of their lines that is made, `'log'` unless told. At `'debug'` attempts that went well have one, too; at
    * `'warn'` only what did not go well has. Nest's own logger has its level beside this.
    */
-  level?: LogLevel;
+  level?: LogLevel | undefined;
   /**
    * The share of the lines about what went well that is made, 0 to 1, 1 unless told. By room: all of a room's lines or none, in
    * every process. What did not go well is always told.
    */
-  sample?: number;
+  sample?: number | undefined;
 }
 
 /** The same, checked, as whoever writes such lines asks it. */

@@ -16,7 +16,7 @@ export interface RedisOutletOptions {
   /** `redis://user:password@host:6379/0` or `rediss://…`. */
   url: string;
   /** Events that a stream keeps, about, 10,000 unless told. */
-  maxLength?: number;
+  maxLength?: number | undefined;
 }
 
 /** Where the outlet `webhook` posts to. */
@@ -24,11 +24,11 @@ export interface WebhookOutletOptions {
   /** An `https://` URL; `http://` only where its host is allowed. */
   url: string;
   /** `whsec_` and 24 to 64 bytes in base64: what signs. */
-  secret?: string;
+  secret?: string | undefined;
   /** The same, several of them while one takes another's place: each signs. */
-  secrets?: readonly string[];
+  secrets?: readonly string[] | undefined;
   /** What may be posted to although it is private or reserved: `10.0.0.0/8`, `192.168.1.7`, `localhost`. Nothing, unless told. */
-  allow?: readonly string[];
+  allow?: readonly string[] | undefined;
 }
 
 /** What `OutletsModule.forRoot` is told: each outlet that is, is there. */
@@ -41,7 +41,10 @@ export interface OutletsModuleOptions {
 }
 
 /** How to reach Redis. */
-export type RedisSettings = Required<RedisOutletOptions>;
+export interface RedisSettings {
+  url: string;
+  maxLength: number;
+}
 
 /** How to post webhooks. */
 export interface WebhookSettings {

@@ -12,36 +12,36 @@ export interface SessionsModuleOptions {
    * Names the session that a room belongs to in the host's own terms, from the earliest full room object that LiveKit
    * has told; the room's name unless told. Nothing, or an error, leaves the session without an id.
    */
-  sessionId?: (room: Room) => string | undefined;
+  sessionId?: ((room: Room) => string | undefined) | undefined;
   /** Whether a session that nobody has expected is told as unmatched; no, unless told. */
-  requireExpected?: boolean;
+  requireExpected?: boolean | undefined;
   /** How long an expected session may stay away, milliseconds, 10 min unless told. */
-  expectTimeout?: number;
+  expectTimeout?: number | undefined;
   /** How long after its end a session settles, milliseconds, 30 s unless told: facts that come later correct it. */
-  settle?: number;
+  settle?: number | undefined;
   /** How long a session waits for a recording whose end is not told, milliseconds, 24 h unless told. */
-  recordingTimeout?: number;
+  recordingTimeout?: number | undefined;
   /** How many parties must be there at once for a session to be a call, 2 unless told; an IVR or a voicemail says 1. */
-  parties?: number;
+  parties?: number | undefined;
   /** The host's own word for how a session went, before our rules; nothing leaves it to them. It must do no I/O. */
-  disposition?: (session: Session, facts: RoomFacts) => string | undefined;
+  disposition?: ((session: Session, facts: RoomFacts) => string | undefined) | undefined;
   /** Participant attributes to keep beside the `sip.*` ones that every SIP call has; none unless told. */
-  attributes?: readonly string[];
+  attributes?: readonly string[] | undefined;
   /**
    * Where LiveKit is: then it is asked for what webhooks have missed, and rooms can be made. One address, or one a project,
-   * by its name. It is asked with the keys of `LivekitWebhookModule`.
+   * by its name; an empty one is none. It is asked with the keys of `LivekitWebhookModule`.
    */
-  livekitUrl?: string | Readonly<Record<string, string>>;
+  livekitUrl?: string | Readonly<Record<string, string>> | undefined;
   /** How often LiveKit is asked, milliseconds, 15 s unless told. */
-  reconcileInterval?: number;
+  reconcileInterval?: number | undefined;
 }
 
 /** What shapes the routes, and so must be known before any factory runs: beside `useFactory` in `forRootAsync`. */
 export interface SessionsModuleExtras {
   /** The bearer token of the session routes; without one they do not exist. */
-  adminToken?: string;
+  adminToken?: string | undefined;
   /** Put on their controllers, to let them past the host's global guards: `[Public()]`. The token is asked for all the same. */
-  adminDecorators?: ClassDecorator[];
+  adminDecorators?: ClassDecorator[] | undefined;
 }
 
 /** The options, checked, with every default in its place. */
@@ -90,7 +90,8 @@ function whole(option: string, value: number, least: number): number {
 }
 
 function addresses(given: string | Readonly<Record<string, string>>): ReadonlyMap<string, string> {
-  const entries = typeof given === 'string' ? [['', given] as const] : Object.entries(given);
+  const all = typeof given === 'string' ? [['', given] as const] : Object.entries(given);
+  const entries = all.filter(([, url]) => url !== ''); // as the blank line of an `.env` leaves it
   for (const [project, url] of entries) {
     const option = project === '' ? 'livekitUrl' : `livekitUrl.${project}`;
     if (!/^(?:https?|wss?):\/\/[^\s/]+/.test(url)) {

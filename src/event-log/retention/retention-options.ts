@@ -3,17 +3,17 @@ const DAY = 86_400_000;
 /** How long what is kept, milliseconds; `false` keeps it for ever. */
 export interface RetentionOptions {
   /** The bytes of events, 30 days unless told: from there on an event can't be handed to anybody any more. */
-  bodies?: number | false;
+  bodies?: number | false | undefined;
   /** Deliveries that have ended, and their failed attempts, 30 days unless told. Dead letters stay until somebody sees to them. */
-  deliveries?: number | false;
+  deliveries?: number | false | undefined;
   /** What is left of events, 400 days unless told: from there on a repeat is answered `too_old`. */
-  events?: number | false;
+  events?: number | false | undefined;
   /** Sessions that have ended, for ever unless told. */
-  sessions?: number | false;
+  sessions?: number | false | undefined;
 }
 
 /** The same with nothing left open. */
-export type RetentionSettings = Required<RetentionOptions>;
+export type RetentionSettings = Record<keyof RetentionOptions, number | false>;
 
 /** What is kept how long unless told otherwise. */
 export const RETENTION_DEFAULTS: RetentionSettings = {

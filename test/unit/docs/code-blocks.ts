@@ -26,7 +26,6 @@ export function moduleBlocks(document: string): CodeBlock[] {
 export function typeErrors(blocks: readonly CodeBlock[]): string[] {
   const { config } = ts.readConfigFile('tsconfig.json', ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, process.cwd());
-  options.exactOptionalPropertyTypes = false; // as in most hosts
   options.paths = {
     'nestjs-livekit-webhooks': [resolve('src/index.ts')],
     'nestjs-livekit-webhooks/*': [resolve('src/*/index.ts')],

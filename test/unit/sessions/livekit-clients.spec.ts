@@ -14,14 +14,14 @@ const key = (project: string, apiKey?: string): SigningKey => ({
 
 const clients = (livekitUrl: SessionsModuleOptions['livekitUrl'], ...keys: SigningKey[]): LivekitClients =>
   new LivekitClients(
-    resolveSettings(livekitUrl === undefined ? {} : { livekitUrl }),
+    resolveSettings({ livekitUrl }),
     projectKeys({ keysByPath: new Map([['/voice', keys]]) }),
   );
 
 describe('whom to ask', () => {
-  test('nobody without an address', () => {
-    expect(clients(undefined, key('default', 'API1')).all()).toEqual([]);
-    expect(() => clients(undefined, key('default', 'API1')).of('default')).toThrow(
+  test.each([[undefined], [''], [{ default: '' }]])('nobody without an address: %p', (livekitUrl) => {
+    expect(clients(livekitUrl, key('default', 'API1')).all()).toEqual([]);
+    expect(() => clients(livekitUrl, key('default', 'API1')).of('default')).toThrow(
       'option `livekitUrl` is not given for project `default`',
     );
   });
