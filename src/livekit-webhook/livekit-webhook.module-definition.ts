@@ -2,8 +2,12 @@ import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { createDeliveriesController } from '../event-log/deliveries/deliveries.controller.js';
 import { createHandlersController } from '../event-log/deliveries/handlers.controller.js';
 import { ROLE } from '../event-log/role.js';
-import type { LivekitWebhookModuleExtras, LivekitWebhookModuleOptions } from './livekit-webhook.options.js';
 import { createLivekitWebhookController } from './livekit-webhook.controller.js';
+import {
+  LIVEKIT_WEBHOOK_EXTRAS,
+  type LivekitWebhookModuleExtras,
+  type LivekitWebhookModuleOptions,
+} from './livekit-webhook.options.js';
 import { mountedPaths } from './settings.js';
 
 /** Where the paths that webhooks are received on are injected from. */
@@ -14,7 +18,8 @@ const builder = new ConfigurableModuleBuilder<LivekitWebhookModuleOptions>({
   optionsInjectionToken: Symbol.for('nestjs-livekit-webhooks:options'),
 })
   .setClassMethodName('forRoot')
-  .setExtras<LivekitWebhookModuleExtras>({}, (definition, extras) => {
+  // Named one by one, so that Nest keeps them out of the options.
+  .setExtras<LivekitWebhookModuleExtras>(LIVEKIT_WEBHOOK_EXTRAS, (definition, extras) => {
     const { decorators, role = 'all', adminToken, adminDecorators } = extras;
     const paths = mountedPaths(extras);
     const controllers = paths.map((path) => createLivekitWebhookController(path, decorators));

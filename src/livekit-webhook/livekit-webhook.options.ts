@@ -71,5 +71,31 @@ export interface LivekitWebhookModuleExtras {
   adminDecorators?: ClassDecorator[] | undefined;
 }
 
+/** The name of every option, for those whom no compiler tells. */
+export const LIVEKIT_WEBHOOK_OPTION_NAMES: Readonly<Record<keyof LivekitWebhookModuleOptions, true>> = {
+  apiKey: true,
+  apiSecret: true,
+  keys: true,
+  projects: true,
+  events: true,
+  signatures: true,
+  bodyLimit: true,
+  bodyTimeout: true,
+  clockTolerance: true,
+  database: true,
+  deliveries: true,
+  retention: true,
+  log: true,
+};
+
+/** The name of everything that shapes the routes: none of it is given unless told. */
+export const LIVEKIT_WEBHOOK_EXTRAS: Readonly<Record<keyof LivekitWebhookModuleExtras, undefined>> = {
+  path: undefined,
+  decorators: undefined,
+  role: undefined,
+  adminToken: undefined,
+  adminDecorators: undefined,
+};
+
 /** The path LiveKit posts to unless told otherwise. */
 export const DEFAULT_WEBHOOK_PATH = '/voice/livekit/webhooks';

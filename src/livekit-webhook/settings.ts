@@ -17,12 +17,15 @@ import {
 import { LIVEKIT_EVENT_NAMES } from './livekit-events.js';
 import {
   DEFAULT_WEBHOOK_PATH,
+  LIVEKIT_WEBHOOK_EXTRAS,
+  LIVEKIT_WEBHOOK_OPTION_NAMES,
   type LivekitKey,
   type LivekitProject,
   type LivekitWebhookModuleExtras,
   type LivekitWebhookModuleOptions,
   type SignatureScheme,
 } from './livekit-webhook.options.js';
+import { strayOption } from '../stray-option.js';
 import type { SigningKey } from './signatures/signature.js';
 
 /** The options of the module, checked, with every default in its place. */
@@ -54,6 +57,8 @@ export function resolveSettings(
   paths: readonly string[],
   role: Role = 'all',
 ): WebhookSettings {
+  const stray = strayOption(options, { known: LIVEKIT_WEBHOOK_OPTION_NAMES, beside: LIVEKIT_WEBHOOK_EXTRAS });
+  if (stray !== undefined) throw new LivekitWebhookOptionsError(...stray);
   const database = options.database ?? { url: 'file:./data/voice.sqlite' };
   const engine = options.deliveries?.engine ?? { type: 'database' };
   if (role !== 'all') requireServer('role', role, database);

@@ -81,7 +81,7 @@ export class WebhookExceptionFilter implements ExceptionFilter {
         .join(', ');
     return (
       `a global guard of the host (${guard}) refused LiveKit, which has its own signature: let it past with ` +
-      '`decorators: [Public(), SkipThrottle()]`, or whatever that guard goes by'
+      '`decorators: [Public(), SkipThrottle()]` (beside `useFactory` in `forRootAsync`), or whatever that guard goes by'
     );
   }
 }

@@ -1,14 +1,19 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { createExpectationsController } from './expectations/expectations.controller.js';
 import { createSessionsController } from './sessions.controller.js';
-import type { SessionsModuleExtras, SessionsModuleOptions } from './sessions.options.js';
+import {
+  SESSIONS_EXTRAS,
+  type SessionsModuleExtras,
+  type SessionsModuleOptions,
+} from './sessions.options.js';
 
 const builder = new ConfigurableModuleBuilder<SessionsModuleOptions>({
   moduleName: 'Sessions',
   optionsInjectionToken: Symbol.for('nestjs-livekit-webhooks:sessions-options'),
 })
   .setClassMethodName('forRoot')
-  .setExtras<SessionsModuleExtras>({}, (definition, { adminToken, adminDecorators }) => ({
+  // Named one by one, so that Nest keeps them out of the options.
+  .setExtras<SessionsModuleExtras>(SESSIONS_EXTRAS, (definition, { adminToken, adminDecorators }) => ({
     ...definition,
     global: true,
     controllers:

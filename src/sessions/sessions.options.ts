@@ -5,6 +5,7 @@ import type { RoomFacts } from './facts/facts.js';
 import { DEFAULT_PARTIES } from './fold/disposition.js';
 import { SessionsOptionsError } from './errors.js';
 import type { Session } from './session.js';
+import { strayOption } from '../stray-option.js';
 
 /** What `SessionsModule.forRoot` is told. */
 export interface SessionsModuleOptions {
@@ -44,6 +45,26 @@ export interface SessionsModuleExtras {
   adminDecorators?: ClassDecorator[] | undefined;
 }
 
+/** The name of every option, for those whom no compiler tells. */
+const OPTION_NAMES: Readonly<Record<keyof SessionsModuleOptions, true>> = {
+  sessionId: true,
+  requireExpected: true,
+  expectTimeout: true,
+  settle: true,
+  recordingTimeout: true,
+  parties: true,
+  disposition: true,
+  attributes: true,
+  livekitUrl: true,
+  reconcileInterval: true,
+};
+
+/** The name of everything that shapes the routes: none of it is given unless told. */
+export const SESSIONS_EXTRAS: Readonly<Record<keyof SessionsModuleExtras, undefined>> = {
+  adminToken: undefined,
+  adminDecorators: undefined,
+};
+
 /** The options, checked, with every default in its place. */
 export interface SessionsSettings {
   sessionId: SessionsModuleOptions['sessionId'];
@@ -70,6 +91,8 @@ const MINUTE = 60_000;
  * @throws SessionsOptionsError naming the option and the cure.
  */
 export function resolveSettings(options: SessionsModuleOptions): SessionsSettings {
+  const stray = strayOption(options, { known: OPTION_NAMES, beside: SESSIONS_EXTRAS });
+  if (stray !== undefined) throw new SessionsOptionsError(...stray);
   return {
     sessionId: options.sessionId,
     requireExpected: options.requireExpected ?? false,

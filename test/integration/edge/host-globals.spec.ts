@@ -100,7 +100,9 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
       const line = host.receipts().at(-1);
       expect(line).toMatchObject({ outcome: 'host_refused', status: 503 });
       expect(line?.['detail']).toContain(name);
-      expect(line?.['detail']).toContain('decorators: [Public(), SkipThrottle()]');
+      expect(line?.['detail']).toContain(
+        '`decorators: [Public(), SkipThrottle()]` (beside `useFactory` in `forRootAsync`)',
+      );
     },
   );
 

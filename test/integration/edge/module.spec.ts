@@ -141,6 +141,22 @@ describe.each(ADAPTERS)('importing the module on %s', (adapter) => {
     );
   });
 
+  test.each(['path', 'decorators', 'role', 'adminToken', 'adminDecorators', 'pth'])(
+    'an option that nobody would listen to is a boot error that names it: `%s` of a factory',
+    async (option) => {
+      const webhookModule: HostShape['webhookModule'] = (url) =>
+        LivekitWebhookModule.forRootAsync({
+          useFactory: () => ({ ...TEST_KEY, database: { url }, [option]: 'anything' }),
+        });
+      await expect(boot({ webhookModule })).rejects.toEqual(
+        expect.objectContaining({
+          constructor: LivekitWebhookOptionsError,
+          message: expect.stringContaining(`option \`${option}\``),
+        }),
+      );
+    },
+  );
+
   test('a database that cannot be is a boot error that does not tell its URL', async () => {
     const refused = boot({ webhooks: { database: { url: 'mysql://root:hunter2@localhost/voice' } } });
     await expect(refused).rejects.toThrow(DatabaseConfigurationError);

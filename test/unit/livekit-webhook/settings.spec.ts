@@ -155,6 +155,8 @@ describe('the settings', () => {
     ['bodyTimeout', wrong({ bodyTimeout: -1 }), /must be a number of at least 1/],
     ['bodyTimeout', wrong({ bodyTimeout: 2 ** 31 }), /at least 1 and at most 2147483647/],
     ['clockTolerance', wrong({ clockTolerance: -1 }), /must be a number of at least 0/],
+    ['adminToken', wrong({ adminToken: 't0ken-of-sixteen' }), /must stand beside `useFactory`/],
+    ['pth', wrong({ pth: '/voice' }), /is none: there are `apiKey`, .*`log`; and beside .*: `path`, .*/],
   ])('refuse a wrong `%s`, %j, and name the cure', (option, options, cure) => {
     const refused = () => settings(options);
     expect(refused).toThrow(LivekitWebhookOptionsError);
