@@ -19,6 +19,15 @@ describe('the documentation', () => {
     expect(typeErrors(blocks)).toEqual([]);
   }, 120_000);
 
+  test('gives each of its handlers a name of its own, so that all of them can be tried in one application', () => {
+    const code = DOCUMENTS.flatMap(moduleBlocks).map((block) => block.code);
+    const names = [...code.join('\n').matchAll(/@On\w+Event[^@]*?\bname: '([^']+)'/g)].map(
+      ([, name]) => name,
+    );
+    expect(names).toContain('analytics');
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  });
+
   test('knows every option of a handler', () => {
     const source = readFileSync('src/event-log/handlers/handler.ts', 'utf8');
     const [, options = ''] = /interface HandlerOptions \{(.*?)^\}/ms.exec(source) ?? [];
