@@ -25,7 +25,7 @@ export const AdminController = (
 ): ClassDecorator =>
   applyDecorators(
     Controller({ path, version: VERSION_NEUTRAL }),
-    UseGuards(BearerTokenGuard(adminToken)),
+    UseGuards(BearerTokenGuard('adminToken', adminToken)),
     UseFilters(filter),
     ...adminDecorators,
   );

@@ -15,16 +15,16 @@ export const BEARER_TOKEN = /^[\x21-\x7e]{16,}$/;
 export class BearerTokenError extends Error {
   override readonly name = 'BearerTokenError';
 
-  constructor() {
+  constructor(option: string) {
     super(
-      'a bearer token must have at least 16 printable characters and no spaces (`openssl rand -hex 24` makes one): give such a one, or leave the option out',
+      `option \`${option}\` must be a bearer token of at least 16 printable characters and no spaces (\`openssl rand -hex 24\` makes one): give such a one, or leave the option out`,
     );
   }
 }
 
-/** Makes a guard that lets through who shows `Authorization: Bearer <token>`. @throws BearerTokenError */
-export function BearerTokenGuard(token: string): Type<CanActivate> {
-  if (!BEARER_TOKEN.test(token)) throw new BearerTokenError();
+/** Makes a guard that lets through who shows `Authorization: Bearer <token>`, which `option` names. @throws BearerTokenError */
+export function BearerTokenGuard(option: string, token: string): Type<CanActivate> {
+  if (!BEARER_TOKEN.test(token)) throw new BearerTokenError(option);
   const expected = digest(token);
 
   class TokenGuard implements CanActivate {

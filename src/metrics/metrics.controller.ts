@@ -26,7 +26,7 @@ export function createMetricsController(
   decorators: ClassDecorator[] = [],
 ): Type {
   @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(token === undefined ? ANYBODY : BearerTokenGuard(token))
+  @UseGuards(token === undefined ? ANYBODY : BearerTokenGuard('token', token))
   @applyDecorators(...decorators)
   class MetricsController {
     constructor(
