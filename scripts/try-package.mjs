@@ -2,7 +2,8 @@
 // boots them and sends each the webhooks of a captured call; then runs the example with it. `npm run test:package`
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { accessSync, cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -44,7 +45,7 @@ try {
       folder,
     );
     for (const file of ['prometheus/alerts.yaml', 'grafana/overview.json'])
-      accessSync(join(folder, 'node_modules/nestjs-livekit-webhooks/ops', file));
+      createRequire(join(folder, 'package.json')).resolve(`nestjs-livekit-webhooks/ops/${file}`);
     npm(['exec', '--no', '--', 'livekit-webhooks', 'migrate', '--database', 'file:./command.sqlite'], folder);
     npm(['run', '--silent', 'build'], folder);
     npm(['test', '--silent'], folder);
