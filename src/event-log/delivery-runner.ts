@@ -233,11 +233,9 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     backfilling: boolean,
   ) {
     const handlers = [...demands, ...settling.map(({ delivery }) => delivery)].map(({ handler }) => handler);
-    const mayOrder = await this.lock.take(
-      manager,
-      handlers.some(({ ordered }) => ordered),
-      routing,
-    );
+    const mustOrder = handlers.some(({ ordered }) => ordered);
+    if (mustOrder) await this.lock.hold(manager);
+    const mayOrder = mustOrder || (routing && (await this.lock.tryHold(manager)));
     const lost = await this.settlements.settle(manager, settling);
     const routed = await this.route(manager, routing, mayOrder, backfilling);
     // What has just been routed is claimed at once, and not a turn later.

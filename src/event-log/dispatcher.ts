@@ -273,7 +273,7 @@ export class Dispatcher {
     const p = this.clock.parameters();
     const taking = this.store.write(async (manager) => {
       // A claim passes over what is locked: whoever is behind it in its room would overtake it.
-      await this.lock.take(manager, true, true);
+      await this.lock.hold(manager);
       await manager.query(
         `WITH waiting AS MATERIALIZED (
            SELECT id FROM livekit_deliveries

@@ -274,7 +274,7 @@ export class Deliveries {
 
   private changing<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     return this.store.write(async (manager) => {
-      await this.lock.take(manager, true, true);
+      await this.lock.hold(manager);
       return work(manager);
     });
   }

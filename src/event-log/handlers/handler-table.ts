@@ -24,7 +24,7 @@ export class HandlerTable {
    */
   async enter(manager: EntityManager, handlers: Iterable<Handler>): Promise<void> {
     // Nobody routes meanwhile: what they took would be past their handlers, and beyond the end of our backfill.
-    await this.lock.take(manager, true, true);
+    await this.lock.hold(manager);
     for (const handler of handlers) {
       const p = this.clock.parameters();
       const backfill =
@@ -56,7 +56,7 @@ export class HandlerTable {
   /** Says that this process still has these handlers. */
   async keep(manager: EntityManager, names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
-    await this.lock.take(manager, true, true); // or two processes could wait for each other's rows
+    await this.lock.hold(manager); // or two processes could wait for each other's rows
     const p = this.clock.parameters();
     await manager.query(
       `UPDATE livekit_handlers SET last_seen = ${this.clock.now(p)}, retired_at = NULL WHERE ${p.isOneOf('name', names)}`,

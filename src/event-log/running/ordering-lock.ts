@@ -14,20 +14,15 @@ const ORDERING_LOCK = '1819047784, 2';
 export class OrderingLock {
   constructor(private readonly store: EventStore) {}
 
-  /**
-   * Takes the lock for the rest of the transaction.
-   *
-   * @param isNeeded waits for it.
-   * @param isWanted takes it if nobody has it.
-   * @returns whether it is held.
-   */
-  async take(manager: EntityManager, isNeeded: boolean, isWanted: boolean): Promise<boolean> {
-    if (this.store.dialect === 'sqlite') return true;
-    if (isNeeded) {
+  /** Takes the lock for the rest of the transaction, and waits for it. */
+  async hold(manager: EntityManager): Promise<void> {
+    if (this.store.dialect === 'postgres')
       await manager.query(`SELECT pg_advisory_xact_lock(${ORDERING_LOCK})`);
-      return true;
-    }
-    if (!isWanted) return false;
+  }
+
+  /** Takes the lock for the rest of the transaction, unless somebody else has it. @returns whether it is held. */
+  async tryHold(manager: EntityManager): Promise<boolean> {
+    if (this.store.dialect === 'sqlite') return true;
     const [row] = await manager.query<{ taken: boolean }[]>(
       `SELECT pg_try_advisory_xact_lock(${ORDERING_LOCK}) AS taken`,
     );
