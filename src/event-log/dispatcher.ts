@@ -80,13 +80,14 @@ export class Dispatcher {
   async start(handlers: readonly Handler[], onArrival: (handler: string) => void): Promise<void> {
     if (this.options.type === 'database') return;
     this.wake = onArrival;
-    this.engine = await openEngine(this.options, await storeId(this.store));
+    const engine = await openEngine(this.options, await storeId(this.store));
+    this.engine = engine;
     for (const { name } of handlers) this.arrivals.set(name, new Map());
     const consumers = handlers.map(({ name, concurrency, batch }) => ({
       handler: name,
       atOnce: Math.min(concurrency * (batch ?? 1) * 4, 256),
     }));
-    this.engine?.start(consumers, async (handler, id) => {
+    engine.start(consumers, async (handler, id) => {
       if (!Number.isSafeInteger(id)) return; // somebody else's, and no statement would take it
       if (this.stopping) {
         this.leftOver.push(id);

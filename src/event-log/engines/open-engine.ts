@@ -3,17 +3,15 @@ import type { DeliveryEngine, DeliveryEngineOptions } from './delivery-engine.js
 import { type NatsAddress, natsAddress } from './nats-address.js';
 
 /**
- * Makes the engine that the options name; `null` where the database brings deliveries by itself.
+ * Makes the engine that the options name, where it is not the database that brings deliveries.
  *
  * @param storeId tells the queues of this store from those of others on the same server.
  * @throws MissingPeerError when its packages are not installed.
  */
 export async function openEngine(
-  options: DeliveryEngineOptions,
+  { type, url }: Exclude<DeliveryEngineOptions, { type: 'database' }>,
   storeId: string,
-): Promise<DeliveryEngine | null> {
-  if (options.type === 'database') return null;
-  const { type, url } = options;
+): Promise<DeliveryEngine> {
   const purpose = `the delivery engine \`${type}\``;
   if (type === 'bullmq') {
     const { BullmqEngine } = await importPeers(

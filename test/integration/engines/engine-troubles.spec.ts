@@ -223,14 +223,14 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
       let handedOut = 0;
       await stopping.start([...host.app.get(HandlerRegistry).handlers.values()], () => (handedOut += 1));
       const engine = await openEngine({ type, url: server.url }, await storeId(store));
-      engine?.start([], async () => undefined);
+      engine.start([], async () => undefined);
       await until('the first to be carried', () =>
-        engine?.carry('rooms', [first]).then(
+        engine.carry('rooms', [first]).then(
           () => true,
           () => false,
         ),
       );
-      await engine?.stop();
+      await engine.stop();
       await until('the first to be handed out', () => handedOut > 0);
       ending.push(stopping.stop());
       const waiting = async () =>
