@@ -65,6 +65,12 @@ export async function fanOut(manager: EntityManager, { beside = [], ...fan }: Fa
   return fannedOut(told);
 }
 
+/** The SQL of: `livekit_handlers h` hears of events of this kind and name. */
+export const hears = (dialect: Dialect, kind: string, name: string): string =>
+  `EXISTS (
+     SELECT 1 FROM ${jsonValues(dialect, 'h.patterns')} WHERE value IN (${kind} || ':' || ${name}, ${kind} || ':*')
+   )`;
+
 const batchSql = ({ events, limit }: FanOut): string =>
   `batch AS MATERIALIZED (
      SELECT e.seq, e.kind, e.name, e.received_at, e.routed, e.traceparent, e.source || '/' || coalesce(e.room_sid, e.room_name) AS room
@@ -76,10 +82,7 @@ const hearersSql = (dialect: Dialect, { handlers }: FanOut): string =>
   `hearers AS MATERIALIZED (
      SELECT named.kind, named.event, h.name, h.ordered, h.blocking, h.backfill_seq, h.backfill_since
      FROM (SELECT DISTINCT kind, name AS event FROM batch) AS named CROSS JOIN livekit_handlers h
-     WHERE ${handlers} AND EXISTS (
-       SELECT 1 FROM ${jsonValues(dialect, 'h.patterns')}
-       WHERE value IN (named.kind || ':' || named.event, named.kind || ':*')
-     )
+     WHERE ${handlers} AND ${hears(dialect, 'named.kind', 'named.event')}
    )`;
 
 // Within a room nobody is due before those in front of them: so the first that are due are also the next in order.

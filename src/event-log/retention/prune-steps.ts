@@ -2,6 +2,7 @@ import type { EntityManager } from 'typeorm';
 import type { Dialect } from '../../database/sql.js';
 import { Parameters, rowsOf } from '../../database/sql.js';
 import type { EventKind } from '../events.js';
+import { hears } from '../fan-out.js';
 import type { FlooredEvent } from './dedup-floor.js';
 
 /** Rows looked at in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
@@ -37,12 +38,15 @@ const FINISHED = "('done', 'discarded', 'dismissed', 'replayed', 'retired')";
  */
 const numbered = (condition: string): string =>
   `WITH e AS MATERIALIZED
-     (SELECT seq, source, kind, occurred_at, received_at, routed FROM livekit_events WHERE ${condition})`;
+     (SELECT seq, source, kind, name, occurred_at, received_at, routed FROM livekit_events WHERE ${condition})`;
 
-/** The SQL of: nobody waits for this event of `e` any more. */
-const isDone = (cutoff: string): string =>
+/** The SQL of: nobody waits for this event of `e` any more, neither for a delivery of it nor for a backfill that comes to it. */
+const isDone = (dialect: Dialect, cutoff: string): string =>
   `e.received_at < ${cutoff} AND e.routed AND NOT EXISTS (
-     SELECT 1 FROM livekit_deliveries d WHERE d.event_seq = e.seq AND d.state IN ('pending', 'running', 'dead'))`;
+     SELECT 1 FROM livekit_deliveries d WHERE d.event_seq = e.seq AND d.state IN ('pending', 'running', 'dead'))
+   AND NOT EXISTS (
+     SELECT 1 FROM livekit_handlers h WHERE h.retired_at IS NULL AND e.seq > h.backfill_seq AND e.seq <= h.backfill_to
+       AND e.received_at >= h.backfill_since AND ${hears(dialect, 'e.kind', 'e.name')})`;
 
 /**
  * The SQL of retention. Every step looks at the next rows behind a cursor, in the order of an index: so what must stay
@@ -78,7 +82,7 @@ export class PruneSteps {
     const p = this.parameters();
     const gone = await manager.query(
       `${numbered(p.isOneOf('seq', seqs))}
-       DELETE FROM livekit_bodies WHERE event_seq IN (SELECT e.seq FROM e WHERE ${isDone(p.add(cutoff))})
+       DELETE FROM livekit_bodies WHERE event_seq IN (SELECT e.seq FROM e WHERE ${isDone(this.dialect, p.add(cutoff))})
        RETURNING event_seq`,
       p.values,
     );
@@ -135,7 +139,7 @@ export class PruneSteps {
       }[]
     >(
       `${numbered(`seq > ${p.add(from)} AND seq <= ${p.add(to)} ORDER BY seq LIMIT ${BATCH}`)}
-       SELECT e.seq, e.source, e.kind, e.occurred_at, (${isDone(p.add(cutoff))}) AS is_done
+       SELECT e.seq, e.source, e.kind, e.occurred_at, (${isDone(this.dialect, p.add(cutoff))}) AS is_done
        FROM e ORDER BY e.seq`,
       p.values,
     );
@@ -161,7 +165,7 @@ export class PruneSteps {
       rowsOf<Keyed>(
         await manager.query(
           `${numbered(p.isOneOf('seq', seqs))}
-           DELETE FROM livekit_events WHERE seq IN (SELECT e.seq FROM e WHERE ${isDone(p.add(cutoff))}) RETURNING seq AS id`,
+           DELETE FROM livekit_events WHERE seq IN (SELECT e.seq FROM e WHERE ${isDone(this.dialect, p.add(cutoff))}) RETURNING seq AS id`,
           p.values,
         ),
       ),

@@ -7,7 +7,8 @@ import { SessionsModule } from '../../../src/sessions/sessions.module.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
 import { type FreshDatabase, freshDatabase, onPostgres } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
-import { bootHandlers, type HandlerHost, type HandlerHostShape } from '../../support/handlers.js';
+import { gate } from '../../support/gate.js';
+import { bootHandlers, type HandlerHost, type HandlerHostShape, handlerOf } from '../../support/handlers.js';
 import { countOf } from '../../support/rows.js';
 import { NOW } from '../../support/webhook.js';
 
@@ -112,6 +113,38 @@ describe('retention', () => {
     await host.pass(500 * DAY);
     await prune(host);
     expect(await counts()).toEqual([1, 1, 1, 0]);
+  });
+
+  test('leaves what a backfill has yet to give, what is new and waits behind that among it', async () => {
+    const before = await boot({ providers: [] });
+    await appendMany(before, 1_600); // more than a handler is given in advance
+    await before.receive(['EV_unheard', 'participant_left', 'RM_1']);
+    await before.deliveries.drain();
+    await hosts.pop()?.app.close();
+    const given = new Set<string>();
+    const paused = gate();
+    const take = async ({ eventId }: LoggedEvent) => {
+      await paused.opened;
+      given.add(eventId);
+    };
+    const names = ['room_started'];
+    const host = await boot({
+      providers: [handlerOf('late', take, { names, ordering: 'room', backfill: true })],
+    });
+    await host.deliveries.pause('late');
+    paused.open();
+    await host.receive(['EV_new', 'room_started', 'RM_1']);
+    await host.deliveries.drain();
+    host.clock.time += 500 * DAY;
+    await prune(host);
+    expect(await count('events', "event_id = 'EV_unheard'")).toBe(0);
+    await host.deliveries.resume('late');
+    await host.deliveries.drain();
+    expect(given.size).toBe(1_601);
+    expect(given).toContain('EV_new');
+    host.clock.time += 31 * DAY;
+    await prune(host);
+    expect(await counts()).toEqual([0, 0, 0, 0]);
   });
 
   test('looks behind more dead letters than it takes at once', async () => {
