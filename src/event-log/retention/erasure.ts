@@ -4,6 +4,7 @@ import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { Log } from '../../logging/log.js';
 import { plainText } from '../../database/plain-text.js';
+import { OrderingLock } from '../running/ordering-lock.js';
 import { EraseSteps, type SidOfProject } from './erase-steps.js';
 import { holds, mentions } from './mentions.js';
 import { newPseudonym } from './pseudonym.js';
@@ -66,7 +67,10 @@ export class Erasure {
   private readonly logger = new Log('Erasure');
   private readonly parts: ErasurePart[] = [];
 
-  constructor(private readonly store: EventStore) {}
+  constructor(
+    private readonly store: EventStore,
+    private readonly lock: OrderingLock,
+  ) {}
 
   /** Lets a part of the application erase what it keeps, with the rest. */
   register(part: ErasurePart): void {
@@ -225,7 +229,11 @@ export class Erasure {
   }
 
   private async write<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    const result = await this.store.write(work);
+    const result = await this.store.write(async (manager) => {
+      // Deliveries among it may be pending, and a claim passes over what is locked: those behind them would overtake them.
+      await this.lock.hold(manager);
+      return work(manager);
+    });
     await delay(PAUSE);
     return result;
   }

@@ -12,6 +12,7 @@ import { isOurTurn } from '../../database/our-turn.js';
 import { StoreClock } from '../clock.js';
 import { DedupFloor } from './dedup-floor.js';
 import { BATCH, PruneSteps, type Step } from './prune-steps.js';
+import { OrderingLock } from '../running/ordering-lock.js';
 import { RETENTION_DEFAULTS, RETENTION_SETTINGS, type RetentionSettings } from './retention-options.js';
 import { ROLE, type Role } from '../role.js';
 import { errorFields } from '../../logging/error-fields.js';
@@ -57,6 +58,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly store: EventStore,
     private readonly clock: StoreClock,
     private readonly floor: DedupFloor,
+    private readonly lock: OrderingLock,
     @Optional()
     @Inject(RETENTION_SETTINGS)
     private readonly settings: RetentionSettings = RETENTION_DEFAULTS,
@@ -129,7 +131,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
   private async pruneBodies(cutoff: number): Promise<number> {
     const last = await this.store.read((manager) => this.steps.lastBefore(manager, cutoff));
     if (last === null) return 0;
-    return this.walk(0, (from) => this.batch((manager) => this.steps.bodies(manager, cutoff, from, last)));
+    return this.walk(0, (from) => this.unwanted((manager) => this.steps.bodies(manager, cutoff, from, last)));
   }
 
   private async pruneEvents(cutoff: number): Promise<number> {
@@ -148,7 +150,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
         this.logger.warn('a transaction on the log has been open for long: pruning its events later');
         return null;
       }
-      const removed = await this.batch((manager) => this.steps.events(manager, cutoff, seqs));
+      const removed = await this.unwanted((manager) => this.steps.events(manager, cutoff, seqs));
       return removed === null ? null : { removed, next };
     });
   }
@@ -178,6 +180,14 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
       await delay(PAUSE);
     }
     return removed;
+  }
+
+  /** A batch of what nobody wants any more: nor does anybody come to want it meanwhile, for replays and backfills hold the lock. */
+  private unwanted<T>(work: (manager: EntityManager) => Promise<T>): Promise<T | null> {
+    return this.batch(async (manager) => {
+      await this.lock.hold(manager);
+      return work(manager);
+    });
   }
 
   /** `null`: another process prunes. */
