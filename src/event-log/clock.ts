@@ -42,9 +42,7 @@ export class StoreClock {
    * @param parameters where it is one of them, or else it is written out.
    */
   now(parameters?: Parameters): string {
-    if (this.store.dialect === 'postgres' && this.clock === systemClock) {
-      return '(extract(epoch FROM statement_timestamp()) * 1000)::bigint';
-    }
+    if (this.isShared) return '(extract(epoch FROM statement_timestamp()) * 1000)::bigint';
     // A clock that is put back must not keep what is due waiting until it is there again.
     this.latest = Math.max(this.latest, this.clock.now());
     return `CAST(${parameters?.add(this.latest) ?? this.latest} AS bigint)`;
@@ -55,5 +53,14 @@ export class StoreClock {
     const p = this.parameters();
     const [row] = await manager.query<{ now: number | string }[]>(`SELECT ${this.now(p)} AS now`, p.values);
     return Number(row?.now);
+  }
+
+  /** The same, but put back where the clock was: for what can't be undone, such as pruning, if it was ahead for a while. */
+  async readPutBack(manager: EntityManager): Promise<number> {
+    return this.isShared ? this.read(manager) : this.clock.now();
+  }
+
+  private get isShared(): boolean {
+    return this.store.dialect === 'postgres' && this.clock === systemClock;
   }
 }

@@ -106,6 +106,17 @@ describe('retention', () => {
     expect(await counts()).toEqual([0, 0, 0, 0]);
   });
 
+  test('takes nothing because the clock was ahead for a while', async () => {
+    const host = await boot();
+    host.clock.time += 500 * DAY;
+    await host.deliveries.drain();
+    host.clock.time -= 500 * DAY;
+    await host.receive(['EV_1', 'room_started', 'RM_1']);
+    await host.deliveries.drain();
+    expect(await prune(host)).toEqual({ bodies: 0, deliveries: 0, events: 0, sessions: 0 });
+    expect(await host.log.receive(newEvent({ id: 'EV_2' }))).toBe('accepted');
+  });
+
   test('leaves what is still to be handed out, however old it is', async () => {
     const host = await boot();
     await host.deliveries.pause('fussy');
