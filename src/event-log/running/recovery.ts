@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
-import { rowsOf, skipLocked } from '../../database/sql.js';
+import { type Parameters, rowsOf, skipLocked } from '../../database/sql.js';
 import { Log } from '../../logging/log.js';
 import { StoreClock } from '../clock.js';
+import { Leases } from './leases.js';
 
 /** Gives back what the dead had claimed, and knows when there is something to do again. */
 @Injectable()
@@ -12,17 +13,25 @@ export class Recovery {
   constructor(
     private readonly store: EventStore,
     private readonly clock: StoreClock,
+    private readonly leases: Leases,
   ) {}
 
   /** On SQLite whoever had anything running is dead: this process is the only one. On PostgreSQL leases must run out. */
   async atStart(): Promise<void> {
-    if (this.store.dialect === 'sqlite') await this.giveBack('true');
+    if (this.store.dialect === 'sqlite') await this.giveBack(() => 'true');
     else await this.ofTheDead();
   }
 
-  /** Gives back what is running under a lease that is over. It keeps its place, and the attempt counts. */
+  /**
+   * Gives back what is running under a lease that is over. It keeps its place, and the attempt counts. On SQLite what this
+   * process holds is alive, whatever a clock that was put forward says of its lease.
+   */
   ofTheDead(): Promise<void> {
-    return this.giveBack(null);
+    const { dialect } = this.store;
+    return this.giveBack((p) => {
+      const isOver = `lease_until < ${this.clock.now(p)}`;
+      return dialect === 'sqlite' ? `${isOver} AND NOT ${p.isOneOf('id', this.leases.ids)}` : isOver;
+    });
   }
 
   /**
@@ -52,22 +61,22 @@ export class Recovery {
     };
   }
 
-  private async giveBack(which: string | null): Promise<void> {
-    const p = this.clock.parameters();
-    const condition = which ?? `lease_until < ${this.clock.now(p)}`;
+  /** @param which of those that are running, in SQL. */
+  private async giveBack(which: (parameters: Parameters) => string): Promise<void> {
     const rows = rowsOf<{ id: number | string }>(
-      await this.store.write((manager) =>
-        manager.query(
+      await this.store.write((manager) => {
+        const p = this.clock.parameters();
+        return manager.query(
           // A machine that went down in the middle of an acknowledgement keeps that delivery locked until the server hears
           // of it: the others must not wait for that.
           `WITH left_behind AS MATERIALIZED (
-             SELECT id FROM livekit_deliveries WHERE state = 'running' AND ${condition} ${skipLocked(this.store.dialect)}
+             SELECT id FROM livekit_deliveries WHERE state = 'running' AND ${which(p)} ${skipLocked(this.store.dialect)}
            )
            UPDATE livekit_deliveries SET state = 'pending', lease_until = NULL, lease_token = NULL
            WHERE id IN (SELECT id FROM left_behind) RETURNING id`,
           p.values,
-        ),
-      ),
+        );
+      }),
     );
     if (rows.length === 0) return;
     this.logger.warn('deliveries were left running by a process that is gone: they are run again', {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../../src/event-log/clock.js';
 import type { DeliveryContext } from '../../../src/event-log/handlers/context.js';
 import { onPostgres, sqlQuery } from '../../support/database.js';
+import { gate } from '../../support/gate.js';
 import { handlerHosts, handlerOf } from '../../support/handlers.js';
 import { until } from '../../support/until.js';
 
@@ -81,6 +82,28 @@ describe('the lease of a delivery', () => {
       attempts: [],
     });
   });
+
+  (onPostgres ? test.skip : test)(
+    'is that of nobody else on SQLite, where a clock that is put forward makes no second run of it',
+    async () => {
+      const runs: string[] = [];
+      const held = gate();
+      const handler = handlerOf('long', ({ eventId }, { attempt }) => {
+        runs.push(`${eventId} ${attempt}`);
+        return eventId === 'EV_1' ? held.opened : undefined;
+      });
+      const host = await hosts.boot([handler]);
+      await host.receive(['EV_1', 'room_started']);
+      await until('it to run', () => runs.length === 1);
+      host.clock.advance(3_600_000);
+      const drained = host.deliveries.drain();
+      await host.receive(['EV_2', 'room_started']);
+      await until('another to run', () => runs.includes('EV_2 1'));
+      held.open();
+      await drained;
+      expect(runs).toEqual(['EV_1 1', 'EV_2 1']);
+    },
+  );
 
   const onServer = onPostgres ? test : test.skip;
 
