@@ -6,6 +6,14 @@ import { StoreClock } from '../clock.js';
 /** How many of a handler's deliveries are counted: to count more would hold up the process that SQLite answers in. */
 export const MOST_COUNTED = 10_000;
 
+/** In which order deliveries of a state are counted: of its index, or PostgreSQL might look for them among all that ever were. */
+const COUNTED_BY = { pending: 'due_at', running: 'lease_until', dead: 'order_key' } as const;
+
+/** The SQL of how many deliveries of `livekit_handlers h` are in a state; `MOST_COUNTED` at most. */
+export const counted = (state: keyof typeof COUNTED_BY): string =>
+  `(SELECT count(*) FROM (SELECT 1 FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = '${state}'
+     ORDER BY d.${COUNTED_BY[state]} LIMIT ${MOST_COUNTED}) counted)`;
+
 /** How much a handler has before it. */
 export interface HandlerBacklog {
   handler: string;
@@ -51,15 +59,12 @@ export class Backlog {
   /** The backlog of each handler that is not retired, by name. */
   async ofHandlers(): Promise<HandlerBacklog[]> {
     const p = this.clock.parameters();
-    // Counted in the order of the index, or PostgreSQL might look for them among all deliveries that ever were.
-    const waiting = "livekit_deliveries d WHERE d.handler = h.name AND d.state = 'pending'";
-    const dead = "livekit_deliveries d WHERE d.handler = h.name AND d.state = 'dead'";
+    const first =
+      "(SELECT min(d.due_at) FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = 'pending')";
     const rows = await this.store.read((manager) =>
       manager.query<BacklogRow[]>(
-        `SELECT h.name,
-           (SELECT count(*) FROM (SELECT 1 FROM ${waiting} ORDER BY d.due_at LIMIT ${MOST_COUNTED}) counted) AS pending,
-           (SELECT count(*) FROM (SELECT 1 FROM ${dead} ORDER BY d.order_key LIMIT ${MOST_COUNTED}) counted) AS dead,
-           CASE WHEN h.paused THEN 0 ELSE ${this.clock.now(p)} - (SELECT min(d.due_at) FROM ${waiting}) END AS overdue
+        `SELECT h.name, ${counted('pending')} AS pending, ${counted('dead')} AS dead,
+           CASE WHEN h.paused THEN 0 ELSE ${this.clock.now(p)} - ${first} END AS overdue
          FROM livekit_handlers h WHERE h.retired_at IS NULL ORDER BY h.name`,
         p.values,
       ),

@@ -10,6 +10,7 @@ import { DeliveryRunner } from '../delivery-runner.js';
 import { Notifications } from '../running/notifications.js';
 import { OrderingLock } from '../running/ordering-lock.js';
 import { Timetable } from '../running/timetable.js';
+import { counted, MOST_COUNTED } from './backlog.js';
 import {
   type Delivery,
   DELIVERY_STATES,
@@ -203,15 +204,13 @@ export class Deliveries {
   /** How far behind each handler is, by name. */
   async lag(): Promise<HandlerLag[]> {
     const p = this.clock.parameters();
-    const count = (state: string) =>
-      `(SELECT count(*) FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = '${state}')`;
-    // `+ 0` keeps PostgreSQL from looking for the least of all events, from the first ever, in the index of the key.
-    const oldest = `(SELECT e.received_at FROM livekit_events e WHERE e.seq =
-      (SELECT min(d.event_seq + 0) FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = 'pending' AND d.due_at <= ${this.clock.now(p)}))`;
+    const due = `SELECT d.event_seq FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = 'pending'
+      AND d.due_at <= ${this.clock.now(p)} ORDER BY d.due_at LIMIT ${MOST_COUNTED}`;
+    const oldest = `(SELECT e.received_at FROM livekit_events e WHERE e.seq = (SELECT min(event_seq) FROM (${due}) due))`;
     const rows = await this.store.read((manager) =>
       manager.query<LagRow[]>(
-        `SELECT h.name, h.paused, h.retired_at, h.backfill_seq, h.backfill_to, ${count('pending')} AS pending,
-           ${count('running')} AS running, ${count('dead')} AS dead, ${this.clock.now(p)} - ${oldest} AS lag
+        `SELECT h.name, h.paused, h.retired_at, h.backfill_seq, h.backfill_to, ${counted('pending')} AS pending,
+           ${counted('running')} AS running, ${counted('dead')} AS dead, ${this.clock.now(p)} - ${oldest} AS lag
          FROM livekit_handlers h ORDER BY h.name`,
         p.values,
       ),

@@ -83,10 +83,14 @@ export interface DeliveryPage {
 /** How far behind a handler is. */
 export interface HandlerLag {
   handler: string;
+  /** Deliveries that wait, due or not: 10,000 at most, as of the next two. What is more is not counted. */
   pending: number;
   running: number;
   dead: number;
-  /** How long the oldest event that is due has been in the log, milliseconds; 0 when nothing is due. */
+  /**
+   * How long the oldest event that is due has been in the log, milliseconds; 0 when nothing is due. Of 10,000 at most, those
+   * that have been due the longest.
+   */
   lag: number;
   paused: boolean;
   /** No process has had it for a week. */

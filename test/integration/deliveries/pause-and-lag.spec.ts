@@ -1,8 +1,9 @@
 import type { Registry } from 'prom-client';
+import { MOST_COUNTED } from '../../../src/event-log/deliveries/backlog.js';
 import { DeliveryNotFoundError } from '../../../src/event-log/deliveries/errors.js';
 import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
-import { onPostgres } from '../../support/database.js';
+import { onPostgres, sqlQuery } from '../../support/database.js';
 import { type HandlerHost, handlerHosts, handlerOf } from '../../support/handlers.js';
 import { until } from '../../support/until.js';
 
@@ -65,6 +66,24 @@ describe('the lag of handlers', () => {
     release();
     await host.deliveries.drain();
     expect((await host.deliveries.lag())[0]).toEqual({ handler: 'busy', ...AT_REST });
+  });
+
+  test('counts only so far', async () => {
+    const host = await hosts.boot([handlerOf('late'), handlerOf('bad')]);
+    for (const handler of ['late', 'bad']) await host.deliveries.pause(handler);
+    for (const [handler, state] of [
+      ['late', 'pending'],
+      ['bad', 'dead'],
+    ])
+      await sqlQuery(
+        hosts.url,
+        `WITH RECURSIVE n (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < ${MOST_COUNTED + 10})
+         INSERT INTO livekit_deliveries (event_seq, handler, due_at, state) SELECT seq, '${handler}', 0, '${state}' FROM n`,
+      );
+    expect(await host.deliveries.lag()).toMatchObject([
+      { handler: 'bad', pending: 0, dead: MOST_COUNTED },
+      { handler: 'late', pending: MOST_COUNTED, dead: 0 },
+    ]);
   });
 
   test('tells how far a backfill has yet to go', async () => {
