@@ -254,12 +254,13 @@ export class Deliveries {
     change: (manager: EntityManager, ended: EndedDelivery) => Promise<unknown>,
     needsBody = true,
   ): Promise<number> {
+    const meant = checked(filter);
     let changed = 0;
     const { first, last } = await this.ids();
     for (let after = first - 1; after < last;) {
       const to = Math.min(after + SPAN[this.store.dialect], last);
       const batch = await this.changing(async (manager) => {
-        const some = await this.ended(manager, filter, after, to, needsBody);
+        const some = await this.ended(manager, meant, after, to, needsBody);
         for (const ended of some) await change(manager, ended);
         return some;
       });
@@ -309,7 +310,7 @@ export class Deliveries {
     const rows = await manager.query<EndedRow[]>(
       `SELECT d.id, d.event_seq, d.handler, d.order_key, d.state
        FROM livekit_deliveries d JOIN livekit_events e ON e.seq = d.event_seq ${body}
-       WHERE ${conditionOf(checked(filter), p)} AND d.state IN ${ENDED} AND d.id > ${p.add(after)} AND d.id <= ${p.add(last)}
+       WHERE ${conditionOf(filter, p)} AND d.state IN ${ENDED} AND d.id > ${p.add(after)} AND d.id <= ${p.add(last)}
          AND NOT EXISTS (SELECT 1 FROM livekit_deliveries later
            WHERE later.event_seq = d.event_seq AND later.handler = d.handler AND later.replay_no > d.replay_no)
        ORDER BY d.id LIMIT ${BATCH}`,

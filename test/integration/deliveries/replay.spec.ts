@@ -156,6 +156,9 @@ describe('a delivery that is at its end', () => {
     await host.receive(['EV_1', 'room_started']);
     await host.deliveries.drain();
     expect(await host.deliveries.replayAll({ handler: 'one', state: 'pending' })).toBe(0);
+  });
+
+  test('is refused in a state that there is not, though there is none at all', async () => {
     await expect(host.deliveries.replayAll({ state: 'gone' as DeliveryState })).rejects.toThrow(
       DeliveryRequestError,
     );
