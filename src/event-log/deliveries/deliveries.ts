@@ -371,7 +371,8 @@ const lagOf = (row: LagRow): HandlerLag => ({
   lag: Math.max(0, Number(row.lag ?? 0)),
   paused: Boolean(row.paused),
   retired: row.retired_at !== null,
-  backfilling: row.backfill_seq === null ? 0 : Number(row.backfill_to) - Number(row.backfill_seq),
+  backfilling:
+    row.backfill_seq === null ? 0 : Math.max(0, Number(row.backfill_to) - Number(row.backfill_seq)),
 });
 
 // What comes from a host's own route may be anything.

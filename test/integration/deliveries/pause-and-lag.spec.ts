@@ -109,6 +109,13 @@ describe('the lag of handlers', () => {
     await host.deliveries.drain();
     expect(seen).toEqual([0, 0, 0]);
   });
+
+  test('tells of a backfill from beyond the end of the log that nothing is to be given', async () => {
+    const host = await hosts.boot([handlerOf('gone')]);
+    await sqlQuery(hosts.url, 'UPDATE livekit_handlers SET retired_at = 1'); // so that it is not begun
+    await host.deliveries.backfill('gone', { fromSeq: 1_000 });
+    expect(await host.deliveries.lag()).toMatchObject([{ retired: true, backfilling: 0 }]);
+  });
 });
 
 describe('the backlog in the metrics', () => {
