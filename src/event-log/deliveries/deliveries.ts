@@ -134,7 +134,9 @@ export class Deliveries {
    * @throws DeliveryRequestError when the filter is not understood.
    */
   replayAll(filter: DeliveryFilter = {}): Promise<number> {
-    return this.forAll({ state: 'dead', ...filter }, (manager, ended) => this.replays.replay(manager, ended));
+    return this.forAll({ ...filter, state: filter.state ?? 'dead' }, (manager, ended) =>
+      this.replays.replay(manager, ended),
+    );
   }
 
   /**

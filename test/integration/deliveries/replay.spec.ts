@@ -158,6 +158,12 @@ describe('a delivery that is at its end', () => {
     expect(await host.deliveries.replayAll({ handler: 'one', state: 'pending' })).toBe(0);
   });
 
+  test('is replayed only when it is dead, where no state is asked for', async () => {
+    await host.receive(['EV_1', 'room_started'], ['EV_bad', 'room_started']);
+    await host.deliveries.drain();
+    expect(await host.deliveries.replayAll({ handler: 'one', ...({ state: undefined } as object) })).toBe(1);
+  });
+
   test('is refused in a state that there is not, though there is none at all', async () => {
     await expect(host.deliveries.replayAll({ state: 'gone' as DeliveryState })).rejects.toThrow(
       DeliveryRequestError,
