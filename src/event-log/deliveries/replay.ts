@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
-import { BLOCKED } from '../running/blocked.js';
+import { BLOCKED, unblockedAt } from '../running/blocked.js';
 import type { DeliveryState } from './delivery.js';
 
 /** A delivery that is at its end, as far as it matters for what is done with it now. */
@@ -27,13 +27,19 @@ export class Replays {
     const name = p.add(handler);
     const key = orderKey === null ? 'NULL' : p.add(orderKey);
     const now = this.clock.now(p);
+    const room = `handler = ${name} AND order_key = ${key}`;
     // Behind what waits in its room (later ones have a greater seq), unless that waits for this one.
-    const last = `(SELECT max(due_at) + 1 FROM livekit_deliveries WHERE handler = ${name} AND order_key = ${key}
-       AND state = 'pending' AND due_at < ${BLOCKED})`;
+    const last = `(SELECT max(due_at) + 1 FROM livekit_deliveries WHERE ${room} AND state = 'pending' AND due_at < ${BLOCKED})`;
+    const isBlocked =
+      state === 'dead'
+        ? 'false'
+        : `EXISTS (SELECT 1 FROM livekit_handlers WHERE name = ${name} AND blocking)
+             AND EXISTS (SELECT 1 FROM livekit_deliveries WHERE ${room} AND state = 'dead')`;
+    const inTurn = `CASE WHEN ${isBlocked} THEN ${BLOCKED} ELSE coalesce(${last}, ${now}) END`;
     const rows = rowsOf<{ id: number | string }>(
       await manager.query(
         `INSERT INTO livekit_deliveries (event_seq, handler, replay_no, order_key, due_at)
-         SELECT ${seq}, ${name}, max(replay_no) + 1, CAST(${key} AS text), ${orderKey === null ? now : `coalesce(${last}, ${now})`}
+         SELECT ${seq}, ${name}, max(replay_no) + 1, CAST(${key} AS text), ${orderKey === null ? now : inTurn}
          FROM livekit_deliveries WHERE event_seq = ${seq} AND handler = ${name}
          RETURNING id`,
         p.values,
@@ -59,7 +65,7 @@ export class Replays {
     const p = this.clock.parameters();
     const room = `handler = ${p.add(handler)} AND order_key = ${p.add(orderKey)}`;
     await manager.query(
-      `UPDATE livekit_deliveries SET due_at = ${this.clock.now(p)}
+      `UPDATE livekit_deliveries SET due_at = ${unblockedAt(this.clock.now(p))}
        WHERE ${room} AND state = 'pending' AND due_at = ${BLOCKED}
          AND NOT EXISTS (SELECT 1 FROM livekit_deliveries WHERE ${room} AND state = 'dead')`,
       p.values,

@@ -141,6 +141,29 @@ describe('a handler that is ordered by room', () => {
     },
   );
 
+  test.each(['replayed', 'dismissed'] as const)(
+    'lets a replay in a blocked room wait, too, until its dead letter is %s',
+    async (how) => {
+      const done: string[] = [];
+      let isFixed = false;
+      await boot(blocking(done, (id) => id === 'EV_0_1' && !isFixed));
+      for (const event of inRooms(1, 3)) await host.receive(event);
+      await host.deliveries.drain();
+      const [first] = (await host.deliveries.list({ handler: 'blocks', state: 'done' })).deliveries;
+      const replay = await host.deliveries.replay(first?.id ?? 0);
+      await host.pass(86_400_000);
+      expect(done).toEqual(['EV_0_0']);
+      expect(await host.deliveries.get(replay)).toMatchObject({ state: 'pending', dueAt: null });
+      isFixed = true;
+      const [dead] = (await host.deliveries.list({ handler: 'blocks', state: 'dead' })).deliveries;
+      if (how === 'replayed') await host.deliveries.replay(dead?.id ?? 0);
+      else await host.deliveries.dismiss(dead?.id ?? 0);
+      await host.pass(10);
+      const retried = how === 'replayed' ? ['EV_0_1'] : [];
+      expect(done).toEqual(['EV_0_0', ...retried, 'EV_0_2', 'EV_0_0']);
+    },
+  );
+
   test('blocks a room when the dead letter was the last that had come', async () => {
     const done: string[] = [];
     await boot(blocking(done, (id) => id === 'EV_0_0'));
