@@ -8,7 +8,8 @@ const ORDERING_LOCK = '1819047784, 2';
 /**
  * Held by whoever routes, and by whoever claims or holds back deliveries that are ordered by room: two of them at once
  * could not see what the other is about to commit, and a delivery would overtake another. And by whoever else locks deliveries
- * that are pending: a claim passes over them, and those behind them in their room would not wait. SQLite has one writer.
+ * that are pending: a claim passes over them, and those behind them in their room would not wait. And by whoever prunes what
+ * nobody waits for, that none is replayed or backfilled meanwhile. SQLite has one writer.
  */
 @Injectable()
 export class OrderingLock {

@@ -6,7 +6,7 @@ import { StoreClock } from '../clock.js';
 import { BLOCKED } from './blocked.js';
 import { Leases } from './leases.js';
 
-/** By how much a clock may have been put back without that anybody would wait for long, milliseconds. */
+/** A clock that was put back by no more than this keeps nobody waiting for long, milliseconds. */
 const CORRECTION = 60_000;
 
 /** Gives back what the dead had claimed, and knows when there is something to do again. */
