@@ -4,7 +4,7 @@ import { type Parameters, rowsOf } from '../database/sql.js';
 import { byToken, type ClaimedDelivery } from './claims.js';
 import { StoreClock } from './clock.js';
 import { HostEvents } from './append/host-events.js';
-import { BLOCKED } from './running/blocked.js';
+import { BLOCKED, dueInRoom } from './running/blocked.js';
 import type { Verdict } from './running/verdict.js';
 import { ToldError } from '../logging/told-error.js';
 
@@ -91,7 +91,9 @@ export class Settlements {
         );
         if (isOurs) {
           await this.keepAttempt(manager, delivery, verdict.error);
-          await this.holdBack(manager, delivery, (p) => `${this.clock.now(p)} + ${p.add(verdict.after)}`);
+          await this.holdBack(manager, delivery, (p) =>
+            dueInRoom(`${this.clock.now(p)} + ${p.add(verdict.after)}`),
+          );
         }
         return isOurs;
       }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
-import { BLOCKED, unblockedAt } from '../running/blocked.js';
+import { BLOCKED, dueInRoom } from '../running/blocked.js';
 import type { DeliveryState } from './delivery.js';
 
 /** A delivery that is at its end, as far as it matters for what is done with it now. */
@@ -65,7 +65,7 @@ export class Replays {
     const p = this.clock.parameters();
     const room = `handler = ${p.add(handler)} AND order_key = ${p.add(orderKey)}`;
     await manager.query(
-      `UPDATE livekit_deliveries SET due_at = ${unblockedAt(this.clock.now(p))}
+      `UPDATE livekit_deliveries SET due_at = ${dueInRoom(this.clock.now(p))}
        WHERE ${room} AND state = 'pending' AND due_at = ${BLOCKED}
          AND NOT EXISTS (SELECT 1 FROM livekit_deliveries WHERE ${room} AND state = 'dead')`,
       p.values,

@@ -4,7 +4,7 @@ import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
 import { plainText } from '../../database/plain-text.js';
 import { OrderingLock } from '../running/ordering-lock.js';
-import { BLOCKED, unblockedAt } from '../running/blocked.js';
+import { BLOCKED, dueInRoom } from '../running/blocked.js';
 import type { Handler } from './handler.js';
 
 /** How long a handler that no process has any more is still given deliveries, milliseconds: longer than any deploy takes. */
@@ -47,7 +47,7 @@ export class HandlerTable {
   private async unblock(manager: EntityManager, name: string): Promise<void> {
     const p = this.clock.parameters();
     await manager.query(
-      `UPDATE livekit_deliveries SET due_at = ${unblockedAt(this.clock.now(p))}
+      `UPDATE livekit_deliveries SET due_at = ${dueInRoom(this.clock.now(p))}
        WHERE handler = ${p.add(name)} AND state = 'pending' AND due_at = ${BLOCKED}`,
       p.values,
     );

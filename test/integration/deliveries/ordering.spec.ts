@@ -244,6 +244,28 @@ describe('a handler that is ordered by room', () => {
     expect(done).toEqual(['EV_0_0', 'EV_0_1', 'EV_0_2', 'EV_0_0', 'EV_0_3']);
   });
 
+  test('is given a replay after what waits in its room for an attempt that failed', async () => {
+    const done: string[] = [];
+    @Injectable()
+    class Replayed {
+      @OnLivekitEvent('room_started', { name: 'replayed', ordering: 'room', backoff: () => 1_000 })
+      take({ id }: Started, { attempt }: DeliveryContext) {
+        if (id === 'EV_0_1' && attempt < 3) throw new Error('not yet');
+        done.push(id);
+      }
+    }
+    await boot(Replayed);
+    for (const event of inRooms(1, 3)) {
+      await host.receive(event);
+      await host.deliveries.drain();
+    }
+    const [first] = (await host.deliveries.list({ handler: 'replayed', state: 'done' })).deliveries;
+    await host.deliveries.replay(first?.id ?? 0);
+    for (let attempt = 2; attempt <= 3; attempt++) await host.pass(1_200);
+    await host.pass(10);
+    expect(done).toEqual(['EV_0_0', 'EV_0_1', 'EV_0_2', 'EV_0_0']);
+  });
+
   test('lets go of the rooms it blocked once it is told not to block any more', async () => {
     const done: string[] = [];
     const blocker = (onDeadLetter: 'block' | 'continue') => {
