@@ -21,11 +21,6 @@ export class Leases {
     return this.held.size;
   }
 
-  /** The ids of those deliveries. */
-  get ids(): number[] {
-    return [...this.held.keys()].map(({ id }) => id);
-  }
-
   /** @param asked when it was claimed, by `performance.now()`, or a little earlier. */
   hold(delivery: ClaimedDelivery, asked: number): void {
     this.held.set(delivery, new Lease(delivery.id, delivery.handler.lease, asked));

@@ -34,12 +34,9 @@ export class Recovery {
    * Gives back what is running under a lease that is over. It keeps its place, and the attempt counts. On SQLite what this
    * process holds is alive, whatever a clock that was put forward says of its lease.
    */
-  ofTheDead(): Promise<void> {
-    const { dialect } = this.store;
-    return this.giveBack((p) => {
-      const isOver = `lease_until < ${this.clock.now(p)}`;
-      return dialect === 'sqlite' ? `${isOver} AND NOT ${p.isOneOf('id', this.leases.ids)}` : isOver;
-    });
+  async ofTheDead(): Promise<void> {
+    if (this.store.dialect === 'sqlite' && (await this.isAnyOver())) await this.leases.renew();
+    await this.giveBack((p) => this.isOver(p));
   }
 
   /**
@@ -85,6 +82,17 @@ export class Recovery {
          WHERE state = 'pending' AND due_at > ${now} AND due_at < ${BLOCKED}`,
       );
     });
+  }
+
+  private isOver(p: Parameters): string {
+    return `lease_until < ${this.clock.now(p)}`;
+  }
+
+  private async isAnyOver(): Promise<boolean> {
+    const p = this.clock.parameters();
+    const over = `SELECT 1 FROM livekit_deliveries WHERE state = 'running' AND ${this.isOver(p)} LIMIT 1`;
+    const rows = await this.store.read((manager) => manager.query<unknown[]>(over, p.values));
+    return rows.length > 0;
   }
 
   /** @param which of those that are running, in SQL. */
