@@ -8,7 +8,7 @@ export class QueryReader {
   /**
    * For what acts on all that a query means: with a condition left out it would act on more.
    *
-   * @param body of the request, which must have none.
+   * @param body of the request (`SentBody`), which must have none.
    * @throws BadRequestException when a name is not one of these, or is given no value, or conditions stand in the body.
    */
   only(names: readonly string[], body: unknown): this {
@@ -17,7 +17,7 @@ export class QueryReader {
         throw new BadRequestException(`the query has \`${name}\`: only ${names.join(', ')} can stand there`);
       if (value === '') throw new BadRequestException(`\`${name}\` has no value: give one, or leave it out`);
     }
-    if (Object.keys(body ?? {}).length === 0) return this;
+    if (body !== null && Object.keys(body ?? {}).length === 0) return this;
     throw new BadRequestException(`the request has a body: ${names.join(', ')} stand in the query`);
   }
 

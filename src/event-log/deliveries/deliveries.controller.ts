@@ -1,5 +1,4 @@
 import {
-  Body,
   Get,
   HttpCode,
   NotFoundException,
@@ -11,6 +10,7 @@ import {
 } from '@nestjs/common';
 import { type AdminAccess, AdminController } from '../../access/admin-controller.decorator.js';
 import { QueryReader } from '../../access/query-reader.js';
+import { SentBody } from '../../access/sent-body.decorator.js';
 import { Deliveries } from './deliveries.js';
 import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
 import {
@@ -48,7 +48,7 @@ export function createDeliveriesController(access: AdminAccess): Type {
     @HttpCode(200)
     async replayAll(
       @Query() query: Record<string, unknown>,
-      @Body() body: unknown,
+      @SentBody() body: unknown,
     ): Promise<{ replayed: number }> {
       const read = new QueryReader(query).only(['handler', 'state', 'room'], body);
       return { replayed: await this.deliveries.replayAll(filterIn(read)) };
@@ -63,7 +63,7 @@ export function createDeliveriesController(access: AdminAccess): Type {
     @HttpCode(200)
     async dismissAll(
       @Query() query: Record<string, unknown>,
-      @Body() body: unknown,
+      @SentBody() body: unknown,
     ): Promise<{ dismissed: number }> {
       const read = new QueryReader(query).only(['handler', 'room'], body);
       return { dismissed: await this.deliveries.dismissAll(filterIn(read)) };

@@ -1,6 +1,7 @@
-import { Body, Get, HttpCode, Param, Post, Query, type Type } from '@nestjs/common';
+import { Get, HttpCode, Param, Post, Query, type Type } from '@nestjs/common';
 import { type AdminAccess, AdminController } from '../../access/admin-controller.decorator.js';
 import { QueryReader } from '../../access/query-reader.js';
+import { SentBody } from '../../access/sent-body.decorator.js';
 import { Deliveries } from './deliveries.js';
 import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
 import type { HandlerLag } from './delivery.js';
@@ -33,7 +34,7 @@ export function createHandlersController(access: AdminAccess): Type {
     backfill(
       @Param('handler') handler: string,
       @Query() query: Record<string, unknown>,
-      @Body() body: unknown,
+      @SentBody() body: unknown,
     ): Promise<void> {
       const read = new QueryReader(query).only(['since', 'fromSeq'], body);
       return this.deliveries.backfill(handler, { ...read.time('since'), ...read.whole('fromSeq') });

@@ -1,0 +1,62 @@
+import { SessionsModule } from '../../../src/sessions/sessions.module.js';
+import { ADAPTERS, bootHost, type Host } from '../../support/host.js';
+import { handlerOf } from '../../support/handlers.js';
+import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
+import { newId, webhook } from '../../support/webhook.js';
+
+const ADMIN_TOKEN = 'an-admin-token-for-tests';
+
+/** Of bodies that a host's parsers may not take: `fetch` sends the first, unless told. */
+const UNTAKEN = ['text/plain;charset=UTF-8', 'application/octet-stream', ''];
+
+/** The second is Fastify's own. */
+const REFUSED = [400, 415];
+
+describe.each(ADAPTERS)('admin routes on %s', (adapter) => {
+  let host: Host;
+
+  beforeAll(async () => {
+    host = await bootHost(adapter, {
+      webhooks: { adminToken: ADMIN_TOKEN },
+      imports: [SessionsModule.forRoot({ adminToken: ADMIN_TOKEN })],
+      providers: [handlerOf('bill')],
+    });
+    await host.deliver(webhook({ id: newId() }));
+    await host.app.get(Deliveries).drain();
+  });
+
+  afterAll(() => host.close());
+
+  const ask = async (request: string, body?: unknown, type = 'application/json') => {
+    const [method = '', path = ''] = request.split(' ');
+    const response = await fetch(host.url + path, {
+      method,
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...(type !== '' && { 'content-type': type }) },
+      // As bytes it has no content type of its own.
+      ...(body !== undefined && { body: Buffer.from(JSON.stringify(body)) }),
+    });
+    const text = await response.text();
+    return { status: response.status, json: text === '' ? null : JSON.parse(text) };
+  };
+
+  test.each(['application/json', ...UNTAKEN])(
+    'do not take a condition in a body of type %j for none',
+    async (type) => {
+      const before = await host.rows('SELECT id FROM livekit_deliveries');
+      for (const path of ['deliveries/replay?state=done', 'deliveries/dismiss', 'handlers/bill/backfill']) {
+        const { status } = await ask(`POST /voice/${path}`, { handler: 'another' }, type);
+        expect([path, REFUSED]).toEqual([path, expect.arrayContaining([status])]);
+      }
+      expect(await host.rows('SELECT id FROM livekit_deliveries')).toEqual(before);
+    },
+  );
+
+  test('act on what the query says, without a body', async () => {
+    const { status, json } = await ask(
+      'POST /voice/deliveries/replay?state=done&handler=bill',
+      undefined,
+      '',
+    );
+    expect([status, json]).toEqual([200, { replayed: 1 }]);
+  });
+});
