@@ -4,10 +4,11 @@ import type { ExpectOptions } from './expectations/expectations.js';
 /**
  * What `PUT /voice/sessions/:sessionId/expectation` says: `{ "roomName"?, "metadata"?, "expiresInSeconds"? }`, or nothing.
  *
+ * @param body of the request (`SentBody`): only where there is none, nothing is said.
  * @throws SessionRequestError when it says something else.
  */
 export function expectationIn(body: unknown): ExpectOptions {
-  const fields = fieldsOf(body ?? {}, ['roomName', 'metadata', 'expiresInSeconds']);
+  const fields = fieldsOf(body === undefined ? {} : body, ['roomName', 'metadata', 'expiresInSeconds']);
   const { roomName, metadata, expiresInSeconds } = fields;
   if (roomName != null && typeof roomName !== 'string') throw wrong('roomName', 'a text');
   if (metadata != null && typeof metadata !== 'object') throw wrong('metadata', 'an object');

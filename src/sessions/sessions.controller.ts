@@ -1,6 +1,7 @@
-import { Body, Get, NotFoundException, Param, Put, Query, type Type } from '@nestjs/common';
+import { Get, NotFoundException, Param, Put, Query, type Type } from '@nestjs/common';
 import { type AdminAccess, AdminController } from '../access/admin-controller.decorator.js';
 import { QueryReader } from '../access/query-reader.js';
+import { SentBody } from '../access/sent-body.decorator.js';
 import { dispositionIn, expectationIn } from './request-bodies.js';
 import type { Expectation } from './expectations/expectation.js';
 import { SessionErrorsFilter } from './session-errors.filter.js';
@@ -45,7 +46,7 @@ export function createSessionsController(access: AdminAccess): Type {
     expect(
       @Param('sessionId') sessionId: string,
       @Query() query: Record<string, unknown>,
-      @Body() body: unknown,
+      @SentBody() body: unknown,
     ): Promise<Expectation> {
       return this.sessions.expect(sessionId, {
         ...expectationIn(body),
@@ -57,7 +58,7 @@ export function createSessionsController(access: AdminAccess): Type {
     setDisposition(
       @Param('sessionId') sessionId: string,
       @Query() query: Record<string, unknown>,
-      @Body() body: unknown,
+      @SentBody() body: unknown,
     ): Promise<Session> {
       return this.sessions.setDisposition(
         sessionId,

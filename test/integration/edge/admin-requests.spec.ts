@@ -51,6 +51,24 @@ describe.each(ADAPTERS)('admin routes on %s', (adapter) => {
     },
   );
 
+  test.each(UNTAKEN)(
+    'do not take an expectation in a body of type %j for one without a word',
+    async (type) => {
+      const path = '/voice/sessions/call-7/expectation';
+      const said = { metadata: { order: 7 } };
+      expect(await ask(`PUT ${path}`, said)).toMatchObject({ status: 200, json: said });
+      const { status } = await ask(`PUT ${path}`, { metadata: { order: 8 } }, type);
+      expect(REFUSED).toContain(status);
+      expect((await ask('GET /voice/expectations')).json.expectations).toMatchObject([said]);
+    },
+  );
+
+  test('take an expectation without a body', async () => {
+    const { status, json } = await ask('PUT /voice/sessions/call-8/expectation', undefined, '');
+    expect([status, json]).toEqual([200, expect.objectContaining({ sessionId: 'call-8', metadata: {} })]);
+    expect((await ask('PUT /voice/sessions/call-8/expectation', null)).status).toBe(400);
+  });
+
   test('act on what the query says, without a body', async () => {
     const { status, json } = await ask(
       'POST /voice/deliveries/replay?state=done&handler=bill',
