@@ -91,10 +91,10 @@ export class WebhookEventDto {
       event: json['event'],
       id: json['id'] === '' ? undefined : (json['id'] ?? undefined),
       createdAt: int64(json['createdAt']),
-      room: nested(json['room'] ?? roomOfInfo(json), ({ sid, name }) =>
+      room: nested('room', json['room'] ?? roomOfInfo(json), ({ sid, name }) =>
         Object.assign(new WebhookRoomDto(), { sid: sid ?? undefined, name: name ?? undefined }),
       ),
-      participant: nested(json['participant'], ({ sid, identity }) =>
+      participant: nested('participant', json['participant'], ({ sid, identity }) =>
         Object.assign(new WebhookParticipantDto(), {
           sid: sid ?? undefined,
           identity: identity ?? undefined,
@@ -103,8 +103,7 @@ export class WebhookEventDto {
     });
     if (isPlainlyValid(dto)) return dto;
     const [error] = validateSync(dto, { validationError: { target: false, value: false } });
-    if (error !== undefined)
-      throw new InvalidWebhookError(`\`${error.property}\` is not what a webhook event has there`);
+    if (error !== undefined) throw wrong(error.property);
     return dto;
   }
 
@@ -132,8 +131,19 @@ function roomOfInfo({ egressInfo, ingressInfo }: Record<string, unknown>): unkno
   return isObject(ingressInfo) ? { name: ingressInfo['roomName'] } : undefined;
 }
 
-const nested = (value: unknown, dto: (fields: Record<string, unknown>) => object): unknown =>
-  isObject(value) ? dto(value) : (value ?? undefined);
+// The validator gets to see no list: it goes through all of one, however long, and however deep.
+function nested(
+  property: string,
+  value: unknown,
+  dto: (fields: Record<string, unknown>) => object,
+): object | undefined {
+  if (value == null) return undefined;
+  if (!isObject(value)) throw wrong(property);
+  return dto(value);
+}
+
+const wrong = (property: string): InvalidWebhookError =>
+  new InvalidWebhookError(`\`${property}\` is not what a webhook event has there`);
 
 /**
  * Whether an event meets all that is asked of it, seen at a glance, as every event of LiveKit's does: the validator takes

@@ -41,6 +41,8 @@ const NO_EVENTS: [string, Buffer | string][] = [
   ['a room that is a text', webhook({ room: 'call-1' })],
   ['a room that is a list', webhook({ room: [] })],
   ['a room that is a list of rooms', webhook({ room: [{ sid: 'RM_1' }] })],
+  ['a room of 100,000 nested lists', withField('room', deep('[', ']'))],
+  ['a participant of 100,000 nested lists', withField('participant', deep('[', ']'))],
   ['a room sid that is an object', webhook({ room: { sid: {} } })],
   ['a room name of 600 characters', webhook({ room: { name: 'n'.repeat(600) } })],
   ['a participant that is a number', webhook({ participant: 1 })],
