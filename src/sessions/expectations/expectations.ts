@@ -53,6 +53,9 @@ const LONGEST_NAME = 512;
 /** Longer JSON than that is no description of a session. */
 const LONGEST_METADATA = 64 * 1024;
 
+/** Levels of it: what is much deeper can be written in some places of the code and not in others, whose stack is deeper. */
+const DEEPEST_METADATA = 100;
+
 /** Longer than that nobody stays away, milliseconds: a leap year. */
 const LONGEST_STAY = 366 * 24 * 3_600_000;
 
@@ -158,18 +161,17 @@ export class Expectations implements OnModuleInit {
         `\`expiresIn\` must be a whole number of milliseconds from 0 to ${LONGEST_STAY}`,
       );
     }
-    const isObject = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata);
-    const json = isObject ? (JSON.stringify(metadata) ?? '') : '';
-    if (!isObject || json.length > LONGEST_METADATA) {
+    const copy = copyOf(metadata);
+    if (copy === undefined) {
       throw new SessionRequestError(
-        `\`metadata\` of an expected session is an object of at most ${LONGEST_METADATA} characters of JSON: keep more of it yourself, and its key here`,
+        `\`metadata\` of an expected session is an object of at most ${LONGEST_METADATA} characters of JSON, nested at most ${DEEPEST_METADATA} deep: keep more of it yourself, and its key here`,
       );
     }
     return {
       source: plainText(project),
       sessionId: plainText(sessionId),
       roomName: roomName === undefined ? null : plainText(roomName),
-      metadata: JSON.parse(json) as Record<string, unknown>,
+      metadata: copy,
     };
   }
 
@@ -216,6 +218,23 @@ export class Expectations implements OnModuleInit {
     });
   }
 }
+
+/** Metadata as its JSON has it; nothing when it is none that can be kept. */
+function copyOf(metadata: unknown): Record<string, unknown> | undefined {
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return undefined;
+  try {
+    const json = JSON.stringify(metadata);
+    const copy = JSON.parse(json) as Record<string, unknown>;
+    return json.length > LONGEST_METADATA || isDeeper(copy, DEEPEST_METADATA) ? undefined : copy;
+  } catch {
+    return undefined; // too deep to be written at all, or no JSON
+  }
+}
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1)));
 
 /** The newest session that an expectation may be about. */
 async function newestSession(

@@ -1,7 +1,7 @@
+import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { SessionsModule } from '../../../src/sessions/sessions.module.js';
 import { ADAPTERS, bootHost, type Host } from '../../support/host.js';
 import { handlerOf } from '../../support/handlers.js';
-import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { newId, webhook } from '../../support/webhook.js';
 
 const ADMIN_TOKEN = 'an-admin-token-for-tests';
@@ -33,7 +33,9 @@ describe.each(ADAPTERS)('admin routes on %s', (adapter) => {
       method,
       headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...(type !== '' && { 'content-type': type }) },
       // As bytes it has no content type of its own.
-      ...(body !== undefined && { body: Buffer.from(JSON.stringify(body)) }),
+      ...(body !== undefined && {
+        body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
+      }),
     });
     const text = await response.text();
     return { status: response.status, json: text === '' ? null : JSON.parse(text) };
@@ -62,6 +64,18 @@ describe.each(ADAPTERS)('admin routes on %s', (adapter) => {
       expect((await ask('GET /voice/expectations')).json.expectations).toMatchObject([said]);
     },
   );
+
+  test.each([101, 20_000])('refuse metadata that is %d levels deep', async (levels) => {
+    const path = 'PUT /voice/sessions/call-9/expectation';
+    const nested = `${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}`;
+    expect(await ask(path, `{"metadata":{"list":${nested}}}`)).toMatchObject({
+      status: 400,
+      json: { message: expect.stringMatching(/`metadata`.*at most 100 deep/) },
+    });
+    expect(
+      (await ask(path, `{"metadata":{"list":${nested.slice(levels - 100, 100 - levels)}}}`)).status,
+    ).toBe(200);
+  });
 
   test('take an expectation without a body', async () => {
     const { status, json } = await ask('PUT /voice/sessions/call-8/expectation', undefined, '');
