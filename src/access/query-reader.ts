@@ -2,27 +2,39 @@ import { BadRequestException } from '@nestjs/common';
 import { plainText } from '../database/plain-text.js';
 
 /** Reads the query of a request; an empty value is one that is not given. */
-export class QueryReader {
-  constructor(private readonly query: Readonly<Record<string, unknown>>) {}
+export class QueryReader<Name extends string> {
+  private readonly names: readonly string[];
 
   /**
-   * For what acts on all that a query means: with a condition left out it would act on more.
+   * @param names that can stand there: with a misspelt condition left out, more would be meant.
+   * @throws BadRequestException when another does.
+   */
+  constructor(
+    private readonly query: Readonly<Record<string, unknown>>,
+    names: readonly Name[],
+  ) {
+    this.names = names;
+    const stranger = Object.keys(query).find((name) => !this.names.includes(name));
+    if (stranger === undefined) return;
+    throw new BadRequestException(`the query has \`${stranger}\`: only ${names.join(', ')} can stand there`);
+  }
+
+  /**
+   * For what acts on all that a query means.
    *
    * @param body of the request (`SentBody`), which must have none.
-   * @throws BadRequestException when a name is not one of these, or is given no value, or conditions stand in the body.
+   * @throws BadRequestException when a name is given no value, or conditions stand in the body.
    */
-  only(names: readonly string[], body: unknown): this {
-    for (const [name, value] of Object.entries(this.query)) {
-      if (!names.includes(name))
-        throw new BadRequestException(`the query has \`${name}\`: only ${names.join(', ')} can stand there`);
-      if (value === '') throw new BadRequestException(`\`${name}\` has no value: give one, or leave it out`);
-    }
+  forAll(body: unknown): this {
+    const empty = this.names.find((name) => this.query[name] === '');
+    if (empty !== undefined)
+      throw new BadRequestException(`\`${empty}\` has no value: give one, or leave it out`);
     if (body !== null && Object.keys(body ?? {}).length === 0) return this;
-    throw new BadRequestException(`the request has a body: ${names.join(', ')} stand in the query`);
+    throw new BadRequestException(`the request has a body: ${this.names.join(', ')} stand in the query`);
   }
 
   /** A text, by its name, if it is given. @throws BadRequestException when it is given twice. */
-  text<N extends string>(name: N): Partial<Record<N, string>> {
+  text<N extends Name>(name: N): Partial<Record<N, string>> {
     const value = this.query[name];
     if (value === undefined || value === '') return {};
     if (typeof value !== 'string') {
@@ -32,7 +44,7 @@ export class QueryReader {
   }
 
   /** One of some words. @throws BadRequestException when it is another. */
-  oneOf<N extends string, V extends string>(name: N, words: readonly V[]): Partial<Record<N, V>> {
+  oneOf<N extends Name, V extends string>(name: N, words: readonly V[]): Partial<Record<N, V>> {
     const given = this.text(name);
     const value = given[name] as V | undefined;
     if (value === undefined || words.includes(value)) return given as Partial<Record<N, V>>;
@@ -40,7 +52,7 @@ export class QueryReader {
   }
 
   /** A time in ISO 8601. @throws BadRequestException when it is none. */
-  time<N extends string>(name: N): Partial<Record<N, Date>> {
+  time<N extends Name>(name: N): Partial<Record<N, Date>> {
     const value = this.text(name)[name] as string | undefined;
     if (value === undefined) return {};
     const time = new Date(value);
@@ -53,13 +65,13 @@ export class QueryReader {
   }
 
   /** Yes or no. @throws BadRequestException when it is neither. */
-  flag<N extends string>(name: N): Partial<Record<N, boolean>> {
+  flag<N extends Name>(name: N): Partial<Record<N, boolean>> {
     const value = this.oneOf(name, ['true', 'false'])[name] as string | undefined;
     return value === undefined ? {} : ({ [name]: value === 'true' } as Record<N, boolean>);
   }
 
   /** A whole number from 0. @throws BadRequestException when it is none. */
-  whole<N extends string>(name: N): Partial<Record<N, number>> {
+  whole<N extends Name>(name: N): Partial<Record<N, number>> {
     const value = this.text(name)[name] as string | undefined;
     if (value === undefined) return {};
     if (/^\d{1,15}$/.test(value)) return { [name]: Number(value) } as Record<N, number>;

@@ -16,7 +16,19 @@ export function createSessionsController(access: AdminAccess): Type {
 
     @Get()
     list(@Query() query: Record<string, unknown>): Promise<SessionsPage> {
-      const read = new QueryReader(query);
+      const read = new QueryReader(query, [
+        'state',
+        'sessionId',
+        'room',
+        'identity',
+        'number',
+        'from',
+        'to',
+        'unmatched',
+        'project',
+        'cursor',
+        'limit',
+      ]);
       return this.sessions.list({
         ...read.oneOf('state', SESSION_STATES),
         ...read.text('sessionId'),
@@ -37,7 +49,10 @@ export function createSessionsController(access: AdminAccess): Type {
       @Param('sessionId') sessionId: string,
       @Query() query: Record<string, unknown>,
     ): Promise<{ sessions: Session[] }> {
-      const sessions = await this.sessions.find(sessionId, new QueryReader(query).text('project'));
+      const sessions = await this.sessions.find(
+        sessionId,
+        new QueryReader(query, ['project']).text('project'),
+      );
       if (sessions.length === 0) throw new NotFoundException(`no session \`${sessionId}\``);
       return { sessions };
     }
@@ -50,7 +65,7 @@ export function createSessionsController(access: AdminAccess): Type {
     ): Promise<Expectation> {
       return this.sessions.expect(sessionId, {
         ...expectationIn(body),
-        ...new QueryReader(query).text('project'),
+        ...new QueryReader(query, ['project']).text('project'),
       });
     }
 
@@ -63,7 +78,7 @@ export function createSessionsController(access: AdminAccess): Type {
       return this.sessions.setDisposition(
         sessionId,
         dispositionIn(body),
-        new QueryReader(query).text('project'),
+        new QueryReader(query, ['project']).text('project'),
       );
     }
   }

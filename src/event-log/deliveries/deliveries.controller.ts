@@ -29,7 +29,7 @@ export function createDeliveriesController(access: AdminAccess): Type {
 
     @Get()
     list(@Query() query: Record<string, unknown>): Promise<DeliveryPage> {
-      const read = new QueryReader(query);
+      const read = new QueryReader(query, [...FILTER, 'limit', 'cursor']);
       return this.deliveries.list({
         ...filterIn(read),
         ...read.whole('limit'),
@@ -50,7 +50,7 @@ export function createDeliveriesController(access: AdminAccess): Type {
       @Query() query: Record<string, unknown>,
       @SentBody() body: unknown,
     ): Promise<{ replayed: number }> {
-      const read = new QueryReader(query).only(['handler', 'state', 'room'], body);
+      const read = new QueryReader(query, FILTER).forAll(body);
       return { replayed: await this.deliveries.replayAll(filterIn(read)) };
     }
 
@@ -65,8 +65,10 @@ export function createDeliveriesController(access: AdminAccess): Type {
       @Query() query: Record<string, unknown>,
       @SentBody() body: unknown,
     ): Promise<{ dismissed: number }> {
-      const read = new QueryReader(query).only(['handler', 'room'], body);
-      return { dismissed: await this.deliveries.dismissAll(filterIn(read)) };
+      const read = new QueryReader(query, ['handler', 'room']).forAll(body);
+      return {
+        dismissed: await this.deliveries.dismissAll({ ...read.text('handler'), ...read.text('room') }),
+      };
     }
 
     @Post(':id/dismiss')
@@ -78,7 +80,9 @@ export function createDeliveriesController(access: AdminAccess): Type {
   return DeliveriesController;
 }
 
-const filterIn = (read: QueryReader): DeliveryFilter => ({
+const FILTER = ['handler', 'state', 'room'] as const;
+
+const filterIn = (read: QueryReader<(typeof FILTER)[number]>): DeliveryFilter => ({
   ...read.text('handler'),
   ...read.oneOf('state', DELIVERY_STATES),
   ...read.text('room'),

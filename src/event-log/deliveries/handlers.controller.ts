@@ -36,7 +36,7 @@ export function createHandlersController(access: AdminAccess): Type {
       @Query() query: Record<string, unknown>,
       @SentBody() body: unknown,
     ): Promise<void> {
-      const read = new QueryReader(query).only(['since', 'fromSeq'], body);
+      const read = new QueryReader(query, ['since', 'fromSeq']).forAll(body);
       return this.deliveries.backfill(handler, { ...read.time('since'), ...read.whole('fromSeq') });
     }
   }

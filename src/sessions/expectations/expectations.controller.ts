@@ -14,7 +14,7 @@ export function createExpectationsController(access: AdminAccess): Type {
 
     @Get()
     list(@Query() query: Record<string, unknown>): Promise<ExpectationsPage> {
-      const read = new QueryReader(query);
+      const read = new QueryReader(query, ['state', 'project', 'cursor', 'limit']);
       return this.sessions.expectations({
         ...read.oneOf('state', EXPECTATION_STATES),
         ...read.text('project'),

@@ -23,6 +23,11 @@ const WRONG: [request: string, status: number, message: RegExp][] = [
   ['GET /voice/deliveries?limit=many', 400, /`limit` must be a whole number/],
   ['GET /voice/deliveries?cursor=nonsense', 400, /`cursor` is not one of ours/],
   ['GET /voice/deliveries?handler=a&handler=b', 400, /`handler` is given more than once/],
+  [
+    'GET /voice/deliveries?handlr=bill',
+    400,
+    /the query has `handlr`: only handler, state, room, limit, cursor/,
+  ],
   ['GET /voice/deliveries/4711', 404, /there is no delivery 4711/],
   ['GET /voice/deliveries/nonsense', 400, /numeric string is expected/],
   ['POST /voice/deliveries/replay?handlr=bill', 400, /the query has `handlr`: only handler, state, room/],

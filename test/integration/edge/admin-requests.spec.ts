@@ -83,6 +83,28 @@ describe.each(ADAPTERS)('admin routes on %s', (adapter) => {
     expect((await ask('PUT /voice/sessions/call-8/expectation', null)).status).toBe(400);
   });
 
+  test.each([
+    ['GET /voice/deliveries?handler[]=x', 'handler, state, room, limit, cursor'],
+    [
+      'GET /voice/sessions?sessionId[]=x',
+      'state, sessionId, room, identity, number, from, to, unmatched, project, cursor, limit',
+    ],
+    [
+      'GET /voice/sessions?__proto__=x',
+      'state, sessionId, room, identity, number, from, to, unmatched, project, cursor, limit',
+    ],
+    ['GET /voice/sessions/call-1?sessionId=x', 'project'],
+    ['PUT /voice/sessions/call-1/disposition?room=x', 'project'],
+    ['GET /voice/expectations?Project=x', 'state, project, cursor, limit'],
+  ])('do not take a condition that nobody knows for none: %s', async (request, names) => {
+    const name = /\?(.*)=/.exec(request)?.[1];
+    const body = request.includes('disposition') ? { disposition: 'x' } : undefined;
+    expect(await ask(request, body)).toMatchObject({
+      status: 400,
+      json: { message: `the query has \`${name}\`: only ${names} can stand there` },
+    });
+  });
+
   test('act on what the query says, without a body', async () => {
     const { status, json } = await ask(
       'POST /voice/deliveries/replay?state=done&handler=bill',
