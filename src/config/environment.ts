@@ -5,6 +5,7 @@ import type { EventStoreOptions } from '../database/event-store.js';
 import { LIVEKIT_EVENT_NAMES, type LivekitEventName } from '../livekit-webhook/livekit-events.js';
 import type { DeliveryEngineOptions } from '../event-log/engines/delivery-engine.js';
 import { natsAddress } from '../event-log/engines/nats-address.js';
+import { isDecodable, isRedisUrl } from '../event-log/engines/redis-url.js';
 import type { Role } from '../event-log/role.js';
 import type { LogOptions } from '../logging/log-options.js';
 import type { RetentionSettings } from '../event-log/retention/retention-options.js';
@@ -81,13 +82,18 @@ const plainPath = matching(
   new RegExp(`^(?!(?:${OTHER_ROUTES.join('|')})(?:/|$))(?:/[\\w.~-]+)+$`, 'i'),
   `a plain path such as /voice/livekit/webhooks, and not one of ${OTHER_ROUTES.join(', ')}`,
 );
+/** Of passwords in URLs. */
+const ENCODED = 'where a password has %25 for %, %40 for @ and %2F for /';
 const databaseUrl = matching(
   /^(?::memory:|file:.+|postgres(?:ql)?:\/\/.+)$/s,
   'file:./data/voice.sqlite, :memory: or postgres://user:password@host/database',
 );
-const redisUrl = matching(/^rediss?:\/\/.+$/s, 'redis://user:password@host:6379');
+const redisUrl = (text: string): string =>
+  isRedisUrl(text) ? text : wrong(`redis://user:password@host:6379 or rediss://…, ${ENCODED}`);
 const natsUrl = (text: string): string =>
-  natsAddress(text) === undefined ? wrong('nats://host:4222 or tls://host:4222, or several of them') : text;
+  isDecodable(text) && natsAddress(text) !== undefined
+    ? text
+    : wrong(`nats://host:4222 or tls://host:4222, or several of them, ${ENCODED}`);
 const serverUrl = matching(/^postgres(?:ql)?:\/\/.+$/s, 'postgres://user:password@host/database');
 const age = (least: string) => durationOrNone(least, '36500d');
 const logLevel = oneOf('verbose', 'debug', 'log', 'info', 'warn', 'error', 'fatal');
@@ -265,7 +271,7 @@ const OUTLET_NAMES = [...OUTLET_URLS, 'OUTLET_WEBHOOK_SECRET', 'OUTLET_WEBHOOK_A
 function outlets(reader: EnvironmentReader): OutletsModuleOptions {
   // Not told when they are wrong: passwords may stand in them, and a secret's halves are secrets.
   const jetstream = reader.secret('OUTLET_JETSTREAM_URL', natsUrl);
-  const redis = reader.secret('OUTLET_REDIS_URL', url('redis', 'rediss'));
+  const redis = reader.secret('OUTLET_REDIS_URL', redisUrl);
   const secrets = reader.secret(
     'OUTLET_WEBHOOK_SECRET',
     each((text) => signingKey(text) !== undefined, 'whsec_ and 24 to 64 bytes in base64'),

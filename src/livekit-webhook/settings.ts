@@ -2,6 +2,7 @@ import { LONGEST_TIMEOUT } from '../event-log/clock.js';
 import { createSecretKey } from 'node:crypto';
 import type { DeliveryEngineOptions } from '../event-log/engines/delivery-engine.js';
 import { natsAddress } from '../event-log/engines/nats-address.js';
+import { isRedisUrl } from '../event-log/engines/redis-url.js';
 import type { EventStoreOptions } from '../database/event-store.js';
 import { parseDatabaseUrl } from '../database/database-url.js';
 import type { Role } from '../event-log/role.js';
@@ -97,8 +98,7 @@ function requireServer(option: string, value: string, { url }: EventStoreOptions
 }
 
 function requireAddress({ type, url }: Exclude<DeliveryEngineOptions, { type: 'database' }>): void {
-  const isRedis = /^rediss?:\/\/[^/]/.test(url) && URL.canParse(url);
-  if (type === 'bullmq' ? isRedis : natsAddress(url) !== undefined) return;
+  if (type === 'bullmq' ? isRedisUrl(url) : natsAddress(url) !== undefined) return;
   const example = type === 'bullmq' ? 'redis://redis.example.com:6379' : 'nats://nats.example.com:4222';
   throw new LivekitWebhookOptionsError('deliveries.engine.url', `must be an address such as \`${example}\``);
 }

@@ -1,4 +1,5 @@
 import { type NatsAddress, natsAddress } from '../event-log/engines/nats-address.js';
+import { isRedisUrl } from '../event-log/engines/redis-url.js';
 import { OutletsOptionsError } from './errors.js';
 import { allEventsLike, eventsLike, type PublishedEvents } from './event-patterns.js';
 import { Allowance, isAllowEntry } from './webhook/addresses.js';
@@ -104,7 +105,7 @@ function jetstreamSettings({ url }: JetstreamOutletOptions): NatsAddress {
 }
 
 function redisSettings({ url, maxLength = 10_000 }: RedisOutletOptions): RedisSettings {
-  if (!/^rediss?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
+  if (!isRedisUrl(url)) {
     throw new OutletsOptionsError('redis.url', 'must be an address such as `redis://redis.example.com:6379`');
   }
   if (!Number.isSafeInteger(maxLength) || maxLength < 1) {

@@ -249,7 +249,10 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['ROLE', 'worker', /worker.*SQLite has one process/],
     ['OUTLET_JETSTREAM_URL', 'nats', /nats:\/\/host:4222/],
     ['OUTLET_JETSTREAM_URL', 'nats://a,wss://b', /nats:\/\/host:4222/],
-    ['OUTLET_REDIS_URL', 'http://redis', /redis:\/\/ or rediss:\/\//],
+    ['OUTLET_JETSTREAM_URL', 'nats://me:100%@nats', /a password has %25 for %/],
+    ['OUTLET_REDIS_URL', 'http://redis', /redis:\/\/.* or rediss:\/\//],
+    ['OUTLET_REDIS_URL', 'redis:///0', /redis:\/\/user:password@host:6379/],
+    ['OUTLET_REDIS_URL', 'redis://:100%@redis', /a password has %25 for %/],
     ['OUTLET_WEBHOOK_SECRET', SECRET, /OUTLET_WEBHOOK_URL is not: give both/],
     ['OUTLET_WEBHOOK_ALLOW', '10.0.0.0/8', /OUTLET_WEBHOOK_URL is not: give both/],
     ['OUTLET_EVENTS', 'session.*', /there is no outlet: set OUTLET_JETSTREAM_URL, /],
@@ -381,15 +384,16 @@ describe('an engine', () => {
   });
 
   test.each([
-    ['bullmq', 'REDIS_URL'],
-    ['jetstream', 'NATS_URL'],
-  ])('%s needs %s', (engine, name) => {
+    ['bullmq', 'REDIS_URL', 'redis:///0'],
+    ['jetstream', 'NATS_URL', 'nats:///0'],
+  ])('%s needs %s', (engine, name, nowhere) => {
     expect(problemsOf({ ...PAIR, ...onServer, DELIVERY_ENGINE: engine })).toContainEqual(
       `${name} is not set, and DELIVERY_ENGINE is ${engine}: tell where it is`,
     );
-    expect(
-      problemsOf({ ...PAIR, ...onServer, DELIVERY_ENGINE: engine, [name]: 'http://me:marker@there' }),
-    ).toEqual([expect.stringMatching(/^(?!.*marker).*must be/)]);
+    for (const value of ['http://me:marker@there', nowhere])
+      expect(problemsOf({ ...PAIR, ...onServer, DELIVERY_ENGINE: engine, [name]: value })).toEqual([
+        expect.stringMatching(new RegExp(`^(?!.*marker)${name} must be`)),
+      ]);
   });
 });
 

@@ -39,6 +39,8 @@ describe('the settings', () => {
   test.each([
     ['bullmq', 'redis.example.com', 'redis://'],
     ['bullmq', 'nats://:marker@example.com', 'redis://'],
+    ['bullmq', 'redis:///0', 'redis://'],
+    ['bullmq', 'redis://:marker%@example.com', 'redis://'],
     ['jetstream', 'redis://:marker@example.com', 'nats://'],
     ['jetstream', 'nats://one.example.com,two.example.com', 'nats://'],
   ] as const)('let no %s be looked for at `%s`', (type, url, scheme) => {

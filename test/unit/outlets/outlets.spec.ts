@@ -199,6 +199,7 @@ describe('options', () => {
   test.each<[string, OutletsModuleOptions, RegExp]>([
     ['jetstream.url', { jetstream: { url: 'ws://secret@a' } }, /nats:\/\//],
     ['redis.url', { redis: { url: 'secret' } }, /redis:\/\//],
+    ['redis.url', { redis: { url: 'redis://:secret%@a' } }, /redis:\/\//],
     ['redis.maxLength', { redis: { url: 'redis://a', maxLength: 0 } }, /at least 1/],
     ['webhook.secret', { webhook: { url: 'https://example.com' } }, /is missing/],
     ['webhook.secret', { webhook: { ...webhook, secret: 'secret' } }, /whsec_/],
