@@ -1,6 +1,8 @@
 import { BEARER_TOKEN } from '../access/bearer-token.guard.js';
 import type { LogLevel } from '@nestjs/common';
 import { accessSync, constants, statSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { parseDatabaseUrl } from '../database/database-url.js';
 import type { EventStoreOptions } from '../database/event-store.js';
 import { LIVEKIT_EVENT_NAMES, type LivekitEventName } from '../livekit-webhook/livekit-events.js';
 import type { DeliveryEngineOptions } from '../event-log/engines/delivery-engine.js';
@@ -29,6 +31,7 @@ import {
   size,
   url,
 } from './parsers.js';
+import { isSqliteFile } from './sqlite-file.js';
 import { wrong } from './units.js';
 
 /** What the standalone application is told by its environment. */
@@ -79,22 +82,32 @@ const OTHER_ROUTES = [
   '/voice/handlers',
 ];
 const plainPath = matching(
-  new RegExp(`^(?!(?:${OTHER_ROUTES.join('|')})(?:/|$))(?:/[\\w.~-]+)+$`, 'i'),
+  new RegExp(`^(?!(?:${OTHER_ROUTES.join('|')})(?:/|$))(?:/(?!\\.{1,2}(?:/|$))[\\w.~-]+)+$`, 'i'),
   `a plain path such as /voice/livekit/webhooks, and not one of ${OTHER_ROUTES.join(', ')}`,
 );
 /** Of passwords in URLs. */
 const ENCODED = 'where a password has %25 for %, %40 for @ and %2F for /';
-const databaseUrl = matching(
-  /^(?::memory:|file:.+|postgres(?:ql)?:\/\/.+)$/s,
-  'file:./data/voice.sqlite, :memory: or postgres://user:password@host/database',
-);
+const SERVER = `postgres://user:password@host/database, ${ENCODED}`;
+const serverUrl = (text: string): string => (isServerUrl(text) ? text : wrong(SERVER));
+const databaseUrl = (text: string): string => {
+  if (text === ':memory:' || isServerUrl(text)) return text;
+  if (!/^file:./s.test(text)) return wrong(`file:./data/voice.sqlite, :memory: or ${SERVER}`);
+  const location = parseDatabaseUrl(text);
+  if (location.dialect === 'sqlite' && isSqliteFile(location.path)) return text;
+  return wrong(
+    'the path of an SQLite database, or of a file that is not there yet, such as file:./data/voice.sqlite',
+  );
+};
 const redisUrl = (text: string): string =>
   isRedisUrl(text) ? text : wrong(`redis://user:password@host:6379 or rediss://…, ${ENCODED}`);
 const natsUrl = (text: string): string =>
   isDecodable(text) && natsAddress(text) !== undefined
     ? text
     : wrong(`nats://host:4222 or tls://host:4222, or several of them, ${ENCODED}`);
-const serverUrl = matching(/^postgres(?:ql)?:\/\/.+$/s, 'postgres://user:password@host/database');
+const hostName = (text: string): string =>
+  isIP(text) !== 0 || /^[\w-]+(?:\.[\w-]+)*$/.test(text)
+    ? text
+    : wrong('an address or a host name, such as 0.0.0.0, ::1 or localhost');
 const age = (least: string) => durationOrNone(least, '36500d');
 const logLevel = oneOf('verbose', 'debug', 'log', 'info', 'warn', 'error', 'fatal');
 
@@ -165,7 +178,7 @@ export function readEnvironment(
     outlets: outlets(reader),
     http: {
       port: reader.read('PORT', '8080', integer(0, 65_535)),
-      host: reader.read('HOST', '0.0.0.0', matching(/^[\w.:[\]-]+$/, 'an address or a host name')),
+      host: reader.read('HOST', '0.0.0.0', hostName),
       adapter: reader.read('HTTP_ADAPTER', 'express', oneOf('express', 'fastify')),
       ...(tls && { tls }),
     },
@@ -339,6 +352,12 @@ function warningsOf(reader: EnvironmentReader, keys: readonly LivekitKey[]): str
   }
   return warnings;
 }
+
+/** Whether PostgreSQL's client can be told where the server is by that. */
+const isServerUrl = (text: string): boolean =>
+  /^postgres(?:ql)?:\/\/./s.test(text) &&
+  URL.canParse(text.replace('@/', '@localhost/')) && // the parameters may name the host, or a socket
+  isDecodable(text.split('?', 1).join());
 
 const nestLevel = (level: ReturnType<typeof logLevel>): LogLevel => (level === 'info' ? 'log' : level);
 

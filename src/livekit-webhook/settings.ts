@@ -112,7 +112,7 @@ export function mountedPaths(
   const needsCommon = projects.length === 0 || own.length < projects.length;
   const paths = [common ?? (needsCommon ? DEFAULT_WEBHOOK_PATH : []), own].flat(2).map(normalizePath);
   for (const path of paths) {
-    if (!/^\/[^\s?#:*(){}[\]!+]+$/.test(path)) {
+    if (!/^(?:\/(?!\.{1,2}(?:\/|$))[^\s?#:*(){}[\]!+/]+)+$/.test(path)) {
       throw new LivekitWebhookOptionsError(
         'path',
         `must be a plain path such as \`${DEFAULT_WEBHOOK_PATH}\``,

@@ -205,6 +205,8 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['LIVEKIT_WEBHOOK_PATH', 'voice', /a plain path such as \/voice\/livekit\/webhooks/],
     ['LIVEKIT_WEBHOOK_PATH', '/', /a plain path/],
     ['LIVEKIT_WEBHOOK_PATH', '/a?b=c', /a plain path/],
+    ['LIVEKIT_WEBHOOK_PATH', '/a/../b', /a plain path/],
+    ['LIVEKIT_WEBHOOK_PATH', '/a/.', /a plain path/],
     ['LIVEKIT_WEBHOOK_PATH', '/a b', /a plain path/],
     ['LIVEKIT_WEBHOOK_PATH', '/a/:b', /a plain path/],
     ['LIVEKIT_WEBHOOK_PATH', '/a/*', /a plain path/],
@@ -240,6 +242,11 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['HEALTH_WEBHOOK_SILENCE', '10', /or none/],
     ['DATABASE_URL', 'mysql://db/voice', /file:.*:memory: or postgres:\/\//],
     ['DATABASE_URL', 'file:', /file:\.\/data/],
+    ['DATABASE_URL', 'postgres://me:secret@db:99999999/voice', /postgres:\/\/user:password@host\/database/],
+    ['DATABASE_URL', 'postgres://me:100%@db/voice', /a password has %25 for %/],
+    ['DATABASE_URL', 'postgres://me:secret@', /postgres:\/\/user:password@host\/database/],
+    ['DATABASE_URL', `file:${tmpdir()}`, /the path of an SQLite database/],
+    ['DATABASE_URL', 'file:package.json', /an SQLite database, or of a file that is not there yet/],
     ['DATABASE_MIGRATIONS', 'yes', /one of run, check, none/],
     ['DATABASE_POOL_SIZE', '1', /a whole number from 2 to 1000/],
     ['DATABASE_LISTEN_URL', 'postgres://server/voice', /DATABASE_URL is not postgres:.*unset it/],
@@ -264,6 +271,8 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['PORT', '80.5', /a whole number/],
     ['PORT', '-1', /a whole number/],
     ['HOST', 'two hosts', /an address or a host name/],
+    ['HOST', '[::1]', /such as 0\.0\.0\.0, ::1/],
+    ['HOST', '...', /an address or a host name/],
     ['HTTP_ADAPTER', 'koa', /one of express, fastify/],
     ['LOG_FORMAT', 'xml', /one of pretty, json/],
     ['LOG_LEVEL', 'loud', /one of verbose, debug, log, info, warn, error, fatal/],
@@ -281,6 +290,27 @@ describe('a wrong value is refused with its name and the cure', () => {
     expect(problem).toMatch(/"room_start" is none of them/);
     expect(problem).toMatch(/"ingress_end" is none of them/);
     expect(problem).not.toMatch(/"room_finished" is none/);
+  });
+
+  test('a database that is there is taken, and a file with nothing in it', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'environment-'));
+    try {
+      writeFileSync(join(folder, 'empty'), '');
+      writeFileSync(join(folder, 'voice.sqlite'), 'SQLite format 3\0\x10\0');
+      for (const name of ['empty', 'voice.sqlite', 'new/voice.sqlite'])
+        expect(problemsOf({ ...PAIR, DATABASE_URL: `file:${folder}/${name}` })).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test.each([
+    'postgres://db/voice',
+    'postgresql://me:a%25b%40c@[::1]:5432/voice?sslmode=require',
+    'postgres://me:secret@/voice?host=/var/run/postgresql',
+    'postgres://me@%2Fvar%2Frun%2Fpostgresql/voice',
+  ])('a server at %s is taken', (DATABASE_URL) => {
+    expect(read({ DATABASE_URL }).database.url).toBe(DATABASE_URL);
   });
 
   test('a control character in a value stays on its line', () => {

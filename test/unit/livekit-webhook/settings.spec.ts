@@ -223,7 +223,7 @@ describe('the paths that are mounted', () => {
     expect(mountedPaths(options)).toEqual(paths);
   });
 
-  test.each(['', '/', '/a b', '/:id', '/*', '/a?', '/(a|b)', '/a#b', '/{a}', '/[a]'])(
+  test.each(['', '/', '/a b', '/:id', '/*', '/a?', '/(a|b)', '/a#b', '/a/../b', './a', '/{a}', '/[a]'])(
     '%j is no plain path',
     (path) => {
       expect(() => mountedPaths({ path })).toThrow(/option `path` must be a plain path such as/);
