@@ -4,6 +4,7 @@ import { createApplication } from './application.js';
 import { AppLogger } from './config/app-logger.js';
 import { EnvironmentError } from './config/environment-reader.js';
 import { readEnvironment } from './config/environment.js';
+import { toldOf } from './logging/error-fields.js';
 import { startTracingSdk } from './tracing-sdk.js';
 
 try {
@@ -12,10 +13,19 @@ try {
   for (const warning of environment.warnings) logger.warn(warning, 'Environment');
   const app = await createApplication(environment, logger, await startTracingSdk(process.env));
   endsByItself();
-  await app.listen(environment.http.port, environment.http.host);
+  const { port, host } = environment.http;
+  await app.listen(port, host).catch((error: unknown) => {
+    throw new EnvironmentError([
+      `PORT is ${port} and HOST is ${host}, where the application can't listen (${toldOf(error)}): give an address of this machine, and a port that is free there`,
+    ]);
+  });
   logger.log(`listening on ${await app.getUrl()}`, 'Application');
 } catch (error) {
-  // Whatever else keeps it from starting has been logged by Nest.
-  if (error instanceof EnvironmentError) console.error(error.message);
+  // Nest logs what keeps it from starting, which LOG_LEVEL may leave out.
+  console.error(
+    error instanceof EnvironmentError
+      ? error.message
+      : `The application can't start (${toldOf(error)}): lines of the level error say why`,
+  );
   process.exit(1);
 }

@@ -44,11 +44,22 @@ describe('the application does not start', () => {
       DATABASE_URL: ':memory:',
       HOST: '127.0.0.1',
       PORT: String(port),
-      LOG_FORMAT: 'json',
+      LOG_LEVEL: 'fatal',
     });
     taken.close();
     expect(status).toBe(1);
-    expect(stderr).toMatch(/EADDRINUSE/);
+    expect(stderr).toMatch(new RegExp(`PORT is ${port} and HOST is 127.0.0.1, .*EADDRINUSE.*: give`));
+  });
+
+  test('on a database that it does not reach, and says so whatever it logs', () => {
+    const { status, stderr } = start({
+      LIVEKIT_API_SECRET: 'a-secret',
+      DATABASE_URL: 'postgres://me:marker-password@127.0.0.1:1/voice',
+      LOG_LEVEL: 'fatal',
+    });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^The application can't start \(connect ECONNREFUSED\)/);
+    expect(stderr).not.toMatch(/marker/);
   });
 
   test('with several wrong values, and names them all at once', () => {
