@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Metric, type MetricObject, Registry } from 'prom-client';
 import { sampledTraceId } from '../tracing/trace-context.js';
 import { METRICS_REGISTRY } from './metrics.registry.js';
 
@@ -100,6 +100,11 @@ export class Instruments implements OnApplicationShutdown {
       else if (shape.labelNames === undefined) this.remove(); // or it would be 0
     };
     this.register(new Gauge({ ...shape, registers: [], collect }));
+  }
+
+  /** A metric that somebody else has made, unless the host has one of its name. */
+  adopt(metric: MetricObject): void {
+    if (this.registry.getSingleMetric(metric.name) === undefined) this.register(metric);
   }
 
   private register<M>(metric: M & { name?: string }): M {

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { AppendMetrics } from './append-metrics.js';
 import { BuildMetrics } from './build-metrics.js';
 import { DeliveryEngineMetrics } from './delivery-engine-metrics.js';
@@ -10,12 +10,10 @@ import { createMetricsController } from './metrics.controller.js';
 import type { MetricsModuleOptions } from './metrics.options.js';
 import { METRICS_REGISTRY } from './metrics.registry.js';
 import { OutletMetrics } from './outlet-metrics.js';
+import { ProcessMetrics } from './process-metrics.js';
 import { ReconciliationMetrics } from './reconciliation-metrics.js';
 import { SessionMetrics } from './session-metrics.js';
 import { WebhookMetrics } from './webhook-metrics.js';
-
-/** Gauges of prom-client's that are called like counters, each the sum of another one. */
-const MISNAMED = ['handles', 'requests', 'resources'].map((things) => `nodejs_active_${things}_total`);
 
 /** Counts deliveries and sessions for Prometheus, and serves the figures. Needs `LivekitWebhookModule`. */
 @Module({})
@@ -28,16 +26,13 @@ export class MetricsModule {
     registry = new Registry(),
     processMetrics = false,
   }: MetricsModuleOptions = {}): DynamicModule {
-    if (processMetrics) {
-      collectDefaultMetrics({ register: registry });
-      for (const name of MISNAMED) registry.removeSingleMetric(name);
-    }
     return {
       module: MetricsModule,
       controllers: path === false ? [] : [createMetricsController(path, token, decorators)],
       providers: [
         { provide: METRICS_REGISTRY, useValue: registry },
         Instruments,
+        ...(processMetrics ? [ProcessMetrics] : []),
         WebhookMetrics,
         AppendMetrics,
         HandlerMetrics,

@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-import { Counter, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import { EventStore } from '../../../src/database/event-store.js';
 import { DiscardDelivery, FailDelivery } from '../../../src/event-log/handlers/outcomes.js';
 import { MetricsModule } from '../../../src/metrics/metrics.module.js';
@@ -207,6 +207,26 @@ describe('the figures', () => {
       await hosts.stop(host);
       expect(names()).toEqual(['host_things_total']);
     }
+  });
+
+  test('of the process leave a registry of the host, too, but for those that are its own', async () => {
+    const registry = new Registry();
+    const own = new Gauge({
+      name: 'process_start_time_seconds',
+      help: 'Known already.',
+      registers: [registry],
+    });
+    const names = () => registry.getMetricsAsArray().map(({ name }) => name);
+    for (let times = 0; times < 2; times += 1) {
+      const host = await boot({ registry, processMetrics: true });
+      const text = await registry.metrics();
+      expect(text).toMatch(/^process_cpu_seconds_total \d/m);
+      expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m);
+      expect(names()).not.toContain('nodejs_active_handles_total');
+      await hosts.stop(host);
+      expect(names()).toEqual(['process_start_time_seconds']);
+    }
+    expect(registry.getSingleMetric('process_start_time_seconds')).toBe(own);
   });
 
   test('read the store once, however many ask at the same time', async () => {
