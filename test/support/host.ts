@@ -66,6 +66,8 @@ export interface HostShape {
   /** A body parser of the host's own, in front of everything that Nest mounts. */
   ownParser?: boolean;
   cors?: boolean;
+  /** What Fastify is told. */
+  fastify?: { ignoreTrailingSlash?: boolean; routerOptions?: { ignoreTrailingSlash?: boolean } };
   /** What our module is given beside a key and a database. `null`: the host does without our module. */
   webhooks?: Partial<WebhookOptions> | null;
   /** Our module made in another way than by `forRoot`. */
@@ -267,8 +269,8 @@ function expressAdapter({ ownParser = false }: HostShape): ExpressAdapter {
   return new ExpressAdapter(server);
 }
 
-function fastifyAdapter({ ownParser = false }: HostShape): FastifyAdapter {
-  const adapter = new FastifyAdapter();
+function fastifyAdapter({ ownParser = false, fastify = {} }: HostShape): FastifyAdapter {
+  const adapter = new FastifyAdapter(fastify);
   if (ownParser) {
     adapter.getInstance().addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
       try {

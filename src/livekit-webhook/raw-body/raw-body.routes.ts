@@ -32,8 +32,17 @@ interface FastifyReply {
   hijack(): FastifyReply;
 }
 
+interface FastifyRoute {
+  url: string;
+  handler: object;
+  method: string | string[];
+}
+
 interface FastifyInstance {
-  addHook(name: 'onRoute', hook: (route: { url: string; handler: object }) => void): void;
+  initialConfig: { ignoreTrailingSlash?: boolean; routerOptions?: { ignoreTrailingSlash?: boolean } };
+  hasRoute(route: FastifyRoute): boolean;
+  route(route: FastifyRoute): void;
+  addHook(name: 'onRoute', hook: (route: FastifyRoute) => void): void;
   addHook(
     name: 'onRequest',
     hook: (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void) => void,
@@ -49,6 +58,8 @@ export class RawBodyRoutes {
   private readonly logger = new Log('LivekitWebhook');
   /** The options' path of each URL, which has the host's prefix in front. */
   private readonly paths = new Map<string, string>();
+  /** What Fastify was given for each of them, to be given once more. */
+  private readonly fastifyRoutes: FastifyRoute[] = [];
 
   constructor(
     private readonly adapterHost: HttpAdapterHost,
@@ -61,9 +72,11 @@ export class RawBodyRoutes {
     if (this.adapterType() === 'fastify') this.installOnFastify(this.adapterHost.httpAdapter.getInstance());
   }
 
-  /** To be called once Nest has registered its routes: Express has them in a list. */
+  /** To be called once Nest has registered its routes: Express has them in a list, Fastify takes more. */
   afterRoutes(): void {
-    if (this.adapterType() === 'express') this.installOnExpress(this.adapterHost.httpAdapter.getInstance());
+    const type = this.adapterType();
+    if (type === 'express') this.installOnExpress(this.adapterHost.httpAdapter.getInstance());
+    if (type === 'fastify') this.takeTrailingSlashes(this.adapterHost.httpAdapter.getInstance());
     for (const url of this.paths.keys()) this.logger.log('LiveKit webhooks are received', { path: url });
   }
 
@@ -90,11 +103,15 @@ export class RawBodyRoutes {
   }
 
   private installOnFastify(fastify: FastifyInstance): void {
-    fastify.addHook('onRoute', ({ url, handler }) => this.note(url, handler));
+    fastify.addHook('onRoute', (route) => {
+      const { url, handler, method } = route;
+      const isOurs = this.note(url, handler);
+      if (isOurs && method.includes('POST') && !url.endsWith('/')) this.fastifyRoutes.push(route);
+    });
     fastify.addHook('onRequest', (request, reply, next) => {
       const { raw } = request;
       const url = request.is404 ? raw.url?.split('?')[0] : request.routeOptions.url;
-      const path = this.paths.get(url ?? '');
+      const path = this.paths.get(withoutSlash(url ?? ''));
       if (path === undefined) return next();
       this.reader.read(raw, reply.raw, path).then((alive) => {
         if (!alive) reply.hijack();
@@ -110,11 +127,24 @@ export class RawBodyRoutes {
     });
   }
 
-  private note(url: string, handler: object): void {
+  // As Express does: a webhook that is sent to such a path would be a 404 that nobody sees, and is lost.
+  private takeTrailingSlashes(fastify: FastifyInstance): void {
+    const { ignoreTrailingSlash, routerOptions } = fastify.initialConfig;
+    if (ignoreTrailingSlash || routerOptions?.ignoreTrailingSlash) return;
+    for (const route of this.fastifyRoutes) {
+      const slashed = { ...route, method: 'POST', url: `${route.url}/` };
+      if (!fastify.hasRoute(slashed)) fastify.route(slashed);
+    }
+  }
+
+  private note(url: string, handler: object): boolean {
     const path = webhookPathOf(handler);
-    if (path !== undefined) this.paths.set(url, path);
+    if (path !== undefined) this.paths.set(withoutSlash(url), path);
+    return path !== undefined;
   }
 }
+
+const withoutSlash = (url: string): string => (url.endsWith('/') ? url.slice(0, -1) : url);
 
 // It is dealt with, read or refused: the framework's parsers are to find none. (Not deleted: that would make all headers
 // slow to look up.)

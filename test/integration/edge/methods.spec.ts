@@ -50,6 +50,15 @@ describe.each(ADAPTERS)('methods on %s', (adapter) => {
       }
     });
 
+    test('a slash at the end makes no difference', async () => {
+      const path = `${host.path}/`;
+      const before = host.receipts().length;
+      expect((await host.deliver(webhook(), { path })).text).toBe((await host.deliver(webhook())).text);
+      for (const method of ['GET', 'PUT', 'PROPFIND'])
+        expect((await rawRequest(host.url, { method, path })).status).toBe(405);
+      expect(host.receipts().slice(before)).toHaveLength(5);
+    });
+
     test('a query string makes no difference', async () => {
       const path = `${host.path}?from=livekit`;
       expect((await rawRequest(host.url, { method: 'PROPFIND', path })).status).toBe(405);
@@ -69,3 +78,12 @@ describe.each(ADAPTERS)('methods on %s', (adapter) => {
     await host.close();
   });
 });
+
+test.each([{ ignoreTrailingSlash: true }, { routerOptions: { ignoreTrailingSlash: true } }])(
+  'a slash at the end makes no difference where the host has said so: %j',
+  async (fastify) => {
+    const host = await bootHost('fastify', { fastify });
+    expect((await host.deliver(webhook(), { path: `${host.path}/` })).status).toBe(200);
+    await host.close();
+  },
+);
