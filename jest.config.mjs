@@ -8,7 +8,8 @@ const livekit = process.env.TEST_LIVEKIT === '1';
 export default {
   testEnvironment: 'node',
   roots: [livekit ? '<rootDir>/test/livekit' : '<rootDir>/test'],
-  testPathIgnorePatterns: livekit ? [] : ['<rootDir>/test/livekit/'],
+  // What is in `test/package` is run by those whom the package is tried on: `npm run test:package`.
+  testPathIgnorePatterns: ['<rootDir>/test/package/', ...(livekit ? [] : ['<rootDir>/test/livekit/'])],
   testMatch: ['**/*.spec.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   extensionsToTreatAsEsm: ['.ts'],
