@@ -25,7 +25,7 @@ export const USAGE = `Usage: livekit-webhooks <command>
   migrate-store --from file:./data/voice.sqlite --release
       Gives a store back to the application that has been moved, or was about to be.
 
---database and --to are what DATABASE_URL says, unless told: credentials on a command line can be seen by others.
+--database and --to are what DATABASE_URL says by default: credentials on a command line can be seen by others.
 
 Exit codes: 0 done, 1 failed on the way (call it again), 2 wrong arguments, 3 refused (the message names the cure).
 `;

@@ -11,7 +11,7 @@ import { MAKE_STAGE } from './staged-write.js';
  */
 const SQLITE_BUSY_TIMEOUT = 50;
 
-/** Connections in a pool unless told. */
+/** Connections in a pool by default. */
 export const POOL_SIZE = 10;
 
 interface SqliteConnection {
@@ -43,11 +43,11 @@ export interface DataSourceSettings {
   url: string;
   /** Connections that only read are refused writes (SQLite). */
   readOnly?: boolean;
-  /** Connections in the pool (PostgreSQL), `POOL_SIZE` unless told. */
+  /** Connections in the pool (PostgreSQL), `POOL_SIZE` by default. */
   poolSize?: number;
   /** It is for migrations (PostgreSQL): their statements take as long as they take, but wait for no table for long. */
   migrates?: boolean;
-  /** A statement that takes longer is given up (PostgreSQL), milliseconds, as `POSTGRES_CONNECTION` has it unless told; 0: none is. */
+  /** A statement that takes longer is given up (PostgreSQL), milliseconds, as `POSTGRES_CONNECTION` has it by default; 0: none is. */
   statementTimeout?: number;
   /** Entities of the host beside ours. */
   entities?: readonly (EntitySchema | (new () => object))[];

@@ -27,10 +27,10 @@ export interface EventStoreOptions {
   url: string;
   /** `run` (the default), `check` or `none`. */
   migrations?: MigrationsMode | undefined;
-  /** Connections in the pool that everything but appending goes through (PostgreSQL), 10 unless told. */
+  /** Connections in the pool that everything but appending goes through (PostgreSQL), 10 by default. */
   poolSize?: number | undefined;
   /**
-   * Where PostgreSQL's notifications are heard, `url` unless told: the server itself where `url` leads to a pooler that
+   * Where PostgreSQL's notifications are heard, `url` by default: the server itself where `url` leads to a pooler that
    * passes none on (PgBouncer in transaction mode).
    */
   listenUrl?: string | undefined;

@@ -61,7 +61,12 @@ export class Claims {
     return withEvents(manager, claimed, this.clock);
   }
 
-  /** Lengthens the lease of deliveries that are still running. @returns the ids of those it did that to, and of those that are ours. */
+  /**
+   * Lengthens the lease of deliveries that are still running.
+   *
+   * @returns the ids of those whose lease is longer now (`renewed`), and of those that our token still holds (`ours`): one that
+   *   somebody has locked is ours and not renewed.
+   */
   async renew(
     manager: EntityManager,
     deliveries: readonly ClaimedDelivery[],

@@ -34,9 +34,9 @@ import { WakeUp } from './running/wake-up.js';
 
 /** How the runner goes about its work. */
 export interface DeliveryRunnerOptions {
-  /** How long runs may go on when the application stops, milliseconds, 10 s unless told. */
+  /** How long runs may go on when the application stops, milliseconds, 10 s by default. */
   drainTimeout?: number | undefined;
-  /** What brings deliveries to the processes that run them, the database by itself unless told; others want PostgreSQL. */
+  /** What brings deliveries to the processes that run them, by default the database itself; others want PostgreSQL. */
   engine?: DeliveryEngineOptions | undefined;
 }
 

@@ -43,8 +43,9 @@ export interface EngineFigures {
 
 /**
  * Finds the deliveries that this process is to run now. Without an engine, it claims what is due. With one, whatever is
- * due is given to the engine, and what the engine hands out here is claimed. One way only leads into the engine, by what
- * the store says is due and is not trusted to it now: so it is filled, and filled again when it has lost everything.
+ * due is given to the engine, and what the engine hands out here is claimed. Only what is
+ * due and not handed over yet (`carried_until`) goes into the engine, and goes again once `TRUST` is over: so it is filled, and
+ * filled again when it has lost everything.
  */
 @Injectable()
 export class Dispatcher {

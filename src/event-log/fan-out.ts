@@ -32,7 +32,7 @@ export interface FannedOut {
   last: number | null;
   /** Which handlers hear of them. */
   handlers: ReadonlySet<string>;
-  /** Where their traces go on, of those that somebody will be able to look at. */
+  /** The `traceparent`s of those whose trace is sampled. */
   traceparents: readonly string[];
 }
 

@@ -4,13 +4,13 @@ import { LivekitHealthOptionsError } from './errors.js';
 /** The most dead letters that can be allowed: more of one handler are not counted. */
 export const MOST_DEAD_LETTERS = MOST_COUNTED - 1;
 
-/** What `LivekitHealthModule.forRoot` is told: beyond what something is down. `false`: whatever it is, it is up. */
+/** What `LivekitHealthModule.forRoot` is told: the thresholds beyond which an indicator is down; `false` switches one off. */
 export interface LivekitHealthModuleOptions {
-  /** How long a delivery may have been due, milliseconds, 5 min unless told. */
+  /** How long a delivery may have been due, milliseconds, 5 min by default. */
   deliveryLag?: number | false | undefined;
-  /** How long an event may wait to be handed to its handlers, milliseconds, 1 min unless told. */
+  /** How long an event may wait to be handed to its handlers, milliseconds, 1 min by default. */
   routingLag?: number | false | undefined;
-  /** How many dead letters there may be that nobody has replayed or dismissed, none unless told; 9,999 at most. */
+  /** How many dead letters there may be that nobody has replayed or dismissed, none by default; 9,999 at most. */
   deadLetters?: number | false | undefined;
   /**
    * How long no webhook may come while somebody is in a room, milliseconds. Unless told, silence is down only where it is

@@ -19,7 +19,7 @@ const CURE =
   "compare `webhook.urls` in LiveKit's configuration with the address logged at the start, and see that `webhook.api_key` is one of its `keys`; what came and was refused is in the log";
 
 /**
- * Why a project's silence is none that is meant, and what to do; undefined: it may be. Long calls are silent, and so it takes
+ * Why a project's silence is a fault, and what to do; undefined: it need not be one. Long calls are silent, and so it takes
  * either a proof, a room that LiveKit has opened since and that nothing has come of, or somebody who says how long is too long.
  *
  * @param limit what somebody says, milliseconds; `false`: no silence is too long.

@@ -39,15 +39,15 @@ export interface LivekitWebhookModuleOptions {
    * decorator names. Every verified event is stored, whatever stands here.
    */
   events?: readonly (LivekitEventName | '*')[] | '*' | undefined;
-  /** Accepted schemes, `['livekit', 'hmac']` unless told. */
+  /** Accepted schemes, `['livekit', 'hmac']` by default. */
   signatures?: readonly SignatureScheme[] | undefined;
-  /** The largest body in bytes, 1 MiB unless told (LiveKit's metadata alone may reach 576 KiB). */
+  /** The largest body in bytes, 1 MiB by default (LiveKit's metadata alone may reach 576 KiB). */
   bodyLimit?: number | undefined;
-  /** How long a body may take to arrive in milliseconds, 10 s unless told. */
+  /** How long a body may take to arrive in milliseconds, 10 s by default. */
   bodyTimeout?: number | undefined;
-  /** How far LiveKit's clock and ours may be apart, milliseconds, 10 s unless told. */
+  /** How far LiveKit's clock and ours may be apart, milliseconds, 10 s by default. */
   clockTolerance?: number | undefined;
-  /** Where events are stored: `{ url: 'file:./data/voice.sqlite' }` unless told. */
+  /** Where events are stored: `{ url: 'file:./data/voice.sqlite' }` by default. */
   database?: EventStoreOptions | undefined;
   /** How durable handlers are run. */
   deliveries?: DeliveryRunnerOptions | undefined;
@@ -59,11 +59,11 @@ export interface LivekitWebhookModuleOptions {
 
 /** What shapes the route, and so must be known before any factory runs: beside `useFactory` in `forRootAsync`. */
 export interface LivekitWebhookModuleExtras {
-  /** The path LiveKit posts to, `/voice/livekit/webhooks` unless told. In `forRootAsync`, also every project's own. */
+  /** The path LiveKit posts to, `/voice/livekit/webhooks` by default. In `forRootAsync`, also every project's own. */
   path?: string | string[] | undefined;
   /** Put on the webhooks' controller, to let it past the host's global guards: `[Public(), SkipThrottle()]`. */
   decorators?: ClassDecorator[] | undefined;
-  /** What this process does of an application that runs as several on PostgreSQL, `all` unless told. */
+  /** What this process does of an application that runs as several on PostgreSQL, `all` by default. */
   role?: Role | undefined;
   /** The bearer token of `/voice/deliveries` and `/voice/handlers`; without one, and on a worker, they do not exist. */
   adminToken?: string | undefined;
@@ -88,7 +88,7 @@ export const LIVEKIT_WEBHOOK_OPTION_NAMES: Readonly<Record<keyof LivekitWebhookM
   log: true,
 };
 
-/** The name of everything that shapes the routes: none of it is given unless told. */
+/** The name of everything that shapes the routes: none of it is given by default. */
 export const LIVEKIT_WEBHOOK_EXTRAS: Readonly<Record<keyof LivekitWebhookModuleExtras, undefined>> = {
   path: undefined,
   decorators: undefined,
@@ -97,5 +97,5 @@ export const LIVEKIT_WEBHOOK_EXTRAS: Readonly<Record<keyof LivekitWebhookModuleE
   adminDecorators: undefined,
 };
 
-/** The path LiveKit posts to unless told otherwise. */
+/** The path LiveKit posts to by default. */
 export const DEFAULT_WEBHOOK_PATH = '/voice/livekit/webhooks';

@@ -11,7 +11,7 @@ interface Answer {
   headers?: Record<string, string>;
 }
 
-// LiveKit tries five times, 1, 2, 4 and 8 s apart unless told otherwise: seven seconds each make that 28 s, just
+// LiveKit tries five times, 1, 2, 4 and 8 s apart by default: seven seconds each make that 28 s, just
 // under the 30 s after which it drops what is queued (`livekit/protocol webhook/resource_url_notifier.go`).
 const STORE_DOWN: Answer = { status: 503, body: 'unavailable', headers: { 'Retry-After': '7' } };
 const BUSY: Answer = { status: 503, body: 'unavailable' };

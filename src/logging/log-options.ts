@@ -4,12 +4,12 @@ import { type Level, LOG_LEVELS } from './log-lines.js';
 /** What is logged of webhooks and of deliveries to handlers, of which there are many. */
 export interface LogOptions {
   /**
-   * The least urgent of their lines that is made, `'log'` unless told. At `'debug'` attempts that went well have one, too; at
+   * The least urgent of their lines that is made, `'log'` by default. At `'debug'` attempts that went well have one, too; at
    * `'warn'` only what did not go well has. Nest's own logger has its level beside this.
    */
   level?: LogLevel | undefined;
   /**
-   * The share of the lines about what went well that is made, 0 to 1, 1 unless told. By room: all of a room's lines or none, in
+   * The share of the lines about what went well that is made, 0 to 1, 1 by default. By room: all of a room's lines or none, in
    * every process. What did not go well is always told.
    */
   sample?: number | undefined;

@@ -10,7 +10,7 @@ export interface MetricShape<Label extends string> {
   labelNames?: readonly Label[];
 }
 
-/** Adds a value to a histogram. @param trace that it is of, the one that goes on unless told; `''`: none. */
+/** Adds a value to a histogram. @param trace that it is of, the one that goes on by default; `''`: none. */
 export type Observe<Label extends string> = (
   labels: Record<Label, string>,
   value: number,

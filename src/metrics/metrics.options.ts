@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client';
 
 /** What `MetricsModule.forRoot` is told. */
 export interface MetricsModuleOptions {
-  /** Where the metrics are served, `/metrics` unless told; `false` serves nothing (a host that serves its registry itself). */
+  /** Where the metrics are served, `/metrics` by default; `false` serves nothing (a host that serves its registry itself). */
   path?: string | false | undefined;
   /** The bearer token that is asked for; without one, anybody may read. */
   token?: string | undefined;
@@ -10,6 +10,6 @@ export interface MetricsModuleOptions {
   decorators?: ClassDecorator[] | undefined;
   /** A registry of the host's to count into, instead of one of our own. */
   registry?: Registry | undefined;
-  /** Also the process's own figures (memory, event loop), off unless told. */
+  /** Also the process's own figures (memory, event loop), off by default. */
   processMetrics?: boolean | undefined;
 }

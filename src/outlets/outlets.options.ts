@@ -16,7 +16,7 @@ export interface JetstreamOutletOptions {
 export interface RedisOutletOptions {
   /** `redis://user:password@host:6379/0` or `rediss://…`. */
   url: string;
-  /** Events that a stream keeps, about, 10,000 unless told. */
+  /** Events that a stream keeps, about, 10,000 by default. */
   maxLength?: number | undefined;
 }
 
@@ -28,16 +28,16 @@ export interface WebhookOutletOptions {
   secret?: string | undefined;
   /** The same, several of them while one takes another's place: each signs. */
   secrets?: readonly string[] | undefined;
-  /** What may be posted to although it is private or reserved: `10.0.0.0/8`, `192.168.1.7`, `localhost`. Nothing, unless told. */
+  /** What may be posted to although it is private or reserved: `10.0.0.0/8`, `192.168.1.7`, `localhost`. Nothing by default. */
   allow?: readonly string[] | undefined;
 }
 
-/** What `OutletsModule.forRoot` is told: each outlet that is, is there. */
+/** What `OutletsModule.forRoot` is told: each outlet whose options are given is there. */
 export interface OutletsModuleOptions {
   jetstream?: JetstreamOutletOptions | undefined;
   redis?: RedisOutletOptions | undefined;
   webhook?: WebhookOutletOptions | undefined;
-  /** What is published, `['session.*']` unless told: `session.settled`, `livekit.participant_*`, `*`. */
+  /** What is published, `['session.*']` by default: `session.settled`, `livekit.participant_*`, `*`. */
   events?: readonly string[] | undefined;
 }
 
@@ -65,7 +65,7 @@ export interface OutletsSettings {
 /** Where the settings are injected from. */
 export const OUTLETS_SETTINGS = Symbol.for('nestjs-livekit-webhooks:outlets-settings');
 
-/** What is published unless told. */
+/** What is published by default. */
 export const DEFAULT_OUTLET_EVENTS = ['session.*'];
 
 /**

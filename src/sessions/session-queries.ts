@@ -24,9 +24,9 @@ export interface SessionsFilter {
   to?: Date;
   /** Whether they belong to nothing that the backend knows. */
   unmatched?: boolean;
-  /** Of this project only; of all, unless told. */
+  /** Of this project only; of all by default. */
   project?: string;
-  /** Sessions on a page, 1 to 200, 50 unless told. */
+  /** Sessions on a page, 1 to 200, 50 by default. */
   limit?: number;
   /** `nextCursor` of the page before. */
   cursor?: string;

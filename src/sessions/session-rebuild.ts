@@ -33,7 +33,7 @@ export interface RebuiltCounts {
 
 /** How all is rebuilt. */
 export interface RebuildOptions {
-  /** Of this project only; of all, unless told. */
+  /** Of this project only; of all by default. */
   project?: string;
   /** Told after every step. */
   onProgress?: (counts: Readonly<RebuiltCounts>) => void;

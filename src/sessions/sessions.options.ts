@@ -11,29 +11,29 @@ import { strayOption } from '../stray-option.js';
 export interface SessionsModuleOptions {
   /**
    * Names the session that a room belongs to in the host's own terms, from the earliest full room object that LiveKit
-   * has told; the room's name unless told. Nothing, or an error, leaves the session without an id.
+   * has told; the room's name by default. Nothing, or an error, leaves the session without an id.
    */
   sessionId?: ((room: Room) => string | undefined) | undefined;
-  /** Whether a session that nobody has expected is told as unmatched; no, unless told. */
+  /** Whether a session that nobody has expected is told as unmatched; no by default. */
   requireExpected?: boolean | undefined;
-  /** How long an expected session may stay away, milliseconds, 10 min unless told. */
+  /** How long an expected session may stay away, milliseconds, 10 min by default. */
   expectTimeout?: number | undefined;
-  /** How long after its end a session settles, milliseconds, 30 s unless told: facts that come later correct it. */
+  /** How long after its end a session settles, milliseconds, 30 s by default: facts that come later correct it. */
   settle?: number | undefined;
-  /** How long a session waits for a recording whose end is not told, milliseconds, 24 h unless told. */
+  /** How long a session waits for a recording whose end is not told, milliseconds, 24 h by default. */
   recordingTimeout?: number | undefined;
-  /** How many parties must be there at once for a session to be a call, 2 unless told; an IVR or a voicemail says 1. */
+  /** How many parties must be there at once for a session to be a call, 2 by default; an IVR or a voicemail says 1. */
   parties?: number | undefined;
   /** The host's own word for how a session went, before our rules; nothing leaves it to them. It must do no I/O. */
   disposition?: ((session: Session, facts: RoomFacts) => string | undefined) | undefined;
-  /** Participant attributes to keep beside the `sip.*` ones that every SIP call has; none unless told. */
+  /** Participant attributes to keep beside the `sip.*` ones that every SIP call has; none by default. */
   attributes?: readonly string[] | undefined;
   /**
    * Where LiveKit is: then it is asked for what webhooks have missed, and rooms can be made. One address, or one a project,
    * by its name; an empty one is none. It is asked with the keys of `LivekitWebhookModule`.
    */
   livekitUrl?: string | Readonly<Record<string, string>> | undefined;
-  /** How often LiveKit is asked, milliseconds, 15 s unless told. */
+  /** How often LiveKit is asked, milliseconds, 15 s by default. */
   reconcileInterval?: number | undefined;
 }
 
@@ -59,7 +59,7 @@ const OPTION_NAMES: Readonly<Record<keyof SessionsModuleOptions, true>> = {
   reconcileInterval: true,
 };
 
-/** The name of everything that shapes the routes: none of it is given unless told. */
+/** The name of everything that shapes the routes: none of it is given by default. */
 export const SESSIONS_EXTRAS: Readonly<Record<keyof SessionsModuleExtras, undefined>> = {
   adminToken: undefined,
   adminDecorators: undefined,

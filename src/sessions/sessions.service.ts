@@ -44,7 +44,7 @@ export interface SessionsPage {
 
 /** Which project something is about. */
 export interface OfProject {
-  /** `default` unless told. */
+  /** The project, by default the one called `default`. */
   project?: string;
 }
 

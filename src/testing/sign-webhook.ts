@@ -9,9 +9,9 @@ export interface SigningKey {
 
 /** How a webhook is signed. */
 export interface SigningOptions<S extends SignatureScheme = SignatureScheme> extends SigningKey {
-  /** When, UTC milliseconds; now unless told. A token lives five minutes. */
+  /** When, UTC milliseconds; now by default. A token lives five minutes. */
   now?: number;
-  /** `livekit` (a token, as every LiveKit server sends) unless told, or `hmac`. */
+  /** `livekit` (a token, as every LiveKit server sends) by default, or `hmac`. */
   scheme?: S;
 }
 

@@ -4,7 +4,7 @@ import { WebhookTestingError } from './errors.js';
 /** A moment: UTC milliseconds, a date, or ISO 8601. */
 export type Moment = number | Date | string;
 
-/** Where a clock begins unless told: shortly before the first captured call. */
+/** Where a clock begins by default: shortly before the first captured call. */
 const BEGINNING = '2026-11-23T08:00:00.000Z';
 
 /** A clock that stands still until it is set: `.overrideProvider(CLOCK).useValue(new TestClock())`. */

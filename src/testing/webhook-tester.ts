@@ -13,13 +13,13 @@ export type TestedApplication = Pick<INestApplication, 'get' | 'listen' | 'getHt
 
 /** What a tester sends with. */
 export interface WebhookTesterOptions extends SigningKey {
-  /** Where to, with the global prefix; the first path that the module receives webhooks on, unless told. */
+  /** Where to, with the global prefix; the first path that the module receives webhooks on by default. */
   path?: string;
 }
 
 /** How one webhook is sent. */
 export interface DeliverOptions {
-  /** `livekit` unless told. */
+  /** `livekit` by default. */
   scheme?: SignatureScheme;
   /** Headers instead of those that would be sent, or beside them; `null` leaves one out. */
   headers?: Record<string, string | null>;
@@ -28,9 +28,9 @@ export interface DeliverOptions {
 
 /** How a captured call is played. */
 export interface PlayOptions {
-  /** `recorded` unless told; `shuffled` is the same in every run. */
+  /** `recorded` by default; `shuffled` is the same in every run. */
   order?: 'recorded' | 'reversed' | 'shuffled';
-  /** How often each delivery is sent, once unless told. */
+  /** How often each delivery is sent, once by default. */
   repeat?: number;
 }
 

@@ -24,10 +24,10 @@ const tracer = trace.getTracer('nestjs-livekit-webhooks');
 
 /** What a span is told at its start. */
 export interface SpanStart {
-  /** `INTERNAL` unless told. */
+  /** `INTERNAL` by default. */
   kind?: SpanKind;
   attributes?: SpanAttributes;
-  /** What it is a child of, the active span unless told. */
+  /** What it is a child of, the active span by default. */
   parent?: Context;
   links?: Link[];
 }

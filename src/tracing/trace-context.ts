@@ -8,7 +8,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 
-/** Where a span has its place, as it is stored and sent (W3C Trace Context); `null` when nobody traces. */
+/** A span's `traceparent`, as it is stored and sent (W3C Trace Context); `null` when nobody traces. */
 export function traceparentOf(span: Span | undefined): string | null {
   const spanContext = span?.spanContext();
   if (spanContext === undefined || !isSpanContextValid(spanContext)) return null;
@@ -29,7 +29,7 @@ export function traceHeaders(): { traceparent?: string } {
 export const traceIdOf = (traceparent: string | null | undefined): string | undefined =>
   traceparent?.slice(3, 35);
 
-/** Whether somebody will be able to look at the trace. */
+/** Whether a `traceparent` has the sampled flag: the trace can be looked at. */
 export const isSampled = (traceparent: string | null | undefined): boolean =>
   traceparent?.endsWith('01') === true;
 

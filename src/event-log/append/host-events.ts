@@ -16,15 +16,15 @@ export interface EventDraft {
   name: string;
   /** JSON. */
   data: unknown;
-  /** The same id is the same event; a new one unless told. */
+  /** The same id is the same event; a new one by default. */
   id?: string;
-  /** `default` unless told. */
+  /** The project, by default the one called `default`. */
   project?: string;
   /** The room it is about: what `ordering: 'room'` goes by. */
   room?: { sid?: string | null; name?: string | null };
-  /** UTC milliseconds; now unless told. */
+  /** UTC milliseconds; now by default. */
   occurredAt?: number;
-  /** The span that it comes of; the active one unless told. */
+  /** The span that it comes of; the active one by default. */
   traceparent?: string | null;
 }
 

@@ -45,7 +45,7 @@ const ENDED = "('done', 'dead', 'discarded', 'dismissed', 'replayed', 'retired')
 
 /** Which events a handler is to be given after the fact. */
 export interface BackfillStart {
-  /** Those received since then; all that are stored, unless told. */
+  /** Those received since then; by default all that are stored. */
   since?: Date;
   /** Those from this place in the log on. */
   fromSeq?: number;
@@ -127,7 +127,7 @@ export class Deliveries {
   }
 
   /**
-   * Replays every ended delivery that a filter meets (dead ones, unless told), in small transactions; those that have been
+   * Replays every ended delivery that a filter meets (dead ones by default), in small transactions; those that have been
    * replayed since, and those whose event's bytes are gone, are left out.
    *
    * @returns how many.

@@ -68,7 +68,7 @@ export interface DeliveryFilter {
 
 /** Which deliveries to list, and how many. */
 export interface DeliveryQuery extends DeliveryFilter {
-  /** 1 to 500, 50 unless told. */
+  /** 1 to 500, 50 by default. */
   limit?: number;
   /** `nextCursor` of the page before. */
   cursor?: string;

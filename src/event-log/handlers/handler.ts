@@ -3,7 +3,7 @@ import type { BackoffOptions } from '../running/backoff.js';
 
 /** How a durable handler is run. Every option has a default. */
 export interface HandlerOptions {
-  /** What its deliveries are filed under, `Class.method` unless told: give one, so that renaming code loses nothing. */
+  /** What its deliveries are filed under, `Class.method` by default: give one, so that renaming code loses nothing. */
   name?: string;
   /**
    * Runs in a transaction, given as `manager`, that its acknowledgement is part of: its writes happen exactly once. On
@@ -12,23 +12,23 @@ export interface HandlerOptions {
   transactional?: boolean;
   /** Takes up to so many events at once, as an array. */
   batch?: number;
-  /** `room`: the events of one room one at a time, in the order of the log; later ones wait behind a retry. `none` unless told. */
+  /** `room`: the events of one room one at a time, in the order of the log; later ones wait behind a retry. `none` by default. */
   ordering?: 'none' | 'room';
-  /** With `ordering: 'room'`: whether a room goes on after a dead letter (`continue`, unless told) or waits (`block`). */
+  /** With `ordering: 'room'`: whether a room goes on after a dead letter (`continue` by default) or waits (`block`). */
   onDeadLetter?: 'continue' | 'block';
-  /** How many runs of it go on at once in this process, 10 unless told (a batch is one run, and one at a time unless told). */
+  /** How many runs of it go on at once in this process, 10 by default (a batch is one run, and one at a time by default). */
   concurrency?: number;
-  /** How often a delivery is tried before it is a dead letter, 20 unless told. */
+  /** How often a delivery is tried before it is a dead letter, 20 by default. */
   maxAttempts?: number;
-  /** How long to wait before the next attempt: 1 s doubling up to 1 h, with jitter, unless told. */
+  /** How long to wait before the next attempt: 1 s doubling up to 1 h, with jitter by default. */
   backoff?: BackoffOptions | ((attempt: number) => number);
-  /** How long a run may take, milliseconds, 30 s unless told; then its `signal` is aborted and the attempt has failed. */
+  /** How long a run may take, milliseconds, 30 s by default; then its `signal` is aborted and the attempt has failed. */
   timeout?: number;
-  /** For how long a delivery belongs to the process that runs it, milliseconds, 60 s unless told; it is renewed while it runs. */
+  /** For how long a delivery belongs to the process that runs it, milliseconds, 60 s by default; it is renewed while it runs. */
   lease?: number;
-  /** Whether a new handler also hears of what is stored already: all of it, or what was received since a date. No, unless told. */
+  /** Whether a new handler also hears of what is stored already: all of it, or what was received since a date. No by default. */
   backfill?: boolean | Date;
-  /** Hears of facts that LiveKit told when it was asked, too (`event.reconciled`, no `raw`). No, unless told. */
+  /** Hears of facts that LiveKit told when it was asked, too (`event.reconciled`, no `raw`). No by default. */
   includeReconciled?: boolean;
 }
 

@@ -38,8 +38,8 @@ export function decodeAppEvent(event: LoggedEvent): AppEvent {
 /**
  * Handles an event of the host's (`EventLog.append`, `appendIn`) durably: stored, retried, dead-lettered, replayable.
  *
- * @typeParam T what `data` is: what the method takes it for, unless told. Told, options that change what the method is given
- * (`batch`, `transactional`) must be told as `O`: TypeScript infers all or none.
+ * @typeParam T what `data` is: what the method takes it for by default. Where it is given, options that change what the method
+ * is given (`batch`, `transactional`) must be given as `O`: TypeScript infers all type arguments or none.
  */
 export function OnAppEvent<T = never, const O extends HandlerOptions = HandlerOptions>(
   names: string | readonly string[],

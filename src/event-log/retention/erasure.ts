@@ -14,13 +14,13 @@ export interface ErasedSubject {
   kind: 'identity' | 'room';
   /** The identity; the room's name or sid. */
   text: string;
-  /** Of this project only; of all, unless told. */
+  /** Of this project only; of all by default. */
   project: string | undefined;
   /** What takes the place of a name that others are grouped by; a new one for every erasure. */
   pseudonym: string;
 }
 
-/** Erases what it keeps itself, at the hand of `Erasure`, in short transactions of its own. */
+/** Erases from tables of its own whenever `Erasure` erases, in short transactions of its own. */
 export interface ErasurePart {
   name: 'sessions';
   /** @returns how many rows it changed. */
@@ -43,7 +43,7 @@ export interface ErasedCounts {
 
 /** What is erased, and where. */
 export interface ErasureOptions {
-  /** Of this project only; of all, unless told. */
+  /** Of this project only; of all by default. */
   project?: string;
 }
 

@@ -27,7 +27,7 @@ export interface PrunedCounts {
   sessions: number;
 }
 
-/** Prunes what it keeps itself, at the hand of `Retention`. */
+/** Prunes tables of its own whenever `Retention` prunes. */
 export interface RetentionPart {
   /** The option that says how long. */
   name: 'sessions';

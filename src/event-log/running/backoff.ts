@@ -1,8 +1,8 @@
 /** How long to wait between attempts, milliseconds. */
 export interface BackoffOptions {
-  /** Before the second attempt, 1 s unless told. It doubles from there. */
+  /** Before the second attempt, 1 s by default. It doubles from there. */
   first?: number;
-  /** No wait is longer, 1 h unless told. */
+  /** No wait is longer, 1 h by default. */
   longest?: number;
 }
 

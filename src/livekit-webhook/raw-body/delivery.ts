@@ -32,7 +32,7 @@ export interface WebhookDelivery {
   event?: { name: string; id: string; occurredAt: number; roomName: string | null };
   /** Of the request; its end is the answer. */
   span?: Span;
-  /** Where that has its place; `null` when nobody traces. */
+  /** The `traceparent` of that; `null` when nobody traces. */
   traceparent?: string | null;
 }
 

@@ -25,9 +25,9 @@ export interface ExpectOptions {
   roomName?: string;
   /** Told with the session, in its JSON and in its events. */
   metadata?: Record<string, unknown>;
-  /** How long it may stay away, milliseconds; the option `expectTimeout` unless told. */
+  /** How long it may stay away, milliseconds; the option `expectTimeout` by default. */
   expiresIn?: number;
-  /** `default` unless told. */
+  /** The project, by default the one called `default`. */
   project?: string;
 }
 
@@ -41,7 +41,7 @@ export interface ExpectationsPage {
 export interface ExpectationsFilter {
   state?: ExpectationState;
   project?: string;
-  /** On a page, 1 to 200, 50 unless told. */
+  /** On a page, 1 to 200, 50 by default. */
   limit?: number;
   /** `nextCursor` of the page before. */
   cursor?: string;

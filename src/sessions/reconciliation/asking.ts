@@ -20,7 +20,7 @@ export class LivekitCallError extends ToldError {
   }
 }
 
-/** Asks LiveKit (`RoomService/ListRooms`), unless the application stops meanwhile: then nobody waits for the answer. */
+/** Makes a call to LiveKit's API, by its name (`RoomService/ListRooms`); abandoned when the application stops. */
 export interface Ask {
   <T>(what: `${string}/${string}`, call: () => Promise<T>): Promise<T>;
   readonly signal: AbortSignal;

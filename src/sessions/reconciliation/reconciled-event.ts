@@ -15,7 +15,7 @@ export interface ReconciledEvent {
   fact: string;
   participant?: object;
   egressInfo?: object;
-  /** Of a room's end: why it is taken for ended; LiveKit did not know it any more (`gone`), unless told. */
+  /** Of a room's end: why it is taken for ended; LiveKit did not know it any more (`gone`) by default. */
   because?: 'gone' | 'empty';
   /** When it was told; of an end, the moment by which it had come. UTC milliseconds. */
   at: number;

@@ -104,7 +104,7 @@ export class ReconciliationLoop {
     );
   }
 
-  /** Something may have been missed: it is looked at everything, at once. */
+  /** Webhooks may have been missed: the next round, due now, asks about every room. */
   private gap(): void {
     this.isAfterGap = true;
     this.dueAt = 0;

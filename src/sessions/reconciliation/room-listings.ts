@@ -5,7 +5,7 @@ import { type Ask, askUntil, LivekitCallError } from './asking.js';
 import { type LivekitClient, LivekitClients } from './livekit-clients.js';
 import { toldRoom, type ToldRoom } from './told.js';
 
-/** For how long what LiveKit has said is taken for what it would say now, milliseconds: two rounds, unless told otherwise. */
+/** For how long what LiveKit has said is taken for what it would say now, milliseconds: two rounds by default. */
 export const FRESH = 30_000;
 
 /** How long somebody waits for an answer that is not there yet, milliseconds. */

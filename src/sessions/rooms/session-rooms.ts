@@ -32,13 +32,13 @@ export interface CreateTokenOptions {
   attributes?: Record<string, string>;
   /** LiveKit's metadata of the participant. */
   metadata?: string;
-  /** `standard` unless told; a SIP participant is made by LiveKit's own service. */
+  /** `standard` by default; a SIP participant is made by LiveKit's own service. */
   kind?: 'standard' | 'agent' | 'ingress' | 'egress' | 'sip';
   /** What they may do beside joining this room: see `VideoGrant` of livekit-server-sdk. */
   grants?: Omit<VideoGrant, 'roomJoin' | 'room'>;
-  /** How long it may be used to join, seconds, or a span such as `10m`; 6 hours unless told. */
+  /** How long it may be used to join, seconds, or a span such as `10m`; 6 hours by default. */
   ttl?: number | string;
-  /** `default` unless told. */
+  /** The project, by default the one called `default`. */
   project?: string;
 }
 
