@@ -13,6 +13,7 @@ import { type RoomChange, roomKey } from './fact-store.js';
 import type { RoomFacts } from './facts/facts.js';
 import { dispositionOf } from './fold/disposition.js';
 import { foldRoom, type SessionFold } from './fold/fold.js';
+import { finishedFact, reconciledDraft } from './reconciliation/reconciled-event.js';
 import { errorFields } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 import { startSpan } from '../tracing/spans.js';
@@ -34,7 +35,7 @@ export interface KeepOptions {
   renames?: boolean;
   /** The segment of these rooms that somebody expects now: it may be the one that is awaited, whatever its name. */
   expectedIn?: number;
-  /** Sessions settle whose time has come. */
+  /** Sessions settle whose time has come, and rooms are closed that have been empty for so long that LiveKit must have. */
   settles?: boolean;
   /** Nobody is told: what was erased is no correction. */
   quietly?: boolean;
@@ -81,6 +82,7 @@ export class SessionKeeper {
         SessionEntity,
         gone.map(({ pk }) => pk),
       );
+    await this.events.append(manager, ...kept.flatMap(closing));
     if (!options.quietly) {
       const drafts = rooms.flatMap((room) => this.draftsOf(manager, room, known, kept, now));
       await this.events.append(manager, ...drafts);
@@ -138,6 +140,9 @@ export class SessionKeeper {
       ? null
       : (before?.settlesAt ?? Math.max(now, fold.endedAt ?? now) + this.settings.settle);
     const isSettled = !isActive && (before?.state === 'settled' || isDue);
+    const closes = isActive && isDue && fold.closesAt !== null && fold.closesAt + CLOSED_AFTER <= now;
+    const closedAt = closes && !this.isAsked(fold.source) ? fold.closesAt : null;
+    const isTold = room.before !== room.after;
     const isHosts = before?.dispositionSource === 'host';
     const given: SessionRow = {
       sessionId: name.sessionId,
@@ -161,34 +166,46 @@ export class SessionKeeper {
       segment: fold.segment,
       beganAt: fold.beganAt,
       endedAt: fold.endedAt,
-      dueAt: this.dueAt(fold, row, { now, dueAt: hasChanged ? null : before.dueAt, isDue }),
+      dueAt: closedAt === null ? this.dueAt(fold, row, isTold ? null : (before?.dueAt ?? null), now) : null,
       revision,
       digest,
       traceparent: room.traceparent ?? before?.traceparent ?? null,
     };
     const isStale = hasChanged || entity.dueAt !== before.dueAt || entity.beganAt !== before.beganAt;
-    return { room, row: entity, pk: before?.pk, session: { ...told, revision }, hasChanged, isStale };
+    return {
+      room,
+      row: entity,
+      pk: before?.pk,
+      session: { ...told, revision },
+      closedAt,
+      hasChanged,
+      isStale,
+    };
   }
 
   /**
    * When somebody must look at it again.
    *
-   * @param dueAt when somebody was to; `null`: something has been told of it since.
+   * @param before when somebody was to; `null`: nobody was, or something has been told of its room since.
    */
   private dueAt(
     { source, closesAt, recordings }: SessionFold,
     { state, settlesAt }: SessionRow,
-    { now, dueAt, isDue }: { now: number; dueAt: number | null; isDue: boolean },
+    before: number | null,
+    now: number,
   ): number | null {
     if (state === 'active') {
-      const isAsked = livekitUrlOf(this.settings, source) !== undefined; // LiveKit itself tells what is gone
-      // Whoever is looked at is due no more until something is told of it.
-      if (closesAt === null || isAsked || isDue) return null;
+      if (closesAt === null || this.isAsked(source)) return null;
       // What is told may be long past (a backlog, a replay of recorded webhooks), and the next of it on its way.
-      return dueAt ?? Math.max(closesAt, now) + CLOSED_AFTER;
+      return Math.max(closesAt + CLOSED_AFTER, before ?? now + CLOSED_AFTER);
     }
     if (state === 'settled' || settlesAt === null) return null;
     return recordings.some(isRunning) ? settlesAt + this.settings.recordingTimeout : settlesAt;
+  }
+
+  /** Whether LiveKit is asked: then it tells itself what is gone. */
+  private isAsked(source: string): boolean {
+    return livekitUrlOf(this.settings, source) !== undefined;
   }
 
   /** Says how a session went: the host's word stands, then the option's, then the rules'. */
@@ -287,6 +304,8 @@ interface KeptSession {
   pk: number | undefined;
   /** As it is told from now on. */
   session: Session;
+  /** When LiveKit must have closed its room, which has been empty for so long; `null`: it has not, as far as is known. */
+  closedAt: number | null;
   hasChanged: boolean;
   /** Whether it must be written. */
   isStale: boolean;
@@ -304,6 +323,22 @@ const sessionsAsTold = (facts: RoomFacts, rows: readonly SessionEntity[]): Sessi
     const row = rows.find(({ segment }) => segment === fold.segment);
     return row === undefined ? [] : [toSession(fold, row)];
   });
+
+/** The end that nobody told: when LiveKit closes a room that is empty. */
+const closing = ({ room: { after }, closedAt }: KeptSession): EventDraft[] =>
+  closedAt === null
+    ? []
+    : [
+        reconciledDraft({
+          name: 'room_finished',
+          project: after.room.source,
+          room: { sid: after.room.roomSid, name: after.room.roomName },
+          subject: after.room.roomSid,
+          fact: finishedFact(after.room),
+          because: 'empty',
+          at: closedAt,
+        }),
+      ];
 
 function draftOf({ name, payload, key, at }: SessionChange, { room }: RoomFacts, now: number): EventDraft {
   const { segment } = 'session' in payload ? payload.session : payload.before;

@@ -1,5 +1,5 @@
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
-import { deliveries } from '../../support/captures.js';
+import { type CapturedDelivery, deliveries } from '../../support/captures.js';
 import { is, sessionHosts, without } from '../../support/session-host.js';
 
 const SECOND = 1_000;
@@ -162,6 +162,24 @@ describe('a session', () => {
     });
     await host.play('two-party-call', is('room_finished'));
     expect(await host.session()).toMatchObject({ endedAt: '2026-11-23T08:48:56.000Z', inferred: [] });
+  });
+
+  test('waits anew with whatever is told of its room, though nothing of it changes', async () => {
+    const host = await hosts.boot();
+    const hasEnded = (one: CapturedDelivery) =>
+      is('room_finished')(one) || is('participant_left', 'support-agent')(one);
+    await host.play('two-party-call', (one) => !hasEnded(one));
+    await host.pass(4 * MINUTE);
+    const published = deliveries('two-party-call').find(is('track_published', 'support-agent'));
+    const createdAt = String(Date.parse('2026-11-23T08:52:50Z') / 1000);
+    await host.tester.deliver(
+      JSON.stringify({ ...JSON.parse(published?.body ?? ''), id: 'EV_another_track', createdAt }),
+    );
+    await host.tester.drain();
+    await host.pass(4 * MINUTE);
+    expect(await host.session()).toMatchObject({ state: 'active' });
+    await host.pass(MINUTE + 5 * SECOND);
+    expect(await host.session()).toMatchObject({ state: 'ended', endedAt: '2026-11-23T08:52:50.000Z' });
   });
 
   test('that nobody came to is closed, too', async () => {
