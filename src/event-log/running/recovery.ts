@@ -3,11 +3,7 @@ import { EventStore } from '../../database/event-store.js';
 import { type Parameters, rowsOf, skipLocked } from '../../database/sql.js';
 import { Log } from '../../logging/log.js';
 import { StoreClock } from '../clock.js';
-import { BLOCKED } from './blocked.js';
 import { Leases } from './leases.js';
-
-/** A clock that was put back by no more than this keeps nobody waiting for long, milliseconds. */
-const CORRECTION = 60_000;
 
 /** Gives back what the dead had claimed, and knows when there is something to do again. */
 @Injectable()
@@ -20,14 +16,10 @@ export class Recovery {
     private readonly leases: Leases,
   ) {}
 
-  /**
-   * On SQLite whoever had anything running is dead: this process is the only one, and its clock counts. On PostgreSQL leases
-   * must run out.
-   */
+  /** On SQLite whoever had anything running is dead: this process is the only one. On PostgreSQL leases must run out. */
   async atStart(): Promise<void> {
-    if (this.store.dialect === 'postgres') return this.ofTheDead();
-    await this.giveBack(() => 'true');
-    await this.putBack();
+    if (this.store.dialect === 'sqlite') await this.giveBack(() => 'true');
+    else await this.ofTheDead();
   }
 
   /**
@@ -64,24 +56,6 @@ export class Recovery {
       wait: row?.wait == null ? Number.POSITIVE_INFINITY : Number(row.wait),
       isOverdue: row?.overdue != null,
     };
-  }
-
-  /** What waits by a clock that was ahead, and has been put back since, is due sooner by as much, in the order it was. */
-  private putBack(): Promise<void> {
-    return this.store.write(async (manager) => {
-      const now = await this.clock.read(manager);
-      const [row] = await manager.query<{ last: number | null }[]>(
-        `SELECT max(at) AS last FROM (
-           SELECT max(received_at) AS at FROM livekit_events WHERE routed
-           UNION ALL SELECT max(done_at) FROM livekit_deliveries WHERE done_at IS NOT NULL) AS times`,
-      );
-      const ahead = (row?.last ?? now) - now;
-      if (ahead <= CORRECTION) return;
-      await manager.query(
-        `UPDATE livekit_deliveries SET due_at = max(${now}, due_at - ${ahead})
-         WHERE state = 'pending' AND due_at > ${now} AND due_at < ${BLOCKED}`,
-      );
-    });
   }
 
   private isOver(p: Parameters): string {

@@ -8,7 +8,6 @@ import {
   type TestHandlerOptions,
 } from '../../support/handlers.js';
 import { until } from '../../support/until.js';
-import { NOW } from '../../support/webhook.js';
 
 /** A process that was killed leaves its deliveries as they were. */
 const leaveRunning = (url: string, leaseUntil: number) =>
@@ -183,36 +182,6 @@ describe('an application that starts', () => {
       count: 1,
     });
   });
-
-  (onPostgres ? test.skip : test)(
-    'lets nobody wait for as long as the clock was ahead before, and keeps their order',
-    async () => {
-      const given: string[] = [];
-      const boot = (time: number, isMended: boolean) => {
-        const take = ({ eventId }: { eventId: string }) => {
-          if (!isMended && eventId !== 'EV_0') throw new Error('not yet');
-          given.push(eventId);
-        };
-        return hosts.boot([handlerOf('mine', take, { ordering: 'room', backoff: () => 10_000 })], { time });
-      };
-      const ahead = await boot(NOW + 86_400_000, false);
-      for (const [id, room] of [
-        ['EV_0', 'RM_0'],
-        ['EV_1', 'RM_1'],
-        ['EV_2', 'RM_1'],
-      ] as const) {
-        await ahead.receive([id, 'room_started', room]);
-        await ahead.deliveries.drain();
-      }
-      await hosts.stop(ahead);
-      const host = await boot(NOW, true);
-      await host.receive(['EV_3', 'room_started', 'RM_1']);
-      await host.deliveries.drain();
-      expect(given).toEqual(['EV_0']);
-      await host.pass(12_000);
-      expect(given).toEqual(['EV_0', 'EV_1', 'EV_2', 'EV_3']);
-    },
-  );
 
   test('gives back what a dead process left of a handler that it has not', async () => {
     const clock = await die(0);
