@@ -13,7 +13,8 @@ const LONGEST_CLOSE = 15_000;
 export function closeInTime(server: Server): void {
   const connections = new Set<Socket>();
   const open = new Set<Socket>();
-  const inHand = new Map<Socket, number>();
+  // Weak: of requests that came one behind the other, the later responses never close when the client goes.
+  const inHand = new WeakMap<Socket, number>();
   let isClosing = false;
 
   const addTo = (set: Set<Socket>) => (socket: Socket) => {
