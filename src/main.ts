@@ -4,7 +4,7 @@ import { createApplication } from './application.js';
 import { AppLogger } from './config/app-logger.js';
 import { EnvironmentError } from './config/environment-reader.js';
 import { readEnvironment } from './config/environment.js';
-import { toldOf } from './logging/error-fields.js';
+import { errorFields, toldOf } from './logging/error-fields.js';
 import { startTracingSdk } from './tracing-sdk.js';
 
 try {
@@ -14,6 +14,10 @@ try {
   const app = await createApplication(environment, logger, await startTracingSdk(process.env));
   endsByItself();
   const { port, host } = environment.http;
+  await app.init().catch((error: unknown) => {
+    logger.error({ message: 'the application does not start', ...errorFields(error) }, 'Application');
+    throw error;
+  });
   await app.listen(port, host).catch((error: unknown) => {
     throw new EnvironmentError([
       `PORT is ${port} and HOST is ${host}, where the application can't listen (${toldOf(error)}): give an address of this machine, and a port that is free there`,
@@ -21,7 +25,7 @@ try {
   });
   logger.log(`listening on ${await app.getUrl()}`, 'Application');
 } catch (error) {
-  // Nest logs what keeps it from starting, which LOG_LEVEL may leave out.
+  // What keeps it from starting is in the log, which LOG_LEVEL may leave out.
   console.error(
     error instanceof EnvironmentError
       ? error.message
