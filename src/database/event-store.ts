@@ -151,7 +151,7 @@ export class EventStore {
    * where webhooks wait behind it, it has a second; those that wait at the same time share a commit, and where that fails
    * `work` is done once more, in a transaction of its own.
    *
-   * @param options.signal gives it up, and rolls it back.
+   * @param options.signal gives it up, and rolls it back; on PostgreSQL, once its COMMIT is on its way, it may be kept all the same.
    * @throws TransactionDeadlineError on SQLite when it takes too long, TransactionLostError where SQLite has rolled it back and
    *   `work` has gone on, and whatever `work` throws.
    */
@@ -333,15 +333,19 @@ export class EventStore {
     work: (manager: EntityManager) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const { manager, requireTransaction, close } = await fencedManager(this.writer, runner);
+    const { manager, settled, close } = await fencedManager(this.writer, runner);
     const started = performance.now();
     const tooLong = new TransactionDeadlineError(SQLITE_TRANSACTION_DEADLINE);
     try {
       const limit = { after: SQLITE_TRANSACTION_DEADLINE, error: tooLong };
-      const result = await abandonable(() => work(manager), { signal, limit });
+      const working = async () => {
+        const result = await work(manager);
+        await settled(); // a forgotten `await` is no reason to commit a part
+        return result;
+      };
+      const result = await abandonable(working, { signal, limit });
       // Whoever kept the event loop busy kept the timer from firing, too.
       if (performance.now() - started > SQLITE_TRANSACTION_DEADLINE) throw tooLong;
-      requireTransaction();
       return result;
     } finally {
       close();

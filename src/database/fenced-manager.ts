@@ -8,8 +8,8 @@ interface SqliteConnection {
 /** An entity manager for one transaction, and what ends its use. */
 export interface FencedManager {
   manager: EntityManager;
-  /** @throws what has ended the transaction before its time, though nobody may have told. */
-  requireTransaction(): void;
+  /** Resolves once every statement that was asked for has been run. @throws what has ended the transaction before its time. */
+  settled(): Promise<void>;
   /** From now on everything that is asked of the manager fails with a TransactionOverError. */
   close(): void;
 }
@@ -26,6 +26,10 @@ export async function fencedManager(dataSource: DataSource, shared: QueryRunner)
   let last: Promise<unknown> = Promise.resolve();
   const requireTransaction = () => {
     if (ended !== undefined) throw ended;
+  };
+  const settled = async () => {
+    for (let before; before !== last;) await (before = last);
+    requireTransaction();
   };
   const run = async (statement: Parameters<QueryRunner['query']>) => {
     requireTransaction();
@@ -50,7 +54,7 @@ export async function fencedManager(dataSource: DataSource, shared: QueryRunner)
   Object.defineProperty(lent, 'query', { value: query });
   Object.defineProperty(lent, 'manager', { value: manager });
   keepEnd(lent, depthOf(shared));
-  return { manager, requireTransaction, close: () => void (open = false) };
+  return { manager, settled, close: () => void (open = false) };
 }
 
 /**

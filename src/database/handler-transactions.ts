@@ -19,7 +19,7 @@ interface PostgresConnection {
   end(): Promise<void>;
 }
 
-/** How long a rollback may take before its connection is given up, milliseconds. */
+/** How long the end of a transaction may take, once it was ended, before its connection is given up, milliseconds. */
 const ROLLBACK_PATIENCE = 1_000;
 
 /** Transactions on a PostgreSQL DataSource that can be given up at any moment. */
@@ -56,7 +56,7 @@ export class HandlerTransactions {
 
   /**
    * Runs `work` in a transaction; `signal` rolls it back, and ends the wait for a server that does not answer. One that is
-   * ended while it is committed may be kept all the same.
+   * ended while it is committed may be kept all the same: a second later it is given up, and nobody knows.
    */
   async run<T>(work: (manager: EntityManager) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const unlessEnded = <Result>(step: () => Promise<Result>) => abandonable(step, { signal });
@@ -72,7 +72,12 @@ export class HandlerTransactions {
       // In one snapshot for all of it, the acknowledgement would fail whenever the lease has been renewed meanwhile.
       await unlessEnded(() => runner.startTransaction('READ COMMITTED'));
       const result = await unlessEnded(() => work(runner.manager));
-      await unlessEnded(commitTransaction);
+      signal?.throwIfAborted();
+      const committing = commitTransaction();
+      // Once it is sent, a healthy server tells soon what became of it.
+      await unlessEnded(() => committing).catch((error: Error) =>
+        abandonable(() => committing, { limit: { after: ROLLBACK_PATIENCE, error } }),
+      );
       return result;
     } catch (error) {
       refuseStatements(runner);

@@ -51,6 +51,13 @@ describe('the event store', () => {
     expect(await kept()).toEqual(['kept']);
   });
 
+  onSqlite('commits no part of a transaction whose statements nobody waits for', async () => {
+    await store.transaction(async (manager) => {
+      for (const name of ['a', 'b', 'c']) void manager.query(quarantine(name));
+    });
+    expect(await kept()).toEqual(['a', 'b', 'c']);
+  });
+
   test('keeps transactions apart that run at the same time', async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 20 }, (_, index) =>
