@@ -105,7 +105,7 @@ const natsUrl = (text: string): string =>
     ? text
     : wrong(`nats://host:4222 or tls://host:4222, or several of them, ${ENCODED}`);
 const hostName = (text: string): string =>
-  isIP(text) !== 0 || /^[\w-]+(?:\.[\w-]+)*$/.test(text)
+  isIP(text) !== 0 || /^[\w-]+(?:\.[\w-]+)*\.?$/.test(text)
     ? text
     : wrong('an address or a host name, such as 0.0.0.0, ::1 or localhost');
 const age = (least: string) => durationOrNone(least, '36500d');

@@ -23,6 +23,7 @@ const LEVELS: Partial<Record<WebhookOutcome, 'warn' | 'error'>> = {
   store_slow: 'error',
   store_closed: 'warn',
   host_refused: 'error',
+  host_answered: 'error',
   failed: 'error',
 };
 

@@ -24,10 +24,11 @@ export type WebhookOutcome =
   | 'store_closed'
   | 'queue_full'
   | 'host_refused'
+  | 'host_answered'
   | 'failed';
 
-/** The outcomes that have an answer: whoever cut the connection gets none. */
-export type AnsweredOutcome = Exclude<WebhookOutcome, 'cut_off'>;
+/** The outcomes that have an answer of ours: whoever cut the connection gets none. */
+export type AnsweredOutcome = Exclude<WebhookOutcome, 'cut_off' | 'host_answered'>;
 
 /** One request to a webhook path, answered. */
 export interface WebhookReceipt {

@@ -24,7 +24,11 @@ const LAG_BUCKETS = [1, 2, 3, 5, 10, 15, 30, 60, 300, 3600];
 const BODY_BUCKETS = [512, 1_024, 2_048, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
 
 /** What LiveKit never sends again, though nothing is wrong with its signature. */
-const LOST_UNREAD = ['too_large', 'unsupported_encoding'] as const satisfies readonly WebhookOutcome[];
+const LOST_UNREAD = [
+  'too_large',
+  'unsupported_encoding',
+  'host_answered',
+] as const satisfies readonly WebhookOutcome[];
 
 /** Requests that are counted at once: one by one, prom-client's bookkeeping would cost each of them several times as much. */
 const AT_ONCE = 256;

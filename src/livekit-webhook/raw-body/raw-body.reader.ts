@@ -52,12 +52,15 @@ export class RawBodyReader {
   // What stands between us and our guard may answer (a rate limit, a list of addresses), and tells nobody.
   private recordAnswerOfHost(delivery: WebhookDelivery, { headersSent, statusCode }: ServerResponse): void {
     if (delivery.recorded || !headersSent) return;
-    const isLost = statusCode < 500 ? ', and LiveKit does not send that event again' : '';
+    const outcome = delivery.problem ?? 'host_answered';
+    const detail =
+      `middleware or an interceptor of the host answered ${statusCode} in our place` +
+      `${isSentAgain(statusCode) ? '' : ', and LiveKit does not send that event again'}: have it pass webhooks on`;
     this.receipts.record({
       delivery,
-      outcome: delivery.problem ?? 'host_refused',
+      outcome,
       status: statusCode,
-      detail: `middleware or an interceptor of the host answered ${statusCode} in our place${isLost}: have it pass webhooks on`,
+      ...(outcome === 'host_answered' && { detail }),
     });
   }
 
@@ -67,3 +70,8 @@ export class RawBodyReader {
     return (this.turn ??= nextTurn().then(() => (this.turn = undefined)));
   }
 }
+
+// As LiveKit's HTTP client has it (`hashicorp/go-retryablehttp`, DefaultRetryPolicy), and Go's own, which follows redirects that
+// keep the method.
+const isSentAgain = (status: number): boolean =>
+  (status >= 500 && status !== 501) || [307, 308, 429].includes(status);

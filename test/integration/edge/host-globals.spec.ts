@@ -42,17 +42,17 @@ class ThrowsAfter implements NestInterceptor {
 
 /** Answers everything in front of the guards: where Express has its middleware, and Fastify the hooks of its plugins. */
 @Module({})
-class RateLimited implements NestModule {
+class Closed implements NestModule {
   constructor(private readonly adapterHost: HttpAdapterHost) {}
 
   configure(consumer: MiddlewareConsumer): void {
     const { httpAdapter } = this.adapterHost;
     if (httpAdapter.getType() === 'express') {
-      const tooMany = (_request: unknown, response: ServerResponse) => response.writeHead(429).end();
-      consumer.apply(tooMany).forRoutes('{*path}');
+      const forbid = (_request: unknown, response: ServerResponse) => response.writeHead(403).end();
+      consumer.apply(forbid).forRoutes('{*path}');
     } else {
-      const tooMany = async (_request: unknown, reply: FastifyReply) => reply.code(429).send();
-      httpAdapter.getInstance<FastifyInstance>().addHook('preHandler', tooMany);
+      const forbid = async (_request: unknown, reply: FastifyReply) => reply.code(403).send();
+      httpAdapter.getInstance<FastifyInstance>().addHook('preHandler', forbid);
     }
   }
 }
@@ -168,13 +168,13 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
   }, 60_000);
 
   test('middleware that answers in our place is told of: nobody else would', async () => {
-    await boot({ imports: [RateLimited] });
-    expect(await deliver(webhook())).toEqual([429, '']);
+    await boot({ imports: [Closed] });
+    expect(await deliver(webhook())).toEqual([403, '']);
     await until('a line about it', () => host.receipts().length > 0);
     expect(host.receipts()).toMatchObject([
       {
-        outcome: 'host_refused',
-        status: 429,
+        outcome: 'host_answered',
+        status: 403,
         detail: expect.stringContaining('LiveKit does not send that event again'),
       },
     ]);
