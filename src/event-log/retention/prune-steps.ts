@@ -33,20 +33,25 @@ interface Keyed {
 const FINISHED = "('done', 'discarded', 'dismissed', 'replayed', 'retired')";
 
 /**
- * The SQL of the events of some numbers, as `e`. Materialized, or PostgreSQL goes through all that is as old, or through all
- * deliveries, for these few, as long as its statistics are of before they were routed.
+ * The SQL of the events of some numbers, as `e`, and of what backfills have yet to give of such events, as `backfills`.
+ * Materialized, or PostgreSQL goes through all that is as old, or through all deliveries, for these few, as long as its
+ * statistics are of before they were routed. And by the names of events, of which there are few: what a handler hears of is JSON.
  */
-const numbered = (condition: string): string =>
+const numbered = (dialect: Dialect, condition: string): string =>
   `WITH e AS MATERIALIZED
-     (SELECT seq, source, kind, name, occurred_at, received_at, routed FROM livekit_events WHERE ${condition})`;
+     (SELECT seq, source, kind, name, occurred_at, received_at, routed FROM livekit_events WHERE ${condition}),
+   backfills AS MATERIALIZED (
+     SELECT named.kind, named.event, h.backfill_seq, h.backfill_to, h.backfill_since
+     FROM (SELECT DISTINCT kind, name AS event FROM e) AS named CROSS JOIN livekit_handlers h
+     WHERE h.retired_at IS NULL AND h.backfill_seq IS NOT NULL AND ${hears(dialect, 'named.kind', 'named.event')})`;
 
 /** The SQL of: nobody waits for this event of `e` any more, neither for a delivery of it nor for a backfill that comes to it. */
-const isDone = (dialect: Dialect, cutoff: string): string =>
+const isDone = (cutoff: string): string =>
   `e.received_at < ${cutoff} AND e.routed AND NOT EXISTS (
      SELECT 1 FROM livekit_deliveries d WHERE d.event_seq = e.seq AND d.state IN ('pending', 'running', 'dead'))
    AND NOT EXISTS (
-     SELECT 1 FROM livekit_handlers h WHERE h.retired_at IS NULL AND e.seq > h.backfill_seq AND e.seq <= h.backfill_to
-       AND e.received_at >= h.backfill_since AND ${hears(dialect, 'e.kind', 'e.name')})`;
+     SELECT 1 FROM backfills b WHERE b.kind = e.kind AND b.event = e.name AND e.seq > b.backfill_seq AND e.seq <= b.backfill_to
+       AND e.received_at >= b.backfill_since)`;
 
 /**
  * The SQL of retention. Every step looks at the next rows behind a cursor, in the order of an index: so what must stay
@@ -81,8 +86,8 @@ export class PruneSteps {
     if (seqs.length === 0) return { removed: 0, next: null };
     const p = this.parameters();
     const gone = await manager.query(
-      `${numbered(p.isOneOf('seq', seqs))}
-       DELETE FROM livekit_bodies WHERE event_seq IN (SELECT e.seq FROM e WHERE ${isDone(this.dialect, p.add(cutoff))})
+      `${numbered(this.dialect, p.isOneOf('seq', seqs))}
+       DELETE FROM livekit_bodies WHERE event_seq IN (SELECT e.seq FROM e WHERE ${isDone(p.add(cutoff))})
        RETURNING event_seq`,
       p.values,
     );
@@ -138,8 +143,8 @@ export class PruneSteps {
         is_done: boolean | number;
       }[]
     >(
-      `${numbered(`seq > ${p.add(from)} AND seq <= ${p.add(to)} ORDER BY seq LIMIT ${BATCH}`)}
-       SELECT e.seq, e.source, e.kind, e.occurred_at, (${isDone(this.dialect, p.add(cutoff))}) AS is_done
+      `${numbered(this.dialect, `seq > ${p.add(from)} AND seq <= ${p.add(to)} ORDER BY seq LIMIT ${BATCH}`)}
+       SELECT e.seq, e.source, e.kind, e.occurred_at, (${isDone(p.add(cutoff))}) AS is_done
        FROM e ORDER BY e.seq`,
       p.values,
     );
@@ -164,8 +169,8 @@ export class PruneSteps {
     const gone = idsOf(
       rowsOf<Keyed>(
         await manager.query(
-          `${numbered(p.isOneOf('seq', seqs))}
-           DELETE FROM livekit_events WHERE seq IN (SELECT e.seq FROM e WHERE ${isDone(this.dialect, p.add(cutoff))}) RETURNING seq AS id`,
+          `${numbered(this.dialect, p.isOneOf('seq', seqs))}
+           DELETE FROM livekit_events WHERE seq IN (SELECT e.seq FROM e WHERE ${isDone(p.add(cutoff))}) RETURNING seq AS id`,
           p.values,
         ),
       ),
