@@ -14,6 +14,7 @@ import {
 import { FactStore } from './fact-store.js';
 import { foldRoom } from './fold/fold.js';
 import { COUNTED_KINDS, type CountedKind, countedKind } from './fold/presence.js';
+import { isPresent } from './present-connections.js';
 import { lockRooms } from './room-locks.js';
 import { Reconciler } from './reconciliation/reconciler.js';
 import type { ReconciliationRound } from './reconciliation/reconciliations.js';
@@ -92,8 +93,7 @@ export class SessionsService {
   /** How many participants are connected in active sessions, by kind; whoever is in two of them counts twice. */
   activeParticipants(): Promise<Record<CountedKind, number>> {
     const { dialect } = this.store;
-    const present =
-      'livekit_connections c WHERE c.source = s.source AND c.room_sid = s.room_sid AND c.connected AND c.leave IS NULL';
+    const present = `livekit_connections c WHERE c.source = s.source AND c.room_sid = s.room_sid AND ${isPresent(dialect)}`;
     // PostgreSQL would rather read all connections that ever were than look into each room.
     const inRooms =
       dialect === 'postgres'

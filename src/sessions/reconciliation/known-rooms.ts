@@ -2,8 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
 import { StoreClock } from '../../event-log/clock.js';
 import { ENDED } from '../facts/egress.js';
-import type { Departure } from '../facts/facts.js';
-import { leaveOf } from '../fold/participants.js';
+import { isPresent } from '../present-connections.js';
 
 /** A room whose session goes on. */
 export interface ActiveRoom {
@@ -48,7 +47,7 @@ export class KnownRooms {
       manager.query<{ room_sid: string; is_described: unknown; present: number | string }[]>(
         `SELECT s.room_sid, r.description IS NOT NULL AS is_described,
            (SELECT count(*) FROM livekit_connections c
-            WHERE c.source = s.source AND c.room_sid = s.room_sid AND c.connected AND c.leave IS NULL
+            WHERE c.source = s.source AND c.room_sid = s.room_sid AND ${isPresent(this.store.dialect)}
               AND coalesce(c.kind, 'standard') NOT IN ('agent', 'egress')) AS present
          FROM livekit_sessions s JOIN livekit_rooms r ON r.source = s.source AND r.room_sid = s.room_sid
          WHERE s.state = 'active' AND s.source = ${p.add(project)}`,
@@ -68,14 +67,14 @@ export class KnownRooms {
     for (let from = 0; from < roomSids.length; from += AT_ONCE) {
       const p = this.clock.parameters();
       const rows = await this.store.read((manager) =>
-        manager.query<ConnectionRow[]>(
-          `SELECT room_sid, participant_sid, joined_at, last_seen_at, leave, abort FROM livekit_connections
-           WHERE source = ${p.add(project)} AND ${p.isOneOf('room_sid', roomSids.slice(from, from + AT_ONCE))}
-             AND connected AND (leave IS NULL OR leave LIKE '%"inferred":true%')`,
+        manager.query<{ room_sid: string; participant_sid: string }[]>(
+          `SELECT c.room_sid, c.participant_sid FROM livekit_connections c
+           WHERE c.source = ${p.add(project)} AND ${p.isOneOf('c.room_sid', roomSids.slice(from, from + AT_ONCE))}
+             AND ${isPresent(this.store.dialect)}`,
           p.values,
         ),
       );
-      for (const row of rows.filter(isPresent)) present.get(row.room_sid)?.add(row.participant_sid);
+      for (const row of rows) present.get(row.room_sid)?.add(row.participant_sid);
     }
     return present;
   }
@@ -146,25 +145,3 @@ export class KnownRooms {
     }));
   }
 }
-
-interface ConnectionRow {
-  room_sid: string;
-  participant_sid: string;
-  joined_at: number | string | null;
-  last_seen_at: number | string | null;
-  leave: string | null;
-  abort: string | null;
-}
-
-const isPresent = (row: ConnectionRow): boolean =>
-  leaveOf({
-    joinedAt: timeIn(row.joined_at),
-    lastSeenAt: timeIn(row.last_seen_at),
-    leave: departureIn(row.leave),
-    abort: departureIn(row.abort),
-  }) === null;
-
-const timeIn = (column: number | string | null): number | null => (column === null ? null : Number(column));
-
-const departureIn = (column: string | null): Departure | null =>
-  column === null ? null : (JSON.parse(column) as Departure);
