@@ -32,6 +32,8 @@ export class ProjectReconciler {
   private readonly askedAt = new Map<string, number>();
   private readonly suspects = new Map<string, Suspects>();
   private rooms = new Set<string>();
+  /** Egresses that are lost and not told yet: a round that fails tells none. */
+  private readonly lost: string[] = [];
 
   constructor(
     private readonly client: LivekitClient,
@@ -67,6 +69,7 @@ export class ProjectReconciler {
     const running = await this.known.runningEgresses(project);
     const isQuiet = listed.length === 0 && active.length === 0 && running.length === 0;
     const egress = isQuiet ? { egresses: [], lost: [] } : await this.egress.ask(ask, running, now());
+    this.lost.push(...egress.lost);
     const answers = await this.answers(at, listed, active, attendances, egress.egresses);
     const repaired = await this.repairs.repair(
       answers,
@@ -82,7 +85,7 @@ export class ProjectReconciler {
         id: reconciledId(event),
         roomSid: event.room.sid,
       })),
-      lostEgresses: egress.lost,
+      lostEgresses: this.lost.splice(0),
     };
   }
 

@@ -171,7 +171,7 @@ describe('reconciliation', () => {
     ]);
   });
 
-  test('takes back a leave when LiveKit lists who was gone, and finds the next one', async () => {
+  test('takes back a leave when LiveKit lists who was gone, finds the next one, and takes that back, too', async () => {
     await boot();
     await startCall();
     const all = standIn.participants.get('call') ?? [];
@@ -187,6 +187,13 @@ describe('reconciliation', () => {
       expect.stringMatching(/^participant_left reconciled:PA_caller:left-\d+$/),
     ]);
     expect(callerIn(await host.session('call'))).toEqual([expect.objectContaining({ leftAt: iso(75) })]);
+    standIn.participants.set('call', all);
+    expect(await rounds(105)).toEqual([
+      expect.stringMatching(/^participant_joined reconciled:PA_caller:joined-\d+$/),
+    ]);
+    expect(callerIn(await host.session('call'))).toEqual([
+      expect.objectContaining({ leftAt: null, inferred: [] }),
+    ]);
   });
 
   test('ends a room that is gone when two rounds agree, and its real end beats that', async () => {
@@ -362,6 +369,26 @@ describe('reconciliation', () => {
     const byId = standIn.calls.filter(({ body }) => body['egressId'] === 'EG_1');
     expect(byId).toHaveLength(2);
     expect((await host.session('call'))?.recordings).toEqual([expect.objectContaining({ status: 'active' })]);
+  });
+
+  test('tells an egress that LiveKit does not know any more although the round in which it was found so failed', async () => {
+    await boot();
+    await startCall();
+    await webhook('egress_started', 5, {
+      egressInfo: { egressId: 'EG_1', roomId: 'RM_call', roomName: 'call', status: 'EGRESS_ACTIVE' },
+    });
+    await rounds(20);
+    const answersLate = {
+      toJSON() {
+        host.clock.advance(90 * SECOND);
+        return participant('late', 2);
+      },
+    };
+    standIn.participants.set('call', [answersLate]);
+    await expect(rounds(35)).rejects.toThrow('held up');
+    standIn.participants.set('call', []);
+    await rounds(140, 155);
+    expect(host.rounds.map(({ lostEgresses }) => lostEgresses)).toEqual([[], [], [], ['EG_1'], []]);
   });
 
   test('does without egresses where LiveKit has none, and says so once', async () => {
