@@ -22,20 +22,21 @@ export type SessionChange = {
  */
 export function changesOf(before: readonly Session[], after: readonly Session[]): SessionChange[] {
   const known = new Map(before.map((session) => [session.segment, session]));
-  const changes = after.flatMap((session) => changesTo(known.get(session.segment), session));
+  const connections = leavesIn(before);
+  const changes = after.flatMap((session) => changesTo(known.get(session.segment), session, connections));
   for (const { segment } of after) known.delete(segment);
   // What joined two sessions to one leaves nothing of the second; only who has billed it must know.
   const gone = [...known.values()].filter(({ state }) => state === 'settled');
   return [...changes, ...gone.map((session) => corrected(session, null))];
 }
 
-function changesTo(before: Session | undefined, session: Session): SessionChange[] {
+function changesTo(before: Session | undefined, session: Session, connections: Leaves): SessionChange[] {
   const { revision: key, startedAt, endedAt } = session;
   const changes: SessionChange[] = [];
   if (before === undefined) {
     changes.push({ name: 'session.started', payload: { session }, key: '', at: startedAt });
   }
-  changes.push(...movements(before, session));
+  changes.push(...movements(connections, session));
   if (session.state !== 'active' && (before === undefined || before.state === 'active')) {
     changes.push({ name: 'session.ended', payload: { session }, key, at: endedAt });
   }
@@ -61,10 +62,18 @@ const corrected = (before: Session, after: Session | null): SessionChange => ({
 export const hasChanged = (before: Session, after: Session): boolean =>
   !isDeepStrictEqual({ ...before, revision: 0 }, { ...after, revision: 0 });
 
-function movements(before: Session | undefined, session: Session): SessionChange[] {
-  const known = new Map(
-    attendances(before).map(([, connection]) => [connection.participantSid, connection.leftAt]),
+/** When each connection that counts has left, by its sid, `null` while it has not. */
+type Leaves = ReadonlyMap<string, string | null>;
+
+// Of all sessions of the room: an end that comes late divides one, and whoever goes over to the second has been told.
+const leavesIn = (sessions: readonly Session[]): Leaves =>
+  new Map(
+    sessions
+      .flatMap(attendances)
+      .map(([, { participantSid, leftAt }]): [string, string | null] => [participantSid, leftAt]),
   );
+
+function movements(known: Leaves, session: Session): SessionChange[] {
   const summary = summaryOf(session);
   return attendances(session).flatMap(([attendant, connection]) => {
     const { participantSid: key, joinedAt, leftAt } = connection;
@@ -82,8 +91,8 @@ function movements(before: Session | undefined, session: Session): SessionChange
 }
 
 /** The connections of those who count, and whose each is. */
-const attendances = (session: Session | undefined): [SessionParticipant, SessionConnection][] =>
-  (session?.participants ?? [])
+const attendances = (session: Session): [SessionParticipant, SessionConnection][] =>
+  session.participants
     .filter(({ kind }) => countedKind(kind) !== null)
     .flatMap((participant) =>
       participant.connections.map((connection): [SessionParticipant, SessionConnection] => [

@@ -3,7 +3,7 @@ import { foldRoom } from '../../../src/sessions/fold/fold.js';
 import type { SessionRow } from '../../../src/sessions/session-row.js';
 import type { Session } from '../../../src/sessions/session.js';
 import { toSession } from '../../../src/sessions/to-session.js';
-import { connectionFact, roomFact } from './facts.js';
+import { connectionFact, roomFact, stay } from './facts.js';
 
 const ROW: SessionRow = {
   sessionId: 'order-1',
@@ -51,6 +51,19 @@ describe('a session that is told', () => {
     expect(namesOf([settled], [session({ state: 'settled', metadata: { tier: 'gold' } })])).toEqual([
       'session.corrected',
     ]);
+  });
+
+  it('tells a connection once, though an end that comes late divides the session that it is in', () => {
+    const room = roomFact({ openedAt: 1_000, starts: [1_000, 20_000] });
+    const connections = [stay('PA_1', 2_000, 9_000), stay('PA_2', 21_000, 25_000)];
+    const finishes = [{ at: 10_000, endReason: null }];
+    const [whole, divided] = [room, { ...room, finishes }].map((known) =>
+      foldRoom({ room: known, connections, egresses: [] }).map((fold) =>
+        toSession(fold, { ...ROW, state: fold.state }),
+      ),
+    ) as [Session[], Session[]];
+    expect(namesOf(whole, divided)).toEqual(['session.ended', 'session.started']);
+    expect(namesOf(divided, whole)).toEqual([]);
   });
 
   it('is corrected to nothing when it turns out to be a part of another', () => {
