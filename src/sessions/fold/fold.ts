@@ -113,6 +113,8 @@ function foldSegment(room: RoomFact, segment: Segment, index: number): SessionFo
       // Nobody told when it was opened again: it was when somebody joined.
       start: index > 0 && !room.starts.includes(segment.openedAt as number),
       end: segment.finish?.inferred !== undefined,
+      // Where nothing tells of the start, all joins may be lost.
+      peak: stays.length === 0 && room.starts.length === 0,
     }),
     closesAt: closingTime(session, lastToldOf(room, segment.connections)),
   };
@@ -168,7 +170,7 @@ type Bounded = Pick<SessionFold, 'firstJoinedAt' | 'lastLeftAt' | 'durationSecon
 function inferredIn(
   { firstJoinedAt, lastLeftAt, durationSeconds, participants }: Bounded,
   stays: readonly Stay[],
-  isInferred: { start: boolean; end: boolean },
+  isInferred: { start: boolean; end: boolean; peak: boolean },
 ): InferredField[] {
   const connections = participants.flatMap((participant) => participant.connections);
   const isAny = (field: 'joinedAt' | 'leftAt', some: readonly Pick<FoldedConnection, 'inferred'>[]) =>
@@ -189,7 +191,7 @@ function inferredIn(
     ['endedAt', isInferred.end],
     ['durationSeconds', durationSeconds !== null && (first || last)],
     ['participantSeconds', join || leave],
-    ['peakParticipants', join || leave],
+    ['peakParticipants', join || leave || isInferred.peak],
     // Whom a track alone has told of may be of a kind that does not count.
     [
       'activeParticipants',

@@ -1,7 +1,7 @@
 import { foldRoom } from '../../../src/sessions/fold/fold.js';
 import type { SessionRow } from '../../../src/sessions/session-row.js';
 import { toSession } from '../../../src/sessions/to-session.js';
-import { connectionFact, roomFact } from './facts.js';
+import { connectionFact, foldOf, roomFact } from './facts.js';
 
 const ROW: SessionRow = {
   sessionId: 'call',
@@ -28,6 +28,15 @@ describe('the disposition of a session', () => {
   it('is as sure as its end, which may tell that the room was deleted', () => {
     expect(inferredIn({})).toEqual([]);
     expect(inferredIn({ inferred: 'gone' })).toEqual(['endedAt', 'disposition']);
+  });
+
+  it('is doubted where nothing but the end is told: whoever came may have been lost', () => {
+    const nobodyIn = (starts: number[]) => {
+      const fold = foldOf({ openedAt: 1_000, starts, finishes: [{ at: 60_000, endReason: null }] });
+      return toSession(fold, { ...ROW, disposition: 'nobody_came' }).inferred;
+    };
+    expect(nobodyIn([])).toEqual(['peakParticipants', 'disposition']);
+    expect(nobodyIn([1_000])).toEqual([]);
   });
 
   it.each(['host', 'option'] as const)('is not doubted where the %s has said it', (dispositionSource) => {
