@@ -1,14 +1,11 @@
 import type { LivekitCallError } from '../sessions/reconciliation/asking.js';
 
-/** How go-jose says that a token's times are not those of LiveKit's clock (`go-jose/go-jose jwt/errors.go`). */
-const ABOUT_TIMES = /\bexpired\b|not valid yet|issued in the future/i;
-
 /** How Node says that it does not trust a certificate. */
 const ABOUT_CERTIFICATES = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/;
 
 /** Why LiveKit can't be asked, and what to do: in our words, for its own may hold a token. */
-export function livekitTrouble({ status, code, message }: LivekitCallError): string {
-  if (status !== undefined) return refusal(status, message);
+export function livekitTrouble({ status, code, isAboutTimes }: LivekitCallError): string {
+  if (status !== undefined) return refusal(status, isAboutTimes);
   if (code === undefined) {
     return 'does not answer in time: see that nothing (a firewall, a proxy) holds our requests to it up';
   }
@@ -18,8 +15,8 @@ export function livekitTrouble({ status, code, message }: LivekitCallError): str
   return `can't be reached (${code}): ${cure}`;
 }
 
-function refusal(status: number, message: string): string {
-  if (status === 401 && ABOUT_TIMES.test(message)) {
+function refusal(status: number, isAboutTimes: boolean): string {
+  if (status === 401 && isAboutTimes) {
     return 'refuses our token by its times (401): its clock and ours are apart, so synchronise both (NTP)';
   }
   if (status === 401) {

@@ -11,12 +11,15 @@ export class LivekitCallError extends ToldError {
   readonly status: number | undefined;
   /** Why it could not be reached (`ECONNREFUSED`, …), where the network says. */
   readonly code: string | undefined;
+  /** Whether it refused the times of our token: its clock and ours are apart. */
+  readonly isAboutTimes: boolean;
 
   // Without a cause: where LiveKit refuses a token, its message holds it.
   constructor(error: unknown) {
     super(whyFailed(error));
     this.status = statusOf(error);
     this.code = networkCodeOf(error);
+    this.isAboutTimes = timesIn(error) !== undefined;
   }
 }
 
@@ -66,9 +69,12 @@ export function whyFailed(error: unknown): string {
   if (isTimeout(error)) return 'no answer in time';
   const status = statusOf(error);
   if (status === undefined) return toldOf(error);
+  return [status, errorCode(error as object), timesIn(error)].filter((word) => word !== undefined).join(' ');
+}
+
+function timesIn(error: unknown): string | undefined {
   const { message } = (error ?? {}) as { message?: unknown };
-  const times = typeof message === 'string' ? ABOUT_TIMES.exec(message)?.[0].toLowerCase() : undefined;
-  return [status, errorCode(error as object), times].filter((word) => word !== undefined).join(' ');
+  return typeof message === 'string' ? ABOUT_TIMES.exec(message)?.[0].toLowerCase() : undefined;
 }
 
 /** Does something with each item, some at a time, until `isOver`. */
