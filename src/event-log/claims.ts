@@ -108,10 +108,10 @@ export class Claims {
     const p = this.clock.parameters();
     const name = p.add(handler.name);
     // In order of their due time: nobody in a room is due before those in front of them. And while one of a room runs
-    // anywhere, the others wait.
+    // anywhere, the others wait: a list of rooms, or PostgreSQL would take it for a join, and sort all that is due.
     const waitsForRoom = handler.ordered
-      ? `AND NOT EXISTS (SELECT 1 FROM livekit_deliveries r
-           WHERE r.handler = d.handler AND r.order_key = d.order_key AND r.state = 'running')`
+      ? `AND (d.order_key IS NULL OR d.order_key NOT IN (SELECT r.order_key FROM livekit_deliveries r
+           WHERE r.handler = ${name} AND r.order_key IS NOT NULL AND r.state = 'running'))`
       : '';
     const isAmong = among === undefined ? '' : `AND ${amongSql(p, among, handler.ordered)}`;
     const rows = rowsOf<ClaimedRow>(

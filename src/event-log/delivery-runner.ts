@@ -170,8 +170,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
           await this.takeOver();
         }
         const seen = this.activity;
-        if (await this.turn()) this.heldUp = 0;
-        else if (seen === this.activity) await this.rest(woken, seen);
+        if (!(await this.turn()) && seen === this.activity) await this.rest(woken, seen);
       }
       await this.drainRuns();
     } finally {
@@ -191,9 +190,9 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     const backfilling = this.mayBeBackfilled;
     this.mayBeBackfilled = false;
     for (const { handler } of demands) this.mayBeDue.delete(handler.name);
-    const asked = performance.now();
+    const since = performance.now();
     try {
-      const { routed, claimed, lost } = await this.store.write((manager) =>
+      const { routed, asked, claimed, lost } = await this.store.write((manager) =>
         this.exchange(manager, settling, demands, routing, backfilling),
       );
       for (const { delivery } of settling) this.leases.drop(delivery);
@@ -210,10 +209,13 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
         this.mayBeBackfilled = routed.backfilled.handler !== null;
         this.isBackfilling = !routed.backfilled.isOver;
       }
-      for (const name of routed?.handlers ?? []) this.mayBeDue.add(name);
       if (routed !== null && routed.handlers.size > 0) this.notifications.notify(); // others may help
       if (this.stopping && settling.length > 0) this.notifications.notify(); // and must, with what is released
-      this.begin(claimed, asked);
+      const waiting = new Set(asked.filter((demand) => leavesBusyRooms(demand, claimed)).map(nameOf));
+      for (const name of [...(routed?.handlers ?? []), ...claimed.map(nameOf)])
+        if (!waiting.has(name)) this.mayBeDue.add(name); // whoever got any may have more
+      if (claimed.length > 0) this.heldUp = 0;
+      this.begin(claimed, since);
       if (routed === null) await delay(CONTENDED);
       return settling.length > 0 || claimed.length > 0 || this.mayBeUnrouted || this.mayBeBackfilled;
     } catch (error) {
@@ -243,8 +245,9 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       ({ handler }) =>
         !demands.some((demand) => demand.handler === handler) && (mayOrder || !handler.ordered),
     );
-    const claimed = await this.dispatcher.take(manager, [...demands, ...routedTo]);
-    return { lost, routed, claimed };
+    const asked = [...demands, ...routedTo];
+    const claimed = await this.dispatcher.take(manager, asked);
+    return { lost, routed, asked, claimed };
   }
 
   /** `null`: another process is at it, and nobody can tell whether it sees all. */
@@ -277,11 +280,10 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     }));
   }
 
-  private begin(claimed: readonly ClaimedDelivery[], asked: number): void {
+  private begin(claimed: readonly ClaimedDelivery[], since: number): void {
     for (const delivery of claimed) {
-      this.leases.hold(delivery, asked);
+      this.leases.hold(delivery, since);
       this.queues.get(delivery.handler.name)?.add(delivery);
-      this.mayBeDue.add(delivery.handler.name); // whoever got any may have more
     }
     if (this.stopping) for (const queue of this.queues.values()) this.release(queue.clear());
     for (const queue of this.queues.values()) this.startRuns(queue);
@@ -302,7 +304,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     this.ended.push(...settlements);
     this.release(queue.ended(run, performance.now() - started, isHeld));
     if (!this.stopping) this.startRuns(queue);
-    this.mayBeDue.add(queue.handler.name);
+    if (!queue.hasMoreOf(run)) this.mayBeDue.add(queue.handler.name);
     if (this.isBackfilling) this.mayBeBackfilled = true;
     this.activity++;
     this.wakeUp.signal();
@@ -399,3 +401,12 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     });
   }
 }
+
+const nameOf = ({ handler }: Demand | ClaimedDelivery): string => handler.name;
+
+/**
+ * Whether all that is due and was not claimed waits for rooms that run. There may be a great deal of it, and every claim would
+ * go over it in vain: nobody asks again until a room is free, or something else has come.
+ */
+const leavesBusyRooms = ({ handler, limit }: Demand, claimed: readonly ClaimedDelivery[]): boolean =>
+  handler.ordered && claimed.filter((delivery) => delivery.handler === handler).length < limit;

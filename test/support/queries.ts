@@ -1,4 +1,5 @@
 import type { EventStore } from '../../src/database/event-store.js';
+import type { Claims } from '../../src/event-log/claims.js';
 
 /** Counts what is asked of a store from now on. */
 export function countQueries(store: EventStore): () => number {
@@ -10,5 +11,16 @@ export function countQueries(store: EventStore): () => number {
       return original(...args);
     };
   }
+  return () => count;
+}
+
+/** Counts how often deliveries are claimed from now on, be there any or not. */
+export function countClaims(claims: Claims): () => number {
+  let count = 0;
+  const take = claims.take.bind(claims);
+  claims.take = (manager, demands) => {
+    count += demands.length;
+    return take(manager, demands);
+  };
   return () => count;
 }

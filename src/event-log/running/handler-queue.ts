@@ -66,6 +66,13 @@ export class HandlerQueue {
     return isRoomHeld ? this.remove(({ orderKey }) => orderKey === room) : [];
   }
 
+  /** Whether more of the room of a run that has ended is here, or runs by now: then that room is not free. */
+  hasMoreOf(run: readonly ClaimedDelivery[]): boolean {
+    const room = run[0]?.orderKey ?? null;
+    if (room === null) return false;
+    return this.rooms.has(room) || this.waiting.some(({ orderKey }) => orderKey === room);
+  }
+
   /** Takes out everything that has not begun. */
   clear(): ClaimedDelivery[] {
     return this.waiting.splice(0);

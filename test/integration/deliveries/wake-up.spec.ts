@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { EventStore } from '../../../src/database/event-store.js';
+import { Claims } from '../../../src/event-log/claims.js';
 import { systemClock } from '../../../src/event-log/clock.js';
 import { onPostgres, sqlQuery } from '../../support/database.js';
 import {
@@ -10,7 +11,7 @@ import {
   type HandlerHostShape,
   type TestHandlerOptions,
 } from '../../support/handlers.js';
-import { countQueries } from '../../support/queries.js';
+import { countClaims, countQueries } from '../../support/queries.js';
 import { until } from '../../support/until.js';
 
 // `until` waits for 10 s at most, and an idle runner looks by itself every 30 s: what comes in time was woken.
@@ -117,6 +118,20 @@ describe('the runner, by the real clock,', () => {
     await host.deliveries.drain();
     expect(given).toHaveLength(5);
     expect(asked).toBeLessThanOrEqual(60);
+  });
+
+  test('does not look for others after each run of a room that has a great deal to do', async () => {
+    const host = await boot(
+      handlerOf('busy', ({ eventId }) => delay(2).then(() => given.push(eventId)), { ordering: 'room' }),
+    );
+    await host.deliveries.pause('busy');
+    for (let n = 0; n < 200; n++) await host.receive([`EV_${n}`, 'room_started', 'RM_1']);
+    await asleep(host);
+    const claims = countClaims(host.app.get(Claims));
+    await host.deliveries.resume('busy');
+    await until('them to be given', () => given.length === 200);
+    expect(claims()).toBeLessThanOrEqual(50);
+    expect(given).toEqual(Array.from({ length: 200 }, (_, n) => `EV_${n}`));
   });
 
   const onServer = onPostgres ? describe : describe.skip;
