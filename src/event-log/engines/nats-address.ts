@@ -1,3 +1,5 @@
+import { isDecodable } from './redis-url.js';
+
 /** How to reach NATS, as its client wants to be told. */
 export interface NatsAddress {
   servers: string[];
@@ -12,6 +14,7 @@ export function natsAddress(url: string): NatsAddress | undefined {
   const texts = url.split(',').map((part) => part.trim());
   if (!texts.every((text) => /^(?:nats|tls):\/\/[^/]/.test(text) && URL.canParse(text))) return undefined;
   const urls = texts.map((text) => new URL(text));
+  if (!urls.every((each) => isDecodable(each.username + each.password))) return undefined;
   const { username = '', password = '' } = urls.find((each) => each.username !== '') ?? {};
   const user = decodeURIComponent(username);
   return {
