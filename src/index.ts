@@ -5,6 +5,7 @@ export {
   DatabaseConfigurationError,
   DatabaseFileGoneError,
   DatabaseInUseError,
+  DatabaseUnreachableError,
   HandlerDataSourceError,
   PendingMigrationsError,
   TransactionDeadlineError,

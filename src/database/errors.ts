@@ -6,6 +6,20 @@ export class DatabaseConfigurationError extends ToldError {
   override readonly name = 'DatabaseConfigurationError';
 }
 
+/** PostgreSQL can't be reached, or lets nobody in, when the store is opened. */
+export class DatabaseUnreachableError extends ToldError {
+  override readonly name = 'DatabaseUnreachableError';
+
+  /** @param server its URL as it may be told. */
+  constructor(server: string, cause: unknown) {
+    super(
+      `no connection to ${server} (${toldOf(cause)}): see that the server runs there, and that ` +
+        '`database.url` (DATABASE_URL) has its host and port, and the user, password and database that it knows',
+      { cause },
+    );
+  }
+}
+
 /** The SQLite file belongs to another running process, and SQLite serves only one. */
 export class DatabaseInUseError extends ToldError {
   override readonly name = 'DatabaseInUseError';

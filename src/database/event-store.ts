@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { type DataSource, type EntityManager, type QueryRunner, TypeORMError } from 'typeorm';
 import { abandonable } from './abandonable.js';
 import { despiteConflicts } from './conflicts.js';
 import { createDataSource, type DataSourceSettings, POOL_SIZE } from './data-source.js';
-import { type DatabaseLocation, parseDatabaseUrl } from './database-url.js';
-import { DatabaseConfigurationError, HandlerDataSourceError, TransactionDeadlineError } from './errors.js';
+import { type DatabaseLocation, parseDatabaseUrl, toldUrl } from './database-url.js';
+import {
+  DatabaseConfigurationError,
+  DatabaseUnreachableError,
+  HandlerDataSourceError,
+  TransactionDeadlineError,
+} from './errors.js';
 import { fencedManager } from './fenced-manager.js';
 import { GroupCommit } from './group-commit.js';
 import { type HandlerDataSource, HandlerTransactions } from './handler-transactions.js';
@@ -48,6 +53,9 @@ export interface EventStoreOptions {
 /** How long a host's transaction may hold SQLite's one writer, milliseconds: a webhook waits at most twice that long. */
 export const SQLITE_TRANSACTION_DEADLINE = 1_000;
 
+/** The code of SQLite's where a path holds no database, or none for us; libsql has none for one that is never opened. */
+const NO_DATABASE = /^(?:SQLITE_(?:CANTOPEN|NOTADB|READONLY|PERM).*)?$/;
+
 /** Connections to PostgreSQL for the transactions of handlers that are ours, apart from those of webhooks. */
 const HANDLER_POOL = 4;
 
@@ -78,8 +86,8 @@ export class EventStore {
   /**
    * Connects, claims the file (SQLite) and brings the schema up to date.
    *
-   * @throws DatabaseConfigurationError, DatabaseInUseError, HalfMovedStoreError, StoreMovedError, PendingMigrationsError, or
-   *   the driver's own error.
+   * @throws DatabaseConfigurationError, DatabaseUnreachableError, DatabaseInUseError, HalfMovedStoreError, StoreMovedError,
+   *   PendingMigrationsError, or the driver's own error.
    */
   static async open(options: EventStoreOptions): Promise<EventStore> {
     const {
@@ -108,7 +116,7 @@ export class EventStore {
     const opened: DataSource[] = [];
     try {
       const settings = { url, poolSize, entities, entityMigrations };
-      const writer = await createDataSource(settings).initialize();
+      const writer = await connected(settings, location);
       opened.push(writer);
       if (embedded) await requireDurableWrites(writer);
       await refuseMovedStore(writer);
@@ -393,6 +401,22 @@ function requirePostgres(location: DatabaseLocation, handlers: HandlerDataSource
         'entities of the file as `database.entities`, and write to it in `EventStore.transaction(…)` only'
       : `transactional handlers share a transaction with their acknowledgement, which is in PostgreSQL; this DataSource is of type \`${handlers.options.type}\``;
   throw new HandlerDataSourceError(`\`database.handlers\` can't be used: ${cure}`);
+}
+
+async function connected(settings: DataSourceSettings, location: DatabaseLocation): Promise<DataSource> {
+  const dataSource = createDataSource(settings);
+  try {
+    return await dataSource.initialize();
+  } catch (error) {
+    if (error instanceof TypeORMError) throw error; // of entities, say
+    if (location.dialect === 'postgres') throw new DatabaseUnreachableError(toldUrl(location.url), error);
+    if (!NO_DATABASE.test((error as { code?: string }).code ?? '')) throw error;
+    throw new DatabaseConfigurationError(
+      `${location.path} is no SQLite database that this process may write to: ` +
+        'give `database.url` (DATABASE_URL) the path of one, or of a file that is not there yet',
+      { cause: error },
+    );
+  }
 }
 
 async function requireDurableWrites(dataSource: DataSource): Promise<void> {

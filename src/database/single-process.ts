@@ -1,6 +1,6 @@
 import Database from 'libsql';
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { DatabaseConfigurationError, DatabaseInUseError } from './errors.js';
 
 /**
@@ -25,7 +25,7 @@ export function claimForThisProcess(path: string): () => void {
 function opened(path: string): Database.Database {
   const folder = dirname(path);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(resolve(folder));
     return new Database(`${path}.lock`, { timeout: 0 });
   } catch (cause) {
     throw new DatabaseConfigurationError(
@@ -33,5 +33,16 @@ function opened(path: string): Database.Database {
         '(in a container, a volume that belongs to its user)',
       { cause },
     );
+  }
+}
+
+// Level by level: Node's own `recursive` tries for ever where a folder that is there holds no other, as /proc does.
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EEXIST') throw error; // another process was quicker
   }
 }

@@ -58,7 +58,9 @@ describe('the application does not start', () => {
       LOG_LEVEL: 'fatal',
     });
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^The application can't start \(connect ECONNREFUSED\)/);
+    expect(stderr).toMatch(
+      /^The application can't start \(no connection to postgres:\/\/127.0.0.1:1\/voice \(connect ECONNREFUSED\): /,
+    );
     expect(stderr).not.toMatch(/marker/);
   });
 

@@ -1,8 +1,10 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import type { EntityManager } from 'typeorm';
 import { SessionEntity } from '../../../src/database/entities/session.entity.js';
 import {
   DatabaseConfigurationError,
   DatabaseInUseError,
+  DatabaseUnreachableError,
   TransactionLostError,
 } from '../../../src/database/errors.js';
 import { EventStore } from '../../../src/database/event-store.js';
@@ -394,6 +396,49 @@ describe('the event store', () => {
     const open = EventStore.open({ url: `file:${file}/voice.sqlite` }); // a file is no folder
     await expect(open).rejects.toThrow(DatabaseConfigurationError);
     await expect(open).rejects.toThrow(file);
+  });
+
+  onSqlite('refuses a folder that can not be made, at once', async () => {
+    const open = EventStore.open({ url: 'file:/proc/nowhere/deep/voice.sqlite' });
+    await expect(open).rejects.toThrow(DatabaseConfigurationError);
+    await expect(open).rejects.toThrow('/proc/nowhere/deep');
+  });
+
+  onSqlite('makes the folders that lead to its file', async () => {
+    const url = `${database.url}-folder/of/many/voice.sqlite`;
+    await (await EventStore.open({ url })).close();
+    expect(await sqlQuery(url, 'SELECT * FROM livekit_events')).toEqual([]);
+  });
+
+  describe('on what is no database', () => {
+    let path: string;
+
+    beforeEach(() => {
+      path = `${database.url.slice('file:'.length)}.txt`;
+    });
+
+    onSqlite.each<[string, () => void, RegExp]>([
+      ['a folder', () => mkdirSync(path), /voice\.sqlite\.txt is no SQLite database .*`database\.url`/],
+      [
+        'a file of something else',
+        () => writeFileSync(path, 'no database at all, but a text that is long enough'.repeat(50)),
+        /voice\.sqlite\.txt is no SQLite database .*`database\.url`/,
+      ],
+    ])('%s, names it and the cure', async (_, make, told) => {
+      make();
+      const open = EventStore.open({ url: `file:${path}` });
+      await expect(open).rejects.toThrow(DatabaseConfigurationError);
+      await expect(open).rejects.toThrow(told);
+      await expect(open).rejects.toMatchObject({ cause: expect.anything() });
+    });
+  });
+
+  test('names a server that it does not reach, without user and password', async () => {
+    const open = EventStore.open({ url: 'postgres://somebody:topsecret@127.0.0.1:1/voice' });
+    await expect(open).rejects.toThrow(DatabaseUnreachableError);
+    await expect(open).rejects.toThrow(/127\.0\.0\.1:1\/voice \(connect ECONNREFUSED\): .*`database\.url`/);
+    await expect(open).rejects.not.toThrow(/topsecret|somebody/);
+    await expect(open).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
   });
 
   test.each([
