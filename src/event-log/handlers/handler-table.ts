@@ -66,11 +66,12 @@ export class HandlerTable {
 
   /** Retires the handlers that no process has had for a week, with what waits for them. @returns their names. */
   async retire(manager: EntityManager): Promise<string[]> {
+    const now = await this.clock.readPutBack(manager);
     const gone = this.clock.parameters();
     const rows = rowsOf<{ name: string }>(
       await manager.query(
-        `UPDATE livekit_handlers SET retired_at = ${this.clock.now(gone)}
-         WHERE retired_at IS NULL AND last_seen < ${this.clock.now(gone)} - ${RETIRED_AFTER} RETURNING name`,
+        `UPDATE livekit_handlers SET retired_at = ${gone.add(now)}
+         WHERE retired_at IS NULL AND last_seen < ${gone.add(now - RETIRED_AFTER)} RETURNING name`,
         gone.values,
       ),
     );

@@ -73,6 +73,13 @@ describe('over deploys', () => {
       expect(given.sort()).toEqual(['gone EV_2', 'gone EV_3']);
     });
 
+    test('is not retired because the clock was ahead for a while', async () => {
+      clock.advance(8 * DAY);
+      await host.deliveries.drain();
+      clock.time -= 8 * DAY;
+      expect(await keepHouse(host, 'kept')).toEqual([]);
+    });
+
     test('is retired after seven days, with what waits, and given nothing more', async () => {
       clock.advance(7 * DAY + 1);
       expect(await keepHouse(host, 'kept')).toEqual(['gone']);
