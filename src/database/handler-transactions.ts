@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { abandonable } from './abandonable.js';
-import { HandlerDataSourceError, TransactionOverError } from './errors.js';
+import { HandlerDataSourceError, TransactionEndError, TransactionOverError } from './errors.js';
 import { keepEnd } from './fenced-manager.js';
 import { isConnectionLost } from './lost-connection.js';
 import { ToldError } from '../logging/told-error.js';
@@ -17,6 +17,11 @@ export interface HandlerDataSource {
 interface PostgresConnection {
   query(sql: string): Promise<unknown>;
   end(): Promise<void>;
+  /** What speaks to the server; not there where that is done in C (`pg-native`). */
+  connection?: {
+    on(event: 'readyForQuery', listener: (message: { status: string }) => void): unknown;
+    off(event: 'readyForQuery', listener: (message: { status: string }) => void): unknown;
+  };
 }
 
 /** How long the end of a transaction may take, once it was ended, before its connection is given up, milliseconds. */
@@ -68,9 +73,11 @@ export class HandlerTransactions {
       throw error;
     });
     const { commitTransaction, release } = keepEnd(runner, 1);
+    let forget = (): void => undefined;
     try {
       // In one snapshot for all of it, the acknowledgement would fail whenever the lease has been renewed meanwhile.
       await unlessEnded(() => runner.startTransaction('READ COMMITTED'));
+      forget = refuseOnceEnded(runner, connection);
       const result = await unlessEnded(() => work(runner.manager));
       signal?.throwIfAborted();
       const committing = commitTransaction();
@@ -85,6 +92,7 @@ export class HandlerTransactions {
       if (isConnectionLost(error)) giveUp(connection);
       throw error;
     } finally {
+      forget();
       await release();
     }
   }
@@ -92,6 +100,20 @@ export class HandlerTransactions {
   async close(): Promise<void> {
     await (this.dataSource as DataSource).destroy();
   }
+}
+
+// Whoever sends COMMIT or ROLLBACK as a text has ended the transaction past us: what came then would be committed alone, the
+// acknowledgement among it. The server says with each answer whether one is open.
+function refuseOnceEnded(runner: QueryRunner, { connection }: PostgresConnection): () => void {
+  let hasEnded = false;
+  const heed = ({ status }: { status: string }) => {
+    if (status === 'I') hasEnded = true;
+  };
+  connection?.on('readyForQuery', heed);
+  const query = runner.query.bind(runner) as QueryRunner['query'];
+  runner.query = (...statement: Parameters<QueryRunner['query']>) =>
+    hasEnded ? Promise.reject(new TransactionEndError()) : query(...statement);
+  return () => connection?.off('readyForQuery', heed);
 }
 
 // Whoever was given up goes on by themselves: behind the rollback their statements would be committed one by one, the

@@ -435,6 +435,26 @@ describe('a transactional handler', () => {
     },
   );
 
+  test.each(['COMMIT', 'ROLLBACK'])('is not acknowledged once it has sent %s by itself', async (end) => {
+    @Injectable()
+    class Ends {
+      @OnLivekitEvent('room_started', { name: 'ends', transactional: true, maxAttempts: 1 })
+      async bill({ id }: Started, { manager }: TransactionalDeliveryContext) {
+        await manager.query(end);
+        await manager.insert(Charge, { eventId: id, cents: 1 }).catch(() => undefined);
+      }
+    }
+    await boot(Ends);
+    await host.receive(['EV_1', 'room_started']);
+    await host.deliveries.drain();
+    expect(await charges()).toEqual([]);
+    const [delivery] = (await host.deliveries.list({ handler: 'ends' })).deliveries;
+    expect(delivery).toMatchObject({
+      state: 'dead',
+      error: expect.stringMatching(/TransactionEndError: .* committed when your function returns/),
+    });
+  });
+
   onServer('keeps its lease and is acknowledged, however the host isolates its transactions', async () => {
     const versionOf = async (): Promise<unknown> =>
       (await sqlQuery<{ xmin: unknown }>(database.url, 'SELECT xmin FROM livekit_deliveries'))[0]?.xmin;
