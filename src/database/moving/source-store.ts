@@ -47,7 +47,11 @@ export class SourceStore {
       return store;
     } catch (error) {
       store.close();
-      throw error;
+      if ((error as { code?: string }).code !== 'SQLITE_NOTADB') throw error;
+      throw new MoveRefusedError(
+        `${path} is no SQLite database: give the SQLite file of the application as \`--from\``,
+        { cause: error },
+      );
     }
   }
 

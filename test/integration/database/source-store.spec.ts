@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MoveRefusedError } from '../../../src/database/moving/errors.js';
@@ -21,5 +21,14 @@ describe('a store that is to be moved', () => {
     expect(open).toThrow(MoveRefusedError);
     expect(open).toThrow(/can't be opened: give the SQLite file of the application as `--from`/);
     claimForThisProcess(path)();
+  });
+
+  test('that is a file of something else is refused, and is not claimed any more', () => {
+    const text = join(path, 'notes.txt');
+    writeFileSync(text, 'no database at all, but a text that is long enough'.repeat(50));
+    const open = () => SourceStore.open(`file:${text}`);
+    expect(open).toThrow(MoveRefusedError);
+    expect(open).toThrow(/notes\.txt is no SQLite database: give .* as `--from`/);
+    claimForThisProcess(text)();
   });
 });
