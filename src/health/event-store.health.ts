@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
-import { setTimeout as delay } from 'node:timers/promises';
+import { abandonable } from '../database/abandonable.js';
 import { EventStore } from '../database/event-store.js';
 import { toldOf } from '../logging/error-fields.js';
 import { ToldError } from '../logging/told-error.js';
@@ -19,19 +19,12 @@ export class EventStoreHealthIndicator {
   /** Commits a write, and tells how that went under `key`. */
   async isHealthy(key = 'event_store') {
     const indicator = this.indicators.check(key);
-    const patience = new AbortController();
+    const error = new ToldError(`no commit within ${PATIENCE / 1000} s`);
     try {
-      await Promise.race([this.store.ping(), this.tooSlow(patience.signal)]);
+      await abandonable(() => this.store.ping(), { limit: { after: PATIENCE, error } });
       return indicator.up();
-    } catch (error) {
-      return indicator.down({ message: toldOf(error) });
-    } finally {
-      patience.abort();
+    } catch (thrown) {
+      return indicator.down({ message: toldOf(thrown) });
     }
-  }
-
-  private async tooSlow(signal: AbortSignal): Promise<never> {
-    await delay(PATIENCE, undefined, { signal, ref: false });
-    throw new ToldError(`no commit within ${PATIENCE / 1000} s`);
   }
 }
