@@ -3,6 +3,7 @@ import type { LogLevel } from '@nestjs/common';
 import { accessSync, constants, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { parseDatabaseUrl } from '../database/database-url.js';
+import type { Dialect } from '../database/sql.js';
 import type { EventStoreOptions } from '../database/event-store.js';
 import { LIVEKIT_EVENT_NAMES, type LivekitEventName } from '../livekit-webhook/livekit-events.js';
 import type { DeliveryEngineOptions } from '../event-log/engines/delivery-engine.js';
@@ -138,7 +139,8 @@ export function readEnvironment(
   }
   const databaseAt = reader.secret('DATABASE_URL', databaseUrl) ?? 'file:./data/voice.sqlite';
   const listenUrl = reader.secret('DATABASE_LISTEN_URL', serverUrl);
-  if (listenUrl !== undefined && !databaseAt.startsWith('postgres')) {
+  const { dialect } = parseDatabaseUrl(databaseAt);
+  if (listenUrl !== undefined && dialect !== 'postgres') {
     reader.problem('DATABASE_LISTEN_URL', 'is set, and DATABASE_URL is not postgres://…: unset it');
   }
   const level = nestLevel(reader.read('LOG_LEVEL', 'info', logLevel));
@@ -158,8 +160,8 @@ export function readEnvironment(
       poolSize: reader.read('DATABASE_POOL_SIZE', '10', integer(2, 1_000)),
       ...(listenUrl !== undefined && { listenUrl }),
     },
-    role: roleOf(reader, databaseAt),
-    deliveries: { engine: engineOf(reader, databaseAt) },
+    role: roleOf(reader, dialect),
+    deliveries: { engine: engineOf(reader, dialect) },
     retention: {
       bodies: reader.read('RETENTION_BODIES', '30d', age('0s')),
       deliveries: reader.read('RETENTION_DELIVERIES', '30d', age('0s')),
@@ -243,16 +245,16 @@ function tlsFiles(
   return certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined;
 }
 
-function roleOf(reader: EnvironmentReader, databaseAt: string): Role {
+function roleOf(reader: EnvironmentReader, dialect: Dialect): Role {
   const role = reader.read('ROLE', 'all', oneOf('all', 'edge', 'worker'));
-  if (role !== 'all') requireServer(reader, 'ROLE', role, databaseAt);
+  if (role !== 'all') requireServer(reader, 'ROLE', role, dialect);
   return role;
 }
 
-function engineOf(reader: EnvironmentReader, databaseAt: string): DeliveryEngineOptions {
+function engineOf(reader: EnvironmentReader, dialect: Dialect): DeliveryEngineOptions {
   const type = reader.read('DELIVERY_ENGINE', 'database', oneOf('database', 'bullmq', 'jetstream'));
   if (type === 'database') return { type };
-  requireServer(reader, 'DELIVERY_ENGINE', type, databaseAt);
+  requireServer(reader, 'DELIVERY_ENGINE', type, dialect);
   const [name, parser] =
     type === 'bullmq' ? (['REDIS_URL', redisUrl] as const) : (['NATS_URL', natsUrl] as const);
   const at = reader.secret(name, parser);
@@ -261,8 +263,8 @@ function engineOf(reader: EnvironmentReader, databaseAt: string): DeliveryEngine
   return { type, url: at ?? '' };
 }
 
-function requireServer(reader: EnvironmentReader, name: string, value: string, databaseAt: string): void {
-  if (databaseAt.startsWith('postgres')) return;
+function requireServer(reader: EnvironmentReader, name: string, value: string, dialect: Dialect): void {
+  if (dialect === 'postgres') return;
   reader.problem(
     name,
     `is ${value}, and SQLite has one process, which does everything: give DATABASE_URL a PostgreSQL, or unset ${name}`,
