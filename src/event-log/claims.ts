@@ -108,11 +108,8 @@ export class Claims {
     const p = this.clock.parameters();
     const name = p.add(handler.name);
     // In order of their due time: nobody in a room is due before those in front of them. And while one of a room runs
-    // anywhere, the others wait: a list of rooms, or PostgreSQL would take it for a join, and sort all that is due.
-    const waitsForRoom = handler.ordered
-      ? `AND (d.order_key IS NULL OR d.order_key NOT IN (SELECT r.order_key FROM livekit_deliveries r
-           WHERE r.handler = ${name} AND r.order_key IS NOT NULL AND r.state = 'running'))`
-      : '';
+    // anywhere, the others wait.
+    const waitsForRoom = handler.ordered ? `AND ${isRoomFree(name)}` : '';
     const isAmong = among === undefined ? '' : `AND ${amongSql(p, among, handler.ordered)}`;
     const rows = rowsOf<ClaimedRow>(
       await manager.query(
@@ -144,6 +141,15 @@ export class Claims {
       }));
   }
 }
+
+/**
+ * The SQL of: nothing runs in the room of a delivery `d` of a handler. A list of those that run: PostgreSQL would take a
+ * condition of each delivery for a join, and sort all that is due for the sake of the first few.
+ */
+export const isRoomFree = (handler: string): string =>
+  `(d.order_key IS NULL OR d.order_key NOT IN (
+     SELECT r.order_key FROM livekit_deliveries r
+     WHERE r.handler = ${handler} AND r.order_key IS NOT NULL AND r.state = 'running'))`;
 
 const amongSql = (p: Parameters, ids: readonly number[], ordered: boolean): string =>
   ordered

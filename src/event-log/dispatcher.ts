@@ -2,7 +2,7 @@ import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { rowsOf, skipLocked } from '../database/sql.js';
-import { type ClaimedDelivery, Claims, type Demand } from './claims.js';
+import { type ClaimedDelivery, Claims, type Demand, isRoomFree } from './claims.js';
 import { StoreClock } from './clock.js';
 import {
   type DeliveryEngine,
@@ -205,13 +205,11 @@ export class Dispatcher {
     const now = this.clock.now(p);
     // Of a room, the first one stands for those behind it: they are claimed with it.
     const first = ordered ? 'DISTINCT ON (coalesce(order_key, id::text)) id' : 'id';
-    const isRoomFree = `NOT EXISTS (SELECT 1 FROM livekit_deliveries r
-      WHERE r.handler = d.handler AND r.order_key = d.order_key AND r.state = 'running')`;
     const rows = rowsOf<{ id: number | string }>(
       await manager.query(
         `WITH due AS MATERIALIZED (
            SELECT d.id, d.order_key, d.due_at, d.event_seq, d.carried_until FROM livekit_deliveries d
-           WHERE d.handler = ${handler} AND d.state = 'pending' AND d.due_at <= ${now} ${ordered ? `AND ${isRoomFree}` : ''}
+           WHERE d.handler = ${handler} AND d.state = 'pending' AND d.due_at <= ${now} ${ordered ? `AND ${isRoomFree(handler)}` : ''}
              AND NOT EXISTS (SELECT 1 FROM livekit_handlers h WHERE h.name = ${handler} AND h.paused)
            ORDER BY d.due_at, d.event_seq LIMIT ${WINDOW}
          ), heads AS (
