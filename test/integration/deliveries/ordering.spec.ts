@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { isRoomFree } from '../../../src/event-log/claims.js';
 import type { BatchContext, DeliveryContext } from '../../../src/event-log/handlers/context.js';
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
-import { type FreshDatabase, freshDatabase } from '../../support/database.js';
+import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
 import { bootHandlers, type HandlerHost } from '../../support/handlers.js';
 
 type Started = LivekitEvent<'room_started'>;
@@ -287,5 +288,26 @@ describe('a handler that is ordered by room', () => {
     await boot(blocker('continue'));
     await host.deliveries.drain();
     expect(done).toEqual(['EV_0_1']);
+  });
+
+  const onServer = onPostgres ? test : test.skip;
+
+  onServer('is claimed for without all that is due being sorted', async () => {
+    await boot(blocking([], () => false));
+    await sqlQuery(
+      database.url,
+      `INSERT INTO livekit_deliveries (event_seq, handler, order_key, due_at)
+       SELECT n, 'blocks', 'default/RM_1', 1 FROM generate_series(1, 20000) n`,
+    );
+    await sqlQuery(database.url, 'ANALYZE livekit_deliveries');
+    const plan = await sqlQuery(
+      database.url,
+      `EXPLAIN SELECT d.id FROM livekit_deliveries d
+       WHERE d.handler = 'blocks' AND d.state = 'pending' AND d.due_at <= 2 AND ${isRoomFree("'blocks'")}
+       ORDER BY d.due_at, d.event_seq LIMIT 64`,
+    );
+    expect(JSON.stringify(plan)).toContain('livekit_deliveries_pending ');
+    expect(JSON.stringify(plan)).not.toContain('Sort');
+    await sqlQuery(database.url, 'DELETE FROM livekit_deliveries');
   });
 });
