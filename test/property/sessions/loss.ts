@@ -11,9 +11,17 @@ export function knowable(session: TrueSession, kept: readonly Webhook[]): TrueSe
   const sids = new Set(
     kept.flatMap(({ participant, egressInfo }) => participant?.sid ?? egressInfo?.egressId ?? []),
   );
+  const joined = new Set(
+    kept.flatMap(({ participant }) => (participant?.joinedAtMs === undefined ? [] : [participant.sid])),
+  );
+  // A leave is told to the second, and never before the join: where that is lost, to the second.
+  const asLeft = (connection: TrueConnection): TrueConnection =>
+    joined.has(connection.sid) || connection.leftAt === null
+      ? connection
+      : { ...connection, leftAt: Math.floor(connection.leftAt / 1_000) * 1_000 };
   return {
     ...session,
-    connections: session.connections.filter(({ sid }) => sids.has(sid)),
+    connections: session.connections.filter(({ sid }) => sids.has(sid)).map(asLeft),
     attempts: session.attempts.filter((sid) => sids.has(sid)),
     recordings: session.recordings.filter(({ egressId }) => sids.has(egressId as string)),
   };
