@@ -51,7 +51,7 @@ export const NOTHING: FannedOut = {
  */
 export async function fanOut(manager: EntityManager, { beside = [], ...fan }: FanOut): Promise<FannedOut> {
   const dialect = dialectOf(manager);
-  const batch = `WITH ${batchSql(fan)}, ${hearersSql(dialect, fan)}`;
+  const batch = `WITH ${batchSql(fan)}, ${hearersSql(dialect, 'batch', fan.handlers)}`;
   const look = lookSql(dialect, fan);
   const writes = [deliveriesSql(fan), ...beside];
   if (dialect === 'sqlite') {
@@ -65,24 +65,27 @@ export async function fanOut(manager: EntityManager, { beside = [], ...fan }: Fa
   return fannedOut(told);
 }
 
-/** The SQL of: `livekit_handlers h` hears of events of this kind and name. */
-export const hears = (dialect: Dialect, kind: string, name: string): string =>
-  `EXISTS (
-     SELECT 1 FROM ${jsonValues(dialect, 'h.patterns')} WHERE value IN (${kind} || ':' || ${name}, ${kind} || ':*')
-   )`;
-
 const batchSql = ({ events, limit }: FanOut): string =>
   `batch AS MATERIALIZED (
      SELECT e.seq, e.kind, e.name, e.received_at, e.routed, e.traceparent, e.source || '/' || coalesce(e.room_sid, e.room_name) AS room
      FROM livekit_events e WHERE ${events} ORDER BY e.seq LIMIT ${limit}
    )`;
 
-// By the names of events, of which there are few: what a handler hears of is JSON.
-const hearersSql = (dialect: Dialect, { handlers }: FanOut): string =>
+/**
+ * The SQL of which handlers hear of which events, as `hearers`: by the names of events, of which there are few, for what a handler
+ * hears of is JSON.
+ *
+ * @param events where the events are, by their `kind` and `name`.
+ * @param handlers which `livekit_handlers h`.
+ */
+export const hearersSql = (dialect: Dialect, events: string, handlers: string): string =>
   `hearers AS MATERIALIZED (
-     SELECT named.kind, named.event, h.name, h.ordered, h.blocking, h.backfill_seq, h.backfill_since
-     FROM (SELECT DISTINCT kind, name AS event FROM batch) AS named CROSS JOIN livekit_handlers h
-     WHERE ${handlers} AND ${hears(dialect, 'named.kind', 'named.event')}
+     SELECT named.kind, named.event, h.name, h.ordered, h.blocking, h.backfill_seq, h.backfill_to, h.backfill_since
+     FROM (SELECT DISTINCT kind, name AS event FROM ${events}) AS named CROSS JOIN livekit_handlers h
+     WHERE ${handlers} AND EXISTS (
+       SELECT 1 FROM ${jsonValues(dialect, 'h.patterns')}
+       WHERE value IN (named.kind || ':' || named.event, named.kind || ':*')
+     )
    )`;
 
 // Within a room nobody is due before those in front of them: so the first that are due are also the next in order.

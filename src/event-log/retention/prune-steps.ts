@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import type { Dialect } from '../../database/sql.js';
 import { Parameters, rowsOf } from '../../database/sql.js';
 import type { EventKind } from '../events.js';
-import { hears } from '../fan-out.js';
+import { hearersSql } from '../fan-out.js';
 import type { FlooredEvent } from './dedup-floor.js';
 
 /** Rows looked at in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
@@ -33,25 +33,22 @@ interface Keyed {
 const FINISHED = "('done', 'discarded', 'dismissed', 'replayed', 'retired')";
 
 /**
- * The SQL of the events of some numbers, as `e`, and of what backfills have yet to give of such events, as `backfills`.
+ * The SQL of the events of some numbers, as `e`, and of the handlers that hear of them and are backfilled, as `hearers`.
  * Materialized, or PostgreSQL goes through all that is as old, or through all deliveries, for these few, as long as its
- * statistics are of before they were routed. And by the names of events, of which there are few: what a handler hears of is JSON.
+ * statistics are of before they were routed.
  */
 const numbered = (dialect: Dialect, condition: string): string =>
   `WITH e AS MATERIALIZED
      (SELECT seq, source, kind, name, occurred_at, received_at, routed FROM livekit_events WHERE ${condition}),
-   backfills AS MATERIALIZED (
-     SELECT named.kind, named.event, h.backfill_seq, h.backfill_to, h.backfill_since
-     FROM (SELECT DISTINCT kind, name AS event FROM e) AS named CROSS JOIN livekit_handlers h
-     WHERE h.retired_at IS NULL AND h.backfill_seq IS NOT NULL AND ${hears(dialect, 'named.kind', 'named.event')})`;
+   ${hearersSql(dialect, 'e', 'h.retired_at IS NULL AND h.backfill_seq IS NOT NULL')}`;
 
 /** The SQL of: nobody waits for this event of `e` any more, neither for a delivery of it nor for a backfill that comes to it. */
 const isDone = (cutoff: string): string =>
   `e.received_at < ${cutoff} AND e.routed AND NOT EXISTS (
      SELECT 1 FROM livekit_deliveries d WHERE d.event_seq = e.seq AND d.state IN ('pending', 'running', 'dead'))
    AND NOT EXISTS (
-     SELECT 1 FROM backfills b WHERE b.kind = e.kind AND b.event = e.name AND e.seq > b.backfill_seq AND e.seq <= b.backfill_to
-       AND e.received_at >= b.backfill_since)`;
+     SELECT 1 FROM hearers h WHERE h.kind = e.kind AND h.event = e.name AND e.seq > h.backfill_seq AND e.seq <= h.backfill_to
+       AND e.received_at >= h.backfill_since)`;
 
 /**
  * The SQL of retention. Every step looks at the next rows behind a cursor, in the order of an index: so what must stay
