@@ -1,7 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { EventStore } from '../database/event-store.js';
 import { StoreClock } from '../event-log/clock.js';
-import { Parameters } from '../database/sql.js';
 import { Timetable } from '../event-log/running/timetable.js';
 import { FactStore, type RoomKey, roomKey } from './fact-store.js';
 import { isOurTurn } from '../database/our-turn.js';
@@ -41,10 +40,10 @@ export class DueSessions implements OnModuleInit {
   private run(): Promise<number> {
     return this.store.write(async (manager) => {
       if (!(await isOurTurn(this.store.dialect, manager, 'settling'))) return 0;
-      const p = new Parameters(this.store.dialect);
+      const p = this.clock.parameters();
       const due = await manager.query<{ source: string; room_sid: string }[]>(
         `SELECT source, room_sid FROM livekit_sessions
-           WHERE due_at IS NOT NULL AND due_at <= ${p.add(await this.clock.read(manager))} ORDER BY due_at LIMIT ${BATCH}`,
+           WHERE due_at IS NOT NULL AND due_at <= ${this.clock.now(p)} ORDER BY due_at LIMIT ${BATCH}`,
         p.values,
       );
       const keys = distinct(due.map((row) => ({ source: row.source, roomSid: row.room_sid })));
