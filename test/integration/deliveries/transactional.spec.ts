@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type Type } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   Column,
@@ -412,6 +412,19 @@ describe('a transactional handler', () => {
     });
   });
 
+  /** Of a handler, `ends`, that ended its transaction by itself. */
+  const expectRefused = async (handlers: Type) => {
+    await boot(handlers);
+    await host.receive(['EV_1', 'room_started']);
+    await host.deliveries.drain();
+    expect(await charges()).toEqual([]);
+    const [delivery] = (await host.deliveries.list({ handler: 'ends' })).deliveries;
+    expect(delivery).toMatchObject({
+      state: 'dead',
+      error: expect.stringMatching(/TransactionEndError: .* committed when your function returns/),
+    });
+  };
+
   test.each(['commitTransaction', 'rollbackTransaction', 'release'] as const)(
     'can not end its transaction by itself (%s)',
     async (end) => {
@@ -423,15 +436,7 @@ describe('a transactional handler', () => {
           await manager.queryRunner?.[end]();
         }
       }
-      await boot(Ends);
-      await host.receive(['EV_1', 'room_started']);
-      await host.deliveries.drain();
-      expect(await charges()).toEqual([]);
-      const [delivery] = (await host.deliveries.list({ handler: 'ends' })).deliveries;
-      expect(delivery).toMatchObject({
-        state: 'dead',
-        error: expect.stringMatching(/TransactionEndError: .* committed when your function returns/),
-      });
+      await expectRefused(Ends);
     },
   );
 
@@ -444,15 +449,7 @@ describe('a transactional handler', () => {
         await manager.insert(Charge, { eventId: id, cents: 1 }).catch(() => undefined);
       }
     }
-    await boot(Ends);
-    await host.receive(['EV_1', 'room_started']);
-    await host.deliveries.drain();
-    expect(await charges()).toEqual([]);
-    const [delivery] = (await host.deliveries.list({ handler: 'ends' })).deliveries;
-    expect(delivery).toMatchObject({
-      state: 'dead',
-      error: expect.stringMatching(/TransactionEndError: .* committed when your function returns/),
-    });
+    await expectRefused(Ends);
   });
 
   onServer('keeps its lease and is acknowledged, however the host isolates its transactions', async () => {

@@ -1,4 +1,3 @@
-import { EventStore } from '../../../src/database/event-store.js';
 import { appendBatch } from '../../../src/event-log/append/append-batch.js';
 import { StoreClock } from '../../../src/event-log/clock.js';
 import { LOOKED_THROUGH, WebhookTimes } from '../../../src/event-log/last-webhooks.js';
@@ -11,6 +10,7 @@ import { downWhileReady, healthOf } from '../../support/health.js';
 import { LivekitStandIn, type Told } from '../../support/livekit-stand-in.js';
 import { bootReconciled, type HostParts, type ReconciledHost } from '../../support/reconciled.js';
 import { NOW } from '../../support/webhook.js';
+import { freshStores } from '../../support/stores.js';
 
 const BEGIN = Date.parse('2026-11-23T09:00:00.000Z');
 const SECOND = 1_000;
@@ -216,21 +216,10 @@ describe('the health of webhooks', () => {
 });
 
 describe('the last webhooks', () => {
-  let database: FreshDatabase;
-  let store: EventStore;
+  const fresh = freshStores();
 
-  beforeEach(async () => {
-    database = await freshDatabase();
-    store = await EventStore.open({ url: database.url });
-  });
-
-  afterEach(async () => {
-    await store.close();
-    await database.drop();
-  });
-
-  const last = () => new WebhookTimes(store, new StoreClock(store, new TestClock(NOW))).last();
-  const run = (sql: string) => store.write((manager) => manager.query(sql));
+  const last = () => new WebhookTimes(fresh.store, new StoreClock(fresh.store, new TestClock(NOW))).last();
+  const run = (sql: string) => fresh.store.write((manager) => manager.query(sql));
 
   test('are those of each project, whatever else is in the log, and however much', async () => {
     expect(await last()).toEqual({ now: NOW, at: new Map(), othersBefore: null });
@@ -239,7 +228,7 @@ describe('the last webhooks', () => {
       { ...newEvent({ id: 'EV_2' }), source: 'busy' },
       { ...newEvent({ id: 'EV_3' }), source: 'busy', kind: 'app' as const },
     ];
-    await store.write((manager) => appendBatch(store.dialect, manager, events));
+    await fresh.store.write((manager) => appendBatch(fresh.store.dialect, manager, events));
     await run(`UPDATE livekit_events SET received_at = ${NOW} - 10000 + 1000 * seq`);
     const at = (id: number) => NOW - 10_000 + 1_000 * id;
     expect(await last()).toEqual({

@@ -3,10 +3,10 @@ import { ConnectionEntity } from '../../../src/database/entities/connection.enti
 import { RoomEntity } from '../../../src/database/entities/room.entity.js';
 import { SessionEntity } from '../../../src/database/entities/session.entity.js';
 import { EntityRows } from '../../../src/database/entity-rows.js';
-import { EventStore } from '../../../src/database/event-store.js';
 import { cursorOf, type SessionsFilter, sessionsQuery } from '../../../src/sessions/session-queries.js';
-import { type FreshDatabase, freshDatabase, onPostgres } from '../../support/database.js';
+import { onPostgres } from '../../support/database.js';
 import { planOf } from '../../support/plans.js';
+import { freshStores } from '../../support/stores.js';
 
 const PROJECTS = ['default', 'other'];
 const AT = Date.UTC(2026, 10, 23);
@@ -45,22 +45,11 @@ const BY_ROOM: [string, SessionsFilter, string[]][] = [
 ];
 
 describe('listing sessions', () => {
-  let database: FreshDatabase;
-  let store: EventStore;
-
-  beforeEach(async () => {
-    database = await freshDatabase();
-    store = await EventStore.open({ url: database.url });
-  });
-
-  afterEach(async () => {
-    await store.close();
-    await database.drop();
-  });
+  const fresh = freshStores();
 
   /** How a page is found. */
   const planOfPage = (filter: SessionsFilter): Promise<string> =>
-    store.write(async (manager) => {
+    fresh.store.write(async (manager) => {
       const query = (await sessionsQuery(manager, filter)).select('s.pk').limit(50);
       if (onPostgres) await manager.query('SET LOCAL enable_sort = off');
       return planOf(manager, ...query.getQueryAndParameters());
@@ -85,7 +74,7 @@ describe('listing sessions', () => {
   });
 
   test('tries sessions in their order where very many have somebody', async () => {
-    await store.write((manager) => fill(manager, 1_002));
+    await fresh.store.write((manager) => fill(manager, 1_002));
     if (onPostgres) return; // it knows by its statistics
     for (const filter of [{ identity: 'agent' }, { number: '+49', cursor: LAST }]) {
       const plan = await planOfPage(filter);
@@ -97,15 +86,15 @@ describe('listing sessions', () => {
 
   describe.each([3, 1_002])('of two projects with %i rooms of the same sids', (rooms) => {
     test.each(PROJECTS)('shows none of the other to %s, whatever is asked for', async (project) => {
-      await store.write((manager) => fill(manager, rooms));
+      await fresh.store.write((manager) => fill(manager, rooms));
       const asked: SessionsFilter[] = [...IN_ORDER, ...BY_ROOM].map(([, filter]) => ({ ...filter, project }));
       for (const filter of [...asked, { project, room: 'RM_1' }, { project, unmatched: false }]) {
-        const found = await store.read(async (manager) =>
+        const found = await fresh.store.read(async (manager) =>
           (await sessionsQuery(manager, filter)).limit(200).getMany(),
         );
         expect(found.filter(({ source }) => source !== project)).toEqual([]);
       }
-      const all = await store.read(async (manager) =>
+      const all = await fresh.store.read(async (manager) =>
         (await sessionsQuery(manager, { project, identity: 'agent' })).getMany(),
       );
       expect(all).toHaveLength(rooms);

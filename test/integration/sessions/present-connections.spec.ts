@@ -1,12 +1,11 @@
-import { EventStore } from '../../../src/database/event-store.js';
 import { StoreClock, systemClock } from '../../../src/event-log/clock.js';
 import { FactStore } from '../../../src/sessions/fact-store.js';
 import type { ConnectionFact, Departure } from '../../../src/sessions/facts/facts.js';
 import { leaveOf } from '../../../src/sessions/fold/participants.js';
 import { KnownRooms } from '../../../src/sessions/reconciliation/known-rooms.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
-import { type FreshDatabase, freshDatabase } from '../../support/database.js';
 import { reconciledHosts } from '../../support/reconciled.js';
+import { freshStores } from '../../support/stores.js';
 import { connectionFact } from '../../unit/sessions/facts.js';
 
 const AT = 5_000;
@@ -40,24 +39,13 @@ const EVERY: ConnectionFact[] = [true, false]
   .map((fact, nth) => ({ ...fact, participantSid: `PA_${nth}` }));
 
 describe('who is present', () => {
-  let database: FreshDatabase;
-  let store: EventStore;
-
-  beforeEach(async () => {
-    database = await freshDatabase();
-    store = await EventStore.open({ url: database.url });
-  });
-
-  afterEach(async () => {
-    await store.close();
-    await database.drop();
-  });
+  const fresh = freshStores();
 
   test('is the same to a query as to the fold, whatever is known', async () => {
-    await store.write((manager) =>
+    await fresh.store.write((manager) =>
       new FactStore(manager).keep({ rooms: [], connections: EVERY, egresses: [] }),
     );
-    const known = new KnownRooms(store, new StoreClock(store, systemClock));
+    const known = new KnownRooms(fresh.store, new StoreClock(fresh.store, systemClock));
     const present = (await known.presentIn('default', ['RM_1'])).get('RM_1');
     const expected = EVERY.filter((fact) => fact.connected && leaveOf(fact) === null);
     expect(present).toEqual(new Set(expected.map(({ participantSid }) => participantSid)));
