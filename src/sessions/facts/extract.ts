@@ -135,8 +135,9 @@ function connectionFact(
     roomSid,
     participantSid,
     identity: plainTextOrNull(participant['identity']),
-    // protojson leaves out an enum's zero value: a full participant without a kind is a standard one.
-    kind: isFull ? kindOf(participant) : null,
+    // protojson leaves out an enum's zero value: a full participant without a kind is a standard one. A leave that LiveKit did
+    // not send is made of what is known.
+    kind: isFull && (!reconciled || !isLeave || 'kind' in participant) ? kindOf(participant) : null,
     connected: joined || name.startsWith('track_'),
     seenAt: joined || name.startsWith('track_') ? occurredAt : null,
     lastSeenAt: name === 'participant_joined' || name.startsWith('track_') ? occurredAt : null,

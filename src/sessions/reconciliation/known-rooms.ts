@@ -13,6 +13,9 @@ export interface ActiveRoom {
   present: number;
 }
 
+/** Connections of a room that go on for all we know: by their sid, whether more than their tracks has shown them. */
+export type KnownPresence = ReadonlyMap<string, boolean>;
+
 /** An egress, as far as it matters here. */
 export interface KnownEgress {
   egressId: string;
@@ -61,20 +64,20 @@ export class KnownRooms {
     }));
   }
 
-  /** The sids of connections that go on for all we know, of some rooms, by room. */
-  async presentIn(project: string, roomSids: readonly string[]): Promise<Map<string, Set<string>>> {
-    const present = new Map<string, Set<string>>(roomSids.map((sid) => [sid, new Set()]));
+  /** Who is present, of some rooms, by room. */
+  async presentIn(project: string, roomSids: readonly string[]): Promise<Map<string, KnownPresence>> {
+    const present = new Map<string, Map<string, boolean>>(roomSids.map((sid) => [sid, new Map()]));
     for (let from = 0; from < roomSids.length; from += AT_ONCE) {
       const p = this.clock.parameters();
       const rows = await this.store.read((manager) =>
-        manager.query<{ room_sid: string; participant_sid: string }[]>(
-          `SELECT c.room_sid, c.participant_sid FROM livekit_connections c
+        manager.query<{ room_sid: string; participant_sid: string; has_joined: unknown }[]>(
+          `SELECT c.room_sid, c.participant_sid, c.joined_at IS NOT NULL AS has_joined FROM livekit_connections c
            WHERE c.source = ${p.add(project)} AND ${p.isOneOf('c.room_sid', roomSids.slice(from, from + AT_ONCE))}
              AND ${isPresent(this.store.dialect)}`,
           p.values,
         ),
       );
-      for (const row of rows) present.get(row.room_sid)?.add(row.participant_sid);
+      for (const row of rows) present.get(row.room_sid)?.set(row.participant_sid, Boolean(row.has_joined));
     }
     return present;
   }

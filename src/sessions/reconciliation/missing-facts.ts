@@ -217,9 +217,10 @@ const isRecent = (time: number | null, at: number): boolean => time !== null && 
 // Nobody is there again whose leave was told: LiveKit's list is what is late.
 function isNotKnownAsConnected(connection: ConnectionFact | undefined, at: number): boolean {
   if (connection === undefined || !connection.connected) return true;
-  if (connection.joinedAt === null && connection.leave === null) return true; // its tracks alone have shown it
   const leave = leaveOf(connection);
-  return leave?.inferred === true && leave.at < at;
+  // Of one that its tracks alone have shown nobody knows of what kind it is.
+  if (leave === null || leave === connection.abort) return connection.joinedAt === null;
+  return leave.inferred === true && leave.at < at;
 }
 
 const presentIn = (

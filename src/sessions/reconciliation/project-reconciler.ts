@@ -1,7 +1,7 @@
 import type { Clock } from '../../event-log/clock.js';
 import { type Ask, isNotFound, LivekitCallError, someAtATime } from './asking.js';
 import { EgressInquiry } from './egress-inquiry.js';
-import type { ActiveRoom, KnownEgress, KnownRooms } from './known-rooms.js';
+import type { ActiveRoom, KnownEgress, KnownPresence, KnownRooms } from './known-rooms.js';
 import type { LivekitClient } from './livekit-clients.js';
 import type { RoomAnswer, Suspects } from './missing-facts.js';
 import type { ReconciliationRound } from './reconciliations.js';
@@ -199,12 +199,12 @@ export class ProjectReconciler {
   }
 }
 
-function areSame(present: ReadonlySet<string> | undefined, attendance: Attendance | undefined): boolean {
+function areSame(present: KnownPresence | undefined, attendance: Attendance | undefined): boolean {
   if (present === undefined || attendance === undefined) return true; // nobody asked
   const { participants } = attendance;
   const listed = new Set(participants.flatMap(({ sid, isGone }) => (isGone ? [] : [sid])));
   return (
-    participants.every(({ sid, isActive }) => !isActive || present.has(sid)) &&
-    [...present].every((sid) => listed.has(sid))
+    participants.every(({ sid, isActive }) => !isActive || present.get(sid) === true) &&
+    [...present.keys()].every((sid) => listed.has(sid))
   );
 }

@@ -42,7 +42,7 @@ describe('a call of which a webhook is lost', () => {
 
   test.each([
     ['two-party-call', 'room_started', []],
-    ['two-party-call', 'participant_joined', []], // its leave tells it, too
+    ['two-party-call', 'participant_joined', ['participant_joined']], // though its tracks have shown it
     ['two-party-call', 'participant_left', []], // the room's end, two seconds later, bounds it
     ['two-party-call', 'room_finished', ['room_finished']],
     ['recording-outlives-call', 'egress_ended', ['egress_ended']],

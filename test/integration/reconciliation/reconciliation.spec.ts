@@ -112,6 +112,25 @@ describe('reconciliation', () => {
     });
   });
 
+  test('adds a join of which only a track was told: who it was, and of what kind', async () => {
+    await boot();
+    await webhook('room_started', 0, { room: room('call') });
+    await webhook('track_published', 3, {
+      room: { sid: 'RM_call', name: 'call' },
+      participant: { sid: 'PA_phone', identity: 'phone' },
+      track: { sid: 'TR_1', type: 'AUDIO' },
+    });
+    standIn.rooms.set('call', room('call'));
+    standIn.participants.set('call', [
+      participant('phone', 2, { kind: 'SIP', attributes: { 'sip.callID': 'SCL_1' } }),
+    ]);
+    expect(await rounds(20, 35)).toEqual(['participant_joined reconciled:PA_phone:joined']);
+    expect(await host.session('call')).toMatchObject({
+      inferred: [],
+      participants: [{ identity: 'phone', kind: 'sip', sip: { callId: 'SCL_1' } }],
+    });
+  });
+
   test('leaves to the webhooks what has just happened', async () => {
     await boot();
     standIn.rooms.set('call', room('call'));

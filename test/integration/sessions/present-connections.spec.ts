@@ -48,7 +48,9 @@ describe('who is present', () => {
     const known = new KnownRooms(fresh.store, new StoreClock(fresh.store, systemClock));
     const present = (await known.presentIn('default', ['RM_1'])).get('RM_1');
     const expected = EVERY.filter((fact) => fact.connected && leaveOf(fact) === null);
-    expect(present).toEqual(new Set(expected.map(({ participantSid }) => participantSid)));
+    expect(present).toEqual(
+      new Map(expected.map(({ participantSid, joinedAt }) => [participantSid, joinedAt !== null])),
+    );
   });
 });
 

@@ -196,6 +196,16 @@ describe('what an event says of a connection', () => {
     expect(connectionIn('participant_joined', { kind, permission })?.kind).toBe(read);
   });
 
+  it.each([
+    ['participant_joined', ANN, 'standard'],
+    ['participant_left', ANN, null],
+    ['participant_left', { ...ANN, kind: 'AGENT' }, 'agent'],
+  ])('takes a %s that LiveKit told when it was asked, of %p, for one of a %p', (name, participant, kind) => {
+    const event = { source: 'default', eventId: 'reconciled:PA_1', name, occurredAt: AT };
+    const facts = factsOf({ ...event, body: { room: ROOM, participant }, reconciled: true });
+    expect(facts.connections[0]?.kind).toBe(kind);
+  });
+
   it('takes a track for a sign of being connected, and knows nothing else by it', () => {
     expect(connectionIn('track_published', {})).toMatchObject({
       identity: 'ann',

@@ -116,6 +116,11 @@ const CASES: Record<string, Case> = {
     told: { participants: [there()] },
     adds: [`participant_joined PA_1 joined ${NOW}`],
   },
+  'whose tracks alone have been told, after a leave that was inferred': {
+    facts: known({}, { seenAt: 2 * SECOND, lastSeenAt: 5 * SECOND, leave: inferred(3 * SECOND) }),
+    told: { participants: [there()] },
+    adds: [`participant_joined PA_1 joined ${NOW}`],
+  },
   'whose leave was told, and who is listed still': {
     facts: known({}, { ...joined, leave: told(9 * SECOND) }),
     told: { participants: [there()] },
