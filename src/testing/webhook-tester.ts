@@ -1,6 +1,8 @@
 import type { INestApplication } from '@nestjs/common';
 import { hash } from 'node:crypto';
-import { CLOCK, type Clock, Deliveries, type SignatureScheme } from '../index.js';
+import { CLOCK, type Clock } from '../event-log/clock.js';
+import { Deliveries } from '../event-log/deliveries/deliveries.js';
+import type { SignatureScheme } from '../livekit-webhook/livekit-webhook.options.js';
 import { RawBodyRoutes } from '../livekit-webhook/raw-body/raw-body.routes.js';
 import { type CapturedCall, capturedCall, type CapturedDelivery } from './captured-calls.js';
 import { WebhookTestingError } from './errors.js';
