@@ -1,24 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { ERROR_FIELDS, LOG_FIELDS, LOG_LINES } from '../../../src/logging/log-lines.js';
 import { SPAN_ATTRIBUTES } from '../../../src/tracing/span-attributes.js';
+import { codes, rows } from './tables.js';
 
 const observability = readFileSync('docs/observability.md', 'utf8');
 const tracing = readFileSync('docs/tracing.md', 'utf8');
 
-/** The rows of tables of so many columns whose first column is code. */
-const rows = (text: string, columns: number): string[][] =>
-  text
-    .split('\n')
-    .filter((line) => line.startsWith('| `'))
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    )
-    .filter((cells) => cells.length === columns);
-
-const codes = (cell = ''): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
 const section = (title: string): string =>
   observability.split(`### ${title}\n`)[1]?.split(/^#{2,3} /m)[0] ?? '';
 
