@@ -13,7 +13,7 @@ import {
 import { RULED_DISPOSITIONS } from '../sessions/fold/disposition.js';
 import { COUNTED_KINDS } from '../sessions/fold/presence.js';
 import type { Session } from '../sessions/session.js';
-import { MOST_COUNTED, SessionsService } from '../sessions/sessions.service.js';
+import { MOST_SESSIONS_COUNTED, SessionsService } from '../sessions/sessions.service.js';
 import { Instruments } from './instruments.js';
 import { LabelValues, MOST_DISPOSITIONS } from './label-values.js';
 import { providerOf } from './provider-of.js';
@@ -67,7 +67,7 @@ export class SessionMetrics implements OnModuleInit, OnModuleDestroy {
     this.instruments.storeGauge(
       {
         name: 'livekit_sessions_active',
-        help: `Sessions that have begun and not ended; no more than ${MOST_COUNTED.postgres} are counted, ${MOST_COUNTED.sqlite} on SQLite.`,
+        help: `Sessions that have begun and not ended; no more than ${MOST_SESSIONS_COUNTED.postgres} are counted, ${MOST_SESSIONS_COUNTED.sqlite} on SQLite.`,
       },
       read,
       (gauge, { active }) => gauge.set(active),
@@ -75,7 +75,7 @@ export class SessionMetrics implements OnModuleInit, OnModuleDestroy {
     this.instruments.storeGauge(
       {
         name: 'livekit_sessions_unmatched',
-        help: `Sessions that belong to nothing that the backend knows; no more than ${MOST_COUNTED.postgres} are counted, ${MOST_COUNTED.sqlite} on SQLite.`,
+        help: `Sessions that belong to nothing that the backend knows; no more than ${MOST_SESSIONS_COUNTED.postgres} are counted, ${MOST_SESSIONS_COUNTED.sqlite} on SQLite.`,
       },
       read,
       (gauge, { unmatched }) => gauge.set(unmatched),

@@ -50,7 +50,7 @@ export interface OfProject {
 }
 
 /** How many sessions are counted: SQLite answers in this process, and webhooks wait meanwhile. */
-export const MOST_COUNTED = { sqlite: 10_000, postgres: 100_000 };
+export const MOST_SESSIONS_COUNTED = { sqlite: 10_000, postgres: 100_000 };
 
 /** Answers questions about sessions, from what is committed, and keeps what the backend says of them. */
 @Injectable()
@@ -104,7 +104,7 @@ export class SessionsService {
         `SELECT kind, count(*) AS count FROM (
            SELECT DISTINCT s.source, s.room_sid, c.identity, c.kind
            FROM (SELECT source, room_sid FROM livekit_sessions WHERE state = 'active'
-             ORDER BY began_at DESC LIMIT ${MOST_COUNTED[dialect]}) s ${inRooms}
+             ORDER BY began_at DESC LIMIT ${MOST_SESSIONS_COUNTED[dialect]}) s ${inRooms}
          ) present GROUP BY kind`,
       );
       const counts = Object.fromEntries(COUNTED_KINDS.map((kind) => [kind, 0])) as Record<
@@ -234,7 +234,7 @@ export class SessionsService {
     return this.store.read(async (manager) => {
       const [row] = await manager.query<{ count: number | string }[]>(
         `SELECT count(*) AS count FROM
-           (SELECT 1 FROM livekit_sessions WHERE ${condition} ORDER BY began_at LIMIT ${MOST_COUNTED[this.store.dialect]}) counted`,
+           (SELECT 1 FROM livekit_sessions WHERE ${condition} ORDER BY began_at LIMIT ${MOST_SESSIONS_COUNTED[this.store.dialect]}) counted`,
       );
       return Number(row?.count);
     });
