@@ -43,7 +43,6 @@ export class SessionsErasure implements OnModuleInit {
 
   onModuleInit(): void {
     this.erasure.register({
-      name: 'sessions',
       erase: (subject) =>
         subject.kind === 'identity' ? this.eraseIdentity(subject) : this.eraseRoom(subject),
     });

@@ -22,7 +22,6 @@ export class SessionsRetention implements OnModuleInit {
 
   onModuleInit(): void {
     this.retention.register({
-      name: 'sessions',
       prune: (manager, cutoff, limit) => this.prune(manager, cutoff, limit),
     });
   }

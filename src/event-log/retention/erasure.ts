@@ -22,8 +22,7 @@ export interface ErasedSubject {
 
 /** Erases from tables of its own whenever `Erasure` erases, in short transactions of its own. */
 export interface ErasurePart {
-  name: 'sessions';
-  /** @returns how many rows it changed. */
+  /** @returns how many rows it changed, told as `sessions`. */
   erase(subject: ErasedSubject): Promise<number>;
 }
 
@@ -120,7 +119,7 @@ export class Erasure {
     await this.eraseMentions(work, text, ends.seq, counts);
     await this.eraseQuarantined(work, text, counts);
     await this.eraseErrors(work, text, ends.delivery, counts);
-    for (const part of this.parts) counts[part.name] += await part.erase(subject);
+    for (const part of this.parts) counts.sessions += await part.erase(subject);
     await this.emptyLog();
     return counts;
   }

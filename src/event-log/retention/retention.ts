@@ -27,10 +27,8 @@ export interface PrunedCounts {
   sessions: number;
 }
 
-/** Prunes tables of its own whenever `Retention` prunes. */
+/** Prunes tables of its own whenever `Retention` prunes sessions. */
 export interface RetentionPart {
-  /** The option that says how long. */
-  name: 'sessions';
   /** Prunes some of what is older than `cutoff`, about `limit` rows, in the caller's transaction. @returns how many; 0: no more. */
   prune(manager: EntityManager, cutoff: number, limit: number): Promise<number>;
 }
@@ -118,7 +116,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
       deliveries: await older('deliveries', (cutoff) => this.pruneDeliveries(cutoff)),
       bodies: await older('bodies', (cutoff) => this.pruneBodies(cutoff)),
       events: await older('events', (cutoff) => this.pruneEvents(cutoff)),
-      sessions: await older('sessions', (cutoff) => this.pruneParts('sessions', cutoff)),
+      sessions: await older('sessions', (cutoff) => this.pruneParts(cutoff)),
     };
   }
 
@@ -155,9 +153,9 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
     });
   }
 
-  private async pruneParts(name: RetentionPart['name'], cutoff: number): Promise<number> {
+  private async pruneParts(cutoff: number): Promise<number> {
     let removed = 0;
-    for (const part of this.parts.filter((one) => one.name === name)) {
+    for (const part of this.parts) {
       removed += await this.walk('more', async () => {
         const some = await this.batch((manager) => part.prune(manager, cutoff, BATCH));
         return some === null ? null : { removed: some, next: some === 0 ? null : 'more' };
