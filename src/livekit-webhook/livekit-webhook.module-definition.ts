@@ -2,13 +2,13 @@ import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { createDeliveriesController } from '../event-log/deliveries/deliveries.controller.js';
 import { createHandlersController } from '../event-log/deliveries/handlers.controller.js';
 import { ROLE } from '../event-log/role.js';
+import { mountedPaths } from './keys-by-path.js';
 import { createLivekitWebhookController } from './livekit-webhook.controller.js';
 import {
   LIVEKIT_WEBHOOK_EXTRAS,
   type LivekitWebhookModuleExtras,
   type LivekitWebhookModuleOptions,
 } from './livekit-webhook.options.js';
-import { mountedPaths } from './settings.js';
 
 /** Where the paths that webhooks are received on are injected from. */
 export const WEBHOOK_PATHS = Symbol.for('nestjs-livekit-webhooks:paths');

@@ -1,0 +1,150 @@
+import { createSecretKey } from 'node:crypto';
+import { LivekitWebhookOptionsError } from './errors.js';
+import {
+  DEFAULT_WEBHOOK_PATH,
+  type LivekitKey,
+  type LivekitProject,
+  type LivekitWebhookModuleExtras,
+  type LivekitWebhookModuleOptions,
+} from './livekit-webhook.options.js';
+import type { SigningKey } from './signatures/signature.js';
+
+/** Every path that webhooks are received on: the common ones, and the projects' own. */
+export function mountedPaths(
+  extras: LivekitWebhookModuleExtras & Pick<LivekitWebhookModuleOptions, 'projects'>,
+): string[] {
+  const { projects = [], path: common } = extras;
+  const own = projects.flatMap(({ path }) => path ?? []);
+  const needsCommon = projects.length === 0 || own.length < projects.length;
+  const paths = [common ?? (needsCommon ? DEFAULT_WEBHOOK_PATH : []), own].flat(2).map(normalizePath);
+  for (const path of paths) {
+    if (!/^(?:\/(?!\.{1,2}(?:\/|$))[^\s?#:*(){}[\]!+/]+)+$/.test(path)) {
+      throw new LivekitWebhookOptionsError(
+        'path',
+        `must be a plain path such as \`${DEFAULT_WEBHOOK_PATH}\``,
+      );
+    }
+  }
+  return [...new Set(paths)];
+}
+
+const normalizePath = (path: string): string => `/${path}`.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
+
+/**
+ * The keys to try on each mounted path: a project with a path of its own has that one, and the others share all paths
+ * that are nobody's own.
+ *
+ * @throws LivekitWebhookOptionsError naming the option and the cure.
+ */
+export function keysByPath(
+  options: LivekitWebhookModuleOptions,
+  mounted: readonly string[],
+): ReadonlyMap<string, readonly SigningKey[]> {
+  const projects = projectsOf(options);
+  const own = new Set(projects.flatMap(({ path }) => (path === undefined ? [] : normalizePath(path))));
+  const common = mounted.filter((path) => !own.has(path));
+  const byPath = new Map<string, SigningKey[]>(mounted.map((path) => [path, []]));
+  for (const project of projects) {
+    const option = project.name === 'default' ? '' : `projects \`${project.name}\`: `;
+    const keys = [project, ...(project.keys ?? [])].map((key) => signingKey(project.name, key, option));
+    for (const path of project.path === undefined ? common : [normalizePath(project.path)]) {
+      const others = byPath.get(path);
+      if (others === undefined) {
+        throw new LivekitWebhookOptionsError(
+          `${option}path`,
+          `is \`${path}\`, where nothing is mounted: give every path beside \`useFactory\` too, \`path: ['${mounted[0]}', '${path}']\``,
+        );
+      }
+      others.push(...keys);
+    }
+  }
+  for (const [path, keys] of byPath) {
+    if (keys.length === 0) {
+      throw new LivekitWebhookOptionsError(
+        'path',
+        `mounts \`${path}\`, which belongs to no project: give one that \`path\`, or take it away`,
+      );
+    }
+    refuseAmbiguousKeys(path, keys);
+  }
+  if (common.length === 0 && projects.some(({ path }) => path === undefined)) {
+    throw new LivekitWebhookOptionsError(
+      'path',
+      'leaves no path to the projects that have none of their own: name one more',
+    );
+  }
+  return byPath;
+}
+
+function projectsOf(options: LivekitWebhookModuleOptions): LivekitProject[] {
+  const { projects, apiKey, apiSecret, keys } = options;
+  if (projects === undefined) {
+    if (apiSecret === undefined && keys !== undefined && keys.length > 0) {
+      const [first, ...rest] = keys as [LivekitKey, ...LivekitKey[]];
+      return [{ name: 'default', ...first, keys: rest }];
+    }
+    return [
+      {
+        name: 'default',
+        ...(apiKey !== undefined && { apiKey }),
+        apiSecret: apiSecret as string,
+        keys: keys ?? [],
+      },
+    ];
+  }
+  if (apiKey !== undefined || apiSecret !== undefined || keys !== undefined) {
+    throw new LivekitWebhookOptionsError(
+      'projects',
+      'stands beside `apiKey`, `apiSecret` or `keys`: move those into it',
+    );
+  }
+  if (projects.length === 0)
+    throw new LivekitWebhookOptionsError('projects', 'is empty: name at least one project');
+  const names = projects.map(({ name }) => name);
+  for (const [index, name] of names.entries()) {
+    if (typeof name !== 'string' || !/^[a-z0-9_-]{1,64}$/.test(name)) {
+      throw new LivekitWebhookOptionsError(
+        `projects[${index}].name`,
+        'must be 1 to 64 of a-z, 0-9, `_` and `-`',
+      );
+    }
+    if (names.indexOf(name) !== index) {
+      throw new LivekitWebhookOptionsError(
+        `projects[${index}].name`,
+        `repeats \`${name}\`: give every project a name of its own`,
+      );
+    }
+  }
+  return projects;
+}
+
+function refuseAmbiguousKeys(path: string, keys: readonly SigningKey[]): void {
+  for (const [index, key] of keys.entries()) {
+    const twin = keys
+      .slice(0, index)
+      .find((other) => other.project !== key.project && other.secret.equals(key.secret));
+    if (twin !== undefined) {
+      throw new LivekitWebhookOptionsError(
+        'projects',
+        `\`${twin.project}\` and \`${key.project}\` share a secret on \`${path}\` and could not be told apart: give one of them a \`path\` of its own`,
+      );
+    }
+  }
+}
+
+function signingKey(project: string, { apiKey, apiSecret }: LivekitKey, option: string): SigningKey {
+  // An empty secret is worse than none: anybody can sign with it.
+  if (typeof apiSecret !== 'string' || apiSecret.trim() === '') {
+    throw new LivekitWebhookOptionsError(
+      `${option}apiSecret`,
+      'is missing or empty: give the secret of the API key that LiveKit signs its webhooks with',
+    );
+  }
+  if (apiKey !== undefined && (typeof apiKey !== 'string' || apiKey.trim() === '')) {
+    throw new LivekitWebhookOptionsError(
+      `${option}apiKey`,
+      'is empty: give the API key, or leave it out to accept any issuer',
+    );
+  }
+  return { project, ...(apiKey !== undefined && { apiKey }), secret: createSecretKey(apiSecret, 'utf8') };
+}
