@@ -1,38 +1,22 @@
 import { BEARER_TOKEN } from '../access/bearer-token.guard.js';
 import type { LogLevel } from '@nestjs/common';
 import { accessSync, constants, statSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { parseDatabaseUrl } from '../database/database-url.js';
 import type { Dialect } from '../database/sql.js';
 import type { EventStoreOptions } from '../database/event-store.js';
 import { LIVEKIT_EVENT_NAMES, type LivekitEventName } from '../livekit-webhook/livekit-events.js';
 import type { DeliveryEngineOptions } from '../event-log/engines/delivery-engine.js';
-import { natsAddress } from '../event-log/engines/nats-address.js';
-import { isDecodable, isRedisUrl } from '../event-log/engines/redis-url.js';
 import type { Role } from '../event-log/role.js';
 import type { LogOptions } from '../logging/log-options.js';
 import type { RetentionSettings } from '../event-log/retention/retention-options.js';
 import type { LivekitKey, SignatureScheme } from '../livekit-webhook/livekit-webhook.options.js';
 import { type LivekitHealthModuleOptions, MOST_DEAD_LETTERS } from '../health/health.options.js';
-import { eventsLike } from '../outlets/event-patterns.js';
-import { type OutletsModuleOptions, webhookUrlProblem } from '../outlets/outlets.options.js';
-import { isAllowEntry } from '../outlets/webhook/addresses.js';
-import { signingKey } from '../outlets/webhook/signature.js';
+import type { OutletsModuleOptions } from '../outlets/outlets.options.js';
+import { databaseUrl, hostName, natsUrl, redisUrl, serverUrl } from './address-parsers.js';
 import type { AppLoggerOptions } from './app-logger.js';
 import { EnvironmentReader } from './environment-reader.js';
-import {
-  duration,
-  durationOrNone,
-  each,
-  integer,
-  listOf,
-  matching,
-  oneOf,
-  share,
-  size,
-  url,
-} from './parsers.js';
-import { isSqliteFile } from './sqlite-file.js';
+import { outletsOf } from './outlet-variables.js';
+import { duration, durationOrNone, integer, listOf, matching, oneOf, share, size, url } from './parsers.js';
 import { wrong } from './units.js';
 
 /** What the standalone application is told by its environment. */
@@ -86,29 +70,6 @@ const plainPath = matching(
   new RegExp(`^(?!(?:${OTHER_ROUTES.join('|')})(?:/|$))(?:/(?!\\.{1,2}(?:/|$))[\\w.~-]+)+$`, 'i'),
   `a plain path such as /voice/livekit/webhooks, and not one of ${OTHER_ROUTES.join(', ')}`,
 );
-/** Of passwords in URLs. */
-const ENCODED = 'where a password has %25 for %, %40 for @ and %2F for /';
-const SERVER = `postgres://user:password@host/database, ${ENCODED}`;
-const serverUrl = (text: string): string => (isServerUrl(text) ? text : wrong(SERVER));
-const databaseUrl = (text: string): string => {
-  if (text === ':memory:' || isServerUrl(text)) return text;
-  if (!/^file:./s.test(text)) return wrong(`file:./data/voice.sqlite, :memory: or ${SERVER}`);
-  const location = parseDatabaseUrl(text);
-  if (location.dialect === 'sqlite' && isSqliteFile(location.path)) return text;
-  return wrong(
-    'the path of an SQLite database, or of a file that is not there yet, such as file:./data/voice.sqlite',
-  );
-};
-const redisUrl = (text: string): string =>
-  isRedisUrl(text) ? text : wrong(`redis://user:password@host:6379 or rediss://…, ${ENCODED}`);
-const natsUrl = (text: string): string =>
-  isDecodable(text) && natsAddress(text) !== undefined
-    ? text
-    : wrong(`nats://host:4222 or tls://host:4222, or several of them, ${ENCODED}`);
-const hostName = (text: string): string =>
-  isIP(text) !== 0 || /^[\w-]+(?:\.[\w-]+)*\.?$/.test(text)
-    ? text
-    : wrong('an address or a host name, such as 0.0.0.0, ::1 or localhost');
 const age = (least: string) => durationOrNone(least, '36500d');
 const logLevel = oneOf('verbose', 'debug', 'log', 'info', 'warn', 'error', 'fatal');
 
@@ -177,7 +138,7 @@ export function readEnvironment(
     },
     metrics: { ...(metricsToken !== undefined && { token: metricsToken }) },
     health: healthOf(reader),
-    outlets: outlets(reader),
+    outlets: outletsOf(reader),
     http: {
       port: reader.read('PORT', '8080', integer(0, 65_535)),
       host: reader.read('HOST', '0.0.0.0', hostName),
@@ -280,64 +241,6 @@ function healthOf(reader: EnvironmentReader): LivekitHealthModuleOptions {
   };
 }
 
-const OUTLET_URLS = ['OUTLET_JETSTREAM_URL', 'OUTLET_REDIS_URL', 'OUTLET_WEBHOOK_URL'];
-const OUTLET_NAMES = [...OUTLET_URLS, 'OUTLET_WEBHOOK_SECRET', 'OUTLET_WEBHOOK_ALLOW', 'OUTLET_EVENTS'];
-
-function outlets(reader: EnvironmentReader): OutletsModuleOptions {
-  // Not told when they are wrong: passwords may stand in them, and a secret's halves are secrets.
-  const jetstream = reader.secret('OUTLET_JETSTREAM_URL', natsUrl);
-  const redis = reader.secret('OUTLET_REDIS_URL', redisUrl);
-  const secrets = reader.secret(
-    'OUTLET_WEBHOOK_SECRET',
-    each((text) => signingKey(text) !== undefined, 'whsec_ and 24 to 64 bytes in base64'),
-  );
-  const allow = reader.optional(
-    'OUTLET_WEBHOOK_ALLOW',
-    each(isAllowEntry, 'addresses, ranges such as 10.0.0.0/8 or names of hosts'),
-  );
-  const events = reader.optional(
-    'OUTLET_EVENTS',
-    each(
-      (text) => eventsLike(text) !== undefined,
-      'events such as session.*, session.settled or livekit.room_*',
-    ),
-  );
-  const webhook = reader.secret('OUTLET_WEBHOOK_URL', (text) => text);
-  const problem = webhook === undefined ? undefined : webhookUrlProblem(webhook, allow ?? []);
-  if (problem !== undefined) {
-    reader.problem('OUTLET_WEBHOOK_URL', `${problem}. OUTLET_WEBHOOK_ALLOW is where hosts are allowed`);
-  }
-  if (webhook !== undefined && reader.raw('OUTLET_WEBHOOK_SECRET') === undefined) {
-    reader.problem(
-      'OUTLET_WEBHOOK_SECRET',
-      'is not set, and OUTLET_WEBHOOK_URL is: give what signs, whsec_…',
-    );
-  }
-  for (const name of ['OUTLET_WEBHOOK_SECRET', 'OUTLET_WEBHOOK_ALLOW']) {
-    if (reader.raw(name) === undefined || webhook !== undefined) continue;
-    reader.problem(name, 'is set, and OUTLET_WEBHOOK_URL is not: give both, or unset it');
-  }
-  if (
-    reader.raw('OUTLET_EVENTS') !== undefined &&
-    OUTLET_URLS.every((name) => reader.raw(name) === undefined)
-  ) {
-    reader.problem(
-      'OUTLET_EVENTS',
-      `is set, and there is no outlet: set ${OUTLET_URLS.join(', ')}, or unset it`,
-    );
-  }
-  for (const name of reader.names('OUTLET_')) {
-    if (OUTLET_NAMES.includes(name)) continue;
-    reader.problem(name, `is none that is known: there are ${OUTLET_NAMES.join(', ')}`);
-  }
-  return {
-    ...(jetstream !== undefined && { jetstream: { url: jetstream } }),
-    ...(redis !== undefined && { redis: { url: redis } }),
-    ...(webhook !== undefined && secrets && { webhook: { url: webhook, secrets, ...(allow && { allow }) } }),
-    ...(events && { events }),
-  };
-}
-
 function warningsOf(reader: EnvironmentReader, keys: readonly LivekitKey[]): string[] {
   const warnings: string[] = [];
   if (keys.some(({ apiKey }) => apiKey === undefined)) {
@@ -354,12 +257,6 @@ function warningsOf(reader: EnvironmentReader, keys: readonly LivekitKey[]): str
   }
   return warnings;
 }
-
-/** Whether PostgreSQL's client can be told where the server is by that. */
-const isServerUrl = (text: string): boolean =>
-  /^postgres(?:ql)?:\/\/./s.test(text) &&
-  URL.canParse(text.replace('@/', '@localhost/')) && // the parameters may name the host, or a socket
-  isDecodable(text.split('?', 1).join());
 
 const nestLevel = (level: ReturnType<typeof logLevel>): LogLevel => (level === 'info' ? 'log' : level);
 

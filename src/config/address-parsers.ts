@@ -1,0 +1,47 @@
+import { isIP } from 'node:net';
+import { parseDatabaseUrl } from '../database/database-url.js';
+import { natsAddress } from '../event-log/engines/nats-address.js';
+import { isDecodable, isRedisUrl } from '../event-log/engines/redis-url.js';
+import type { Parser } from './parsers.js';
+import { isSqliteFile } from './sqlite-file.js';
+import { wrong } from './units.js';
+
+/** Of passwords in URLs. */
+const ENCODED = 'where a password has %25 for %, %40 for @ and %2F for /';
+const SERVER = `postgres://user:password@host/database, ${ENCODED}`;
+
+/** Where a PostgreSQL is. */
+export const serverUrl: Parser<string> = (text) => (isServerUrl(text) ? text : wrong(SERVER));
+
+/** Where the store is: an SQLite file, memory or a PostgreSQL. */
+export const databaseUrl: Parser<string> = (text) => {
+  if (text === ':memory:' || isServerUrl(text)) return text;
+  if (!/^file:./s.test(text)) return wrong(`file:./data/voice.sqlite, :memory: or ${SERVER}`);
+  const location = parseDatabaseUrl(text);
+  if (location.dialect === 'sqlite' && isSqliteFile(location.path)) return text;
+  return wrong(
+    'the path of an SQLite database, or of a file that is not there yet, such as file:./data/voice.sqlite',
+  );
+};
+
+/** Where a Redis is. */
+export const redisUrl: Parser<string> = (text) =>
+  isRedisUrl(text) ? text : wrong(`redis://user:password@host:6379 or rediss://…, ${ENCODED}`);
+
+/** Where a NATS is: one server of it, or several. */
+export const natsUrl: Parser<string> = (text) =>
+  isDecodable(text) && natsAddress(text) !== undefined
+    ? text
+    : wrong(`nats://host:4222 or tls://host:4222, or several of them, ${ENCODED}`);
+
+/** An address or a name to listen on. */
+export const hostName: Parser<string> = (text) =>
+  isIP(text) !== 0 || /^[\w-]+(?:\.[\w-]+)*\.?$/.test(text)
+    ? text
+    : wrong('an address or a host name, such as 0.0.0.0, ::1 or localhost');
+
+/** Whether PostgreSQL's client can be told where the server is by that. */
+const isServerUrl = (text: string): boolean =>
+  /^postgres(?:ql)?:\/\/./s.test(text) &&
+  URL.canParse(text.replace('@/', '@localhost/')) && // the parameters may name the host, or a socket
+  isDecodable(text.split('?', 1).join());
