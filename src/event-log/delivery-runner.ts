@@ -6,14 +6,13 @@ import {
   Optional,
 } from '@nestjs/common';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
-import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { exponentialBackoff } from './running/backoff.js';
-import { Backfill, type Backfilled } from './deliveries/backfill.js';
 import type { ClaimedDelivery, Demand } from './claims.js';
 import { errorFields } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 import { DeliveryLog } from './delivery-log.js';
+import { DeliveryTurns, type Turn, type TurnOutcome } from './delivery-turns.js';
 import { Dispatcher } from './dispatcher.js';
 import { HandlerActivity } from './handler-activity.js';
 import { HandlerQueue } from './running/handler-queue.js';
@@ -21,14 +20,11 @@ import { HandlerRegistry } from './handlers/handler-registry.js';
 import { HandlerTable } from './handlers/handler-table.js';
 import { Notifications } from './running/notifications.js';
 import type { DeliveryEngineOptions } from './engines/delivery-engine.js';
-import { OrderingLock } from './running/ordering-lock.js';
 import { Recovery } from './running/recovery.js';
-import { type FannedOut, NOTHING } from './fan-out.js';
-import { Router } from './router.js';
 import { ApplicationStoppingError, HandlerRuns } from './handler-runs.js';
 import { EdgeRoleError, ROLE, type Role } from './role.js';
 import { Leases } from './running/leases.js';
-import { type Settlement, Settlements } from './settlements.js';
+import type { Settlement } from './settlements.js';
 import { holdsRoom } from './running/verdict.js';
 import { WakeUp } from './running/wake-up.js';
 
@@ -68,8 +64,8 @@ const ROUTING_SPACING = 40;
 const CONTENDED = 20;
 
 /**
- * Hands events to handlers: turn by turn it writes down how runs ended, routes what is new, claims what is due, and runs
- * it. Each turn is one short transaction; the runs themselves go on between them.
+ * Hands events to handlers: whenever there may be something to do, it takes a turn, and runs what that has claimed. Each turn
+ * is one short transaction; the runs themselves go on between them.
  */
 @Injectable()
 export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
@@ -95,16 +91,13 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly store: EventStore,
     private readonly registry: HandlerRegistry,
     private readonly table: HandlerTable,
-    private readonly router: Router,
-    private readonly backfill: Backfill,
+    private readonly turns: DeliveryTurns,
     private readonly dispatcher: Dispatcher,
     private readonly runs: HandlerRuns,
     private readonly handlers: HandlerActivity,
     private readonly deliveryLog: DeliveryLog,
-    private readonly settlements: Settlements,
     private readonly leases: Leases,
     private readonly recovery: Recovery,
-    private readonly lock: OrderingLock,
     private readonly wakeUp: WakeUp,
     private readonly notifications: Notifications,
     @Optional() @Inject(DELIVERY_RUNNER_OPTIONS) private readonly options: DeliveryRunnerOptions = {},
@@ -185,39 +178,19 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     const demands = this.demandsOf(this.mayBeDue);
     const routing = !this.stopping && (this.mayBeUnrouted || this.mayBeBackfilled);
     if (settling.length === 0 && demands.length === 0 && !routing) return false;
+    const turn: Turn = { settling, demands, routing, backfilling: this.mayBeBackfilled };
     this.ended = [];
     this.mayBeUnrouted = false;
-    const backfilling = this.mayBeBackfilled;
     this.mayBeBackfilled = false;
     for (const { handler } of demands) this.mayBeDue.delete(handler.name);
     const since = performance.now();
     try {
-      const { routed, asked, claimed, lost } = await this.store.write((manager) =>
-        this.exchange(manager, settling, demands, routing, backfilling),
-      );
-      for (const { delivery } of settling) this.leases.drop(delivery);
-      if (lost.length > 0) {
-        this.logger.warn('leases were lost before deliveries were acknowledged: another run counts', {
-          deliveries: lost.join(', '),
-        });
-      }
-      this.handlers.settled(settling.filter(({ delivery }) => !lost.includes(delivery.id)));
-      if (routing) this.routedAt = performance.now();
-      if (routed === null || routed.isFull) this.mayBeUnrouted = true;
-      if (backfilling && (routed === null || routed.events > 0)) this.mayBeBackfilled = true;
-      if (routed?.backfilled != null) {
-        this.mayBeBackfilled = routed.backfilled.handler !== null;
-        this.isBackfilling = !routed.backfilled.isOver;
-      }
-      if (routed !== null && routed.handlers.size > 0) this.notifications.notify(); // others may help
-      if (this.stopping && settling.length > 0) this.notifications.notify(); // and must, with what is released
-      const waiting = new Set(asked.filter((demand) => leavesBusyRooms(demand, claimed)).map(nameOf));
-      for (const name of [...(routed?.handlers ?? []), ...claimed.map(nameOf)])
-        if (!waiting.has(name)) this.mayBeDue.add(name); // whoever got any may have more
-      if (claimed.length > 0) this.heldUp = 0;
-      this.begin(claimed, since);
-      if (routed === null) await delay(CONTENDED);
-      return settling.length > 0 || claimed.length > 0 || this.mayBeUnrouted || this.mayBeBackfilled;
+      const outcome = await this.turns.take(turn, (handlers) => this.demandsOf(handlers));
+      this.settled(turn, outcome);
+      this.expectMore(turn, outcome);
+      this.begin(outcome.claimed, since);
+      if (outcome.routed === null) await delay(CONTENDED);
+      return settling.length > 0 || outcome.claimed.length > 0 || this.mayBeUnrouted || this.mayBeBackfilled;
     } catch (error) {
       this.logger.error('the store failed a turn of deliveries; trying again', errorFields(error));
       this.ended = [...settling, ...this.ended];
@@ -227,44 +200,34 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  private async exchange(
-    manager: EntityManager,
-    settling: readonly Settlement[],
-    demands: readonly Demand[],
-    routing: boolean,
-    backfilling: boolean,
-  ) {
-    const handlers = [...demands, ...settling.map(({ delivery }) => delivery)].map(({ handler }) => handler);
-    const mustOrder = handlers.some(({ ordered }) => ordered);
-    if (mustOrder) await this.lock.hold(manager);
-    const mayOrder = mustOrder || (routing && (await this.lock.tryHold(manager)));
-    const lost = await this.settlements.settle(manager, settling);
-    const routed = await this.route(manager, routing, mayOrder, backfilling);
-    // What has just been routed is claimed at once, and not a turn later.
-    const routedTo = this.demandsOf(routed?.handlers ?? []).filter(
-      ({ handler }) =>
-        !demands.some((demand) => demand.handler === handler) && (mayOrder || !handler.ordered),
-    );
-    const asked = [...demands, ...routedTo];
-    const claimed = await this.dispatcher.take(manager, asked);
-    return { lost, routed, asked, claimed };
+  private settled({ settling }: Turn, { lost }: TurnOutcome): void {
+    for (const { delivery } of settling) this.leases.drop(delivery);
+    if (lost.length > 0) {
+      this.logger.warn('leases were lost before deliveries were acknowledged: another run counts', {
+        deliveries: lost.join(', '),
+      });
+    }
+    this.handlers.settled(settling.filter(({ delivery }) => !lost.includes(delivery.id)));
   }
 
-  /** `null`: another process is at it, and nobody can tell whether it sees all. */
-  private async route(
-    manager: EntityManager,
-    routing: boolean,
-    mayRoute: boolean,
-    backfilling: boolean,
-  ): Promise<(FannedOut & { backfilled?: Backfilled }) | null> {
-    if (!routing) return NOTHING;
-    if (!mayRoute) return null;
-    const routed = await this.router.route(manager);
-    // What is new goes first; what is old has time, but not until nothing is new.
-    if (!backfilling || routed.isFull) return routed;
-    const backfilled = await this.backfill.step(manager);
-    const given = backfilled.handler === null ? [] : [backfilled.handler];
-    return { ...routed, handlers: new Set([...routed.handlers, ...given]), backfilled };
+  /** What the next turn may find after this one, and others are to look for. */
+  private expectMore(
+    { settling, routing, backfilling }: Turn,
+    { routed, asked, claimed }: TurnOutcome,
+  ): void {
+    if (routing) this.routedAt = performance.now();
+    if (routed === null || routed.isFull) this.mayBeUnrouted = true;
+    if (backfilling && (routed === null || routed.events > 0)) this.mayBeBackfilled = true;
+    if (routed?.backfilled != null) {
+      this.mayBeBackfilled = routed.backfilled.handler !== null;
+      this.isBackfilling = !routed.backfilled.isOver;
+    }
+    if (routed !== null && routed.handlers.size > 0) this.notifications.notify(); // others may help
+    if (this.stopping && settling.length > 0) this.notifications.notify(); // and must, with what is released
+    const waiting = new Set(asked.filter((demand) => leavesBusyRooms(demand, claimed)).map(nameOf));
+    for (const name of [...(routed?.handlers ?? []), ...claimed.map(nameOf)])
+      if (!waiting.has(name)) this.mayBeDue.add(name); // whoever got any may have more
+    if (claimed.length > 0) this.heldUp = 0;
   }
 
   /** What handlers have room for, and nothing once it stops; they share a turn alike. */

@@ -8,6 +8,7 @@ import { CLOCK, StoreClock, systemClock } from './clock.js';
 import { Deliveries } from './deliveries/deliveries.js';
 import { Replays } from './deliveries/replay.js';
 import { DeliveryRunner } from './delivery-runner.js';
+import { DeliveryTurns } from './delivery-turns.js';
 import { EVENT_LOG_LIMITS, EventLog } from './event-log.js';
 import { Dispatcher } from './dispatcher.js';
 import { DeliveryLog } from './delivery-log.js';
@@ -49,6 +50,7 @@ export const eventLogProviders: Provider[] = [
   DedupFloor,
   Deliveries,
   DeliveryRunner,
+  DeliveryTurns,
   Dispatcher,
   Erasure,
   EventLog,
