@@ -10,7 +10,6 @@ import { DeliveryRunner } from '../delivery-runner.js';
 import { Notifications } from '../running/notifications.js';
 import { OrderingLock } from '../running/ordering-lock.js';
 import { Timetable } from '../running/timetable.js';
-import { counted, MOST_COUNTED } from './backlog.js';
 import {
   type Delivery,
   DELIVERY_STATES,
@@ -28,8 +27,10 @@ import {
   type DeliveryRow,
   SELECT_DELIVERIES,
 } from './delivery-rows.js';
+import { endedAmong, type EndedDelivery, endedOne } from './ended-deliveries.js';
 import { DeliveryNotFoundError, DeliveryRequestError, DeliveryStateError } from './errors.js';
-import { type EndedDelivery, Replays } from './replay.js';
+import { lagOfHandlers } from './handler-lag.js';
+import { Replays } from './replay.js';
 
 /** Deliveries that are replayed or dismissed in one transaction. */
 const BATCH = 200;
@@ -39,9 +40,6 @@ const BATCH = 200;
  * webhooks wait meanwhile; PostgreSQL may look through all events for each when a room is asked for.
  */
 const SPAN = { sqlite: 20_000, postgres: 1_000_000 };
-
-/** What deliveries may be replayed: those that are at their end. */
-const ENDED = "('done', 'dead', 'discarded', 'dismissed', 'replayed', 'retired')";
 
 /** Which events a handler is to be given after the fact. */
 export interface BackfillStart {
@@ -119,7 +117,7 @@ export class Deliveries {
    */
   async replay(id: number): Promise<number> {
     const replayed = await this.changing(async (manager) => {
-      const ended = await this.endedOne(manager, id);
+      const ended = await endedOne(manager, this.clock, id);
       return this.replays.replay(manager, ended);
     });
     this.tell();
@@ -147,7 +145,7 @@ export class Deliveries {
    */
   async dismiss(id: number): Promise<void> {
     await this.changing(async (manager) => {
-      const ended = await this.endedOne(manager, id, false);
+      const ended = await endedOne(manager, this.clock, id, false);
       if (ended.state !== 'dead')
         throw new DeliveryStateError(`delivery ${id} is ${ended.state}: only a dead one can be dismissed`);
       await this.replays.letRest(manager, ended, 'dismissed');
@@ -204,20 +202,8 @@ export class Deliveries {
   }
 
   /** How far behind each handler is, by name. */
-  async lag(): Promise<HandlerLag[]> {
-    const p = this.clock.parameters();
-    const due = `SELECT d.event_seq FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = 'pending'
-      AND d.due_at <= ${this.clock.now(p)} ORDER BY d.due_at LIMIT ${MOST_COUNTED}`;
-    const oldest = `(SELECT e.received_at FROM livekit_events e WHERE e.seq = (SELECT min(event_seq) FROM (${due}) due))`;
-    const rows = await this.store.read((manager) =>
-      manager.query<LagRow[]>(
-        `SELECT h.name, h.paused, h.retired_at, h.backfill_seq, h.backfill_to, ${counted('pending')} AS pending,
-           ${counted('running')} AS running, ${counted('dead')} AS dead, ${this.clock.now(p)} - ${oldest} AS lag
-         FROM livekit_handlers h ORDER BY h.name`,
-        p.values,
-      ),
-    );
-    return rows.map(lagOf);
+  lag(): Promise<HandlerLag[]> {
+    return this.store.read((manager) => lagOfHandlers(manager, this.clock));
   }
 
   /** Resolves when nothing is left that is due now and nothing runs, in this process; what falls due by itself is done, too. */
@@ -256,13 +242,13 @@ export class Deliveries {
     change: (manager: EntityManager, ended: EndedDelivery) => Promise<unknown>,
     needsBody = true,
   ): Promise<number> {
-    const meant = checked(filter);
+    const search = { filter: checked(filter), limit: BATCH, needsBody };
     let changed = 0;
     const { first, last } = await this.ids();
     for (let after = first - 1; after < last;) {
       const to = Math.min(after + SPAN[this.store.dialect], last);
       const batch = await this.changing(async (manager) => {
-        const some = await this.ended(manager, meant, after, to, needsBody);
+        const some = await endedAmong(manager, this.clock, { ...search, after, to });
         for (const ended of some) await change(manager, ended);
         return some;
       });
@@ -281,46 +267,6 @@ export class Deliveries {
     });
   }
 
-  private async endedOne(manager: EntityManager, id: number, needsBody = true): Promise<EndedDelivery> {
-    if (!Number.isSafeInteger(id)) throw new DeliveryNotFoundError(`there is no delivery ${id}`);
-    const p = this.clock.parameters();
-    const [row] = await manager.query<(EndedRow & { has_body: boolean | number })[]>(
-      `SELECT d.id, d.event_seq, d.handler, d.order_key, d.state,
-         EXISTS (SELECT 1 FROM livekit_bodies b WHERE b.event_seq = d.event_seq) AS has_body
-       FROM livekit_deliveries d WHERE d.id = ${p.add(id)}`,
-      p.values,
-    );
-    if (row === undefined) throw new DeliveryNotFoundError(`there is no delivery ${id}`);
-    if (row.state === 'pending' || row.state === 'running')
-      throw new DeliveryStateError(`delivery ${id} is ${row.state}: it will be run in any case`);
-    if (needsBody && !row.has_body)
-      throw new DeliveryStateError(
-        `delivery ${id} can't be replayed: its event's bytes have been pruned or erased`,
-      );
-    return endedOf(row);
-  }
-
-  private async ended(
-    manager: EntityManager,
-    filter: DeliveryFilter,
-    after: number,
-    last: number,
-    needsBody: boolean,
-  ): Promise<EndedDelivery[]> {
-    const p = this.clock.parameters();
-    const body = needsBody ? 'JOIN livekit_bodies b ON b.event_seq = d.event_seq' : '';
-    const rows = await manager.query<EndedRow[]>(
-      `SELECT d.id, d.event_seq, d.handler, d.order_key, d.state
-       FROM livekit_deliveries d JOIN livekit_events e ON e.seq = d.event_seq ${body}
-       WHERE ${conditionOf(filter, p)} AND d.state IN ${ENDED} AND d.id > ${p.add(after)} AND d.id <= ${p.add(last)}
-         AND NOT EXISTS (SELECT 1 FROM livekit_deliveries later
-           WHERE later.event_seq = d.event_seq AND later.handler = d.handler AND later.replay_no > d.replay_no)
-       ORDER BY d.id LIMIT ${BATCH}`,
-      p.values,
-    );
-    return rows.map(endedOf);
-  }
-
   /** Between which ids every delivery of now lies. */
   private async ids(): Promise<{ first: number; last: number }> {
     const [row] = await this.store.read((manager) =>
@@ -336,46 +282,6 @@ export class Deliveries {
     this.notifications.notify();
   }
 }
-
-interface EndedRow {
-  id: number | string;
-  event_seq: number | string;
-  handler: string;
-  order_key: string | null;
-  state: EndedDelivery['state'];
-}
-
-const endedOf = (row: EndedRow): EndedDelivery => ({
-  id: Number(row.id),
-  eventSeq: Number(row.event_seq),
-  handler: row.handler,
-  orderKey: row.order_key,
-  state: row.state,
-});
-
-interface LagRow {
-  name: string;
-  paused: boolean | number;
-  retired_at: number | string | null;
-  backfill_seq: number | string | null;
-  backfill_to: number | string | null;
-  pending: number | string;
-  running: number | string;
-  dead: number | string;
-  lag: number | string | null;
-}
-
-const lagOf = (row: LagRow): HandlerLag => ({
-  handler: row.name,
-  pending: Number(row.pending),
-  running: Number(row.running),
-  dead: Number(row.dead),
-  lag: Math.max(0, Number(row.lag ?? 0)),
-  paused: Boolean(row.paused),
-  retired: row.retired_at !== null,
-  backfilling:
-    row.backfill_seq === null ? 0 : Math.max(0, Number(row.backfill_to) - Number(row.backfill_seq)),
-});
 
 // What comes from a host's own route may be anything.
 function checked<F extends DeliveryFilter>(filter: F): F {

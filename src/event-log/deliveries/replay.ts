@@ -3,16 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
 import { BLOCKED, dueInRoom } from '../running/blocked.js';
-import type { DeliveryState } from './delivery.js';
-
-/** A delivery that is at its end, as far as it matters for what is done with it now. */
-export interface EndedDelivery {
-  id: number;
-  eventSeq: number;
-  handler: string;
-  orderKey: string | null;
-  state: DeliveryState;
-}
+import type { EndedDelivery } from './ended-deliveries.js';
 
 /** Runs events again, or lets dead letters rest: in the caller's transaction, which holds the ordering lock. */
 @Injectable()
