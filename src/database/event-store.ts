@@ -1,80 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type DataSource, type EntityManager, type QueryRunner, TypeORMError } from 'typeorm';
+import type { EntityManager, QueryRunner } from 'typeorm';
 import { abandonable } from './abandonable.js';
 import { despiteConflicts } from './conflicts.js';
-import { createDataSource, type DataSourceSettings, POOL_SIZE } from './data-source.js';
-import { type DatabaseLocation, parseDatabaseUrl, toldUrl } from './database-url.js';
-import {
-  DatabaseConfigurationError,
-  DatabaseUnreachableError,
-  HandlerDataSourceError,
-  TransactionDeadlineError,
-} from './errors.js';
+import { connect, type Connections, type EventStoreOptions } from './connections.js';
+import { TransactionDeadlineError } from './errors.js';
 import { fencedManager } from './fenced-manager.js';
 import { GroupCommit } from './group-commit.js';
-import { type HandlerDataSource, HandlerTransactions } from './handler-transactions.js';
-import { migrate, type MigrationsMode } from './migrate.js';
-import { refuseMovedStore } from './moving/marks.js';
 import { isConnectionLost } from './lost-connection.js';
 import { commitOffThread } from './off-thread.js';
-import { OpenedFile } from './opened-file.js';
-import { type PipelinedWrite, PipelinedWriter } from './pipelined-writer.js';
+import type { PipelinedWrite } from './pipelined-writer.js';
 import { listenOnPostgres } from './postgres-listener.js';
-import { claimForThisProcess } from './single-process.js';
 import { type Dialect, Parameters, valuesList } from './sql.js';
 import { setStage, type StagedWrite } from './staged-write.js';
 import { type WriteLane, WriteLock } from './write-lock.js';
 
-/** Where the events are stored, and who looks after the schema. */
-export interface EventStoreOptions {
-  /** `file:./data/voice.sqlite`, `:memory:` (nothing survives a restart) or `postgres://…`. */
-  url: string;
-  /** `run` (the default), `check` or `none`. */
-  migrations?: MigrationsMode | undefined;
-  /** Connections in the pool that everything but appending goes through (PostgreSQL), 10 by default. */
-  poolSize?: number | undefined;
-  /**
-   * Where PostgreSQL's notifications are heard, `url` by default: the server itself where `url` leads to a pooler that
-   * passes none on (PgBouncer in transaction mode).
-   */
-  listenUrl?: string | undefined;
-  /**
-   * The host's DataSource over the same PostgreSQL database: transactional handlers run in its transactions, with its
-   * entities. Not for SQLite, which has one writer: there they run on this store, with the `entities` below.
-   */
-  handlers?: HandlerDataSource | undefined;
-  /** Entities of the host that live in this SQLite file, for transactional handlers and `EventStore.transaction`. */
-  entities?: DataSourceSettings['entities'] | undefined;
-  /** Migrations of the host's for their tables, run after ours. */
-  entityMigrations?: DataSourceSettings['entityMigrations'] | undefined;
-}
-
 /** How long a host's transaction may hold SQLite's one writer, milliseconds: a webhook waits at most twice that long. */
 export const SQLITE_TRANSACTION_DEADLINE = 1_000;
-
-/** The code of SQLite's where a path holds no database, or none for us; libsql has none for one that is never opened. */
-const NO_DATABASE = /^(?:SQLITE_(?:CANTOPEN|NOTADB|READONLY|PERM).*)?$/;
-
-/** Connections to PostgreSQL for the transactions of handlers that are ours, apart from those of webhooks. */
-const HANDLER_POOL = 4;
 
 /**
  * The database under the event log: our own connections, apart from the host's, so that a webhook never queues
  * behind the host's work. SQLite has one writer: there every write, a host's too, goes through `transaction`.
  */
 export class EventStore {
-  private constructor(
-    private readonly location: DatabaseLocation,
-    private readonly listenUrl: string,
-    private readonly writer: DataSource,
-    private readonly reader: DataSource,
-    private readonly file: OpenedFile | undefined,
-    private readonly release: () => void,
-    private readonly pipelined: PipelinedWriter | undefined,
-    private readonly handlers: HandlerTransactions | undefined,
-    private readonly hostHandlers: HandlerTransactions | undefined,
-  ) {}
+  private constructor(private readonly connections: Connections) {}
 
   private readonly writes = new WriteLock();
   private readonly groups = new GroupCommit(
@@ -86,72 +35,21 @@ export class EventStore {
   /**
    * Connects, claims the file (SQLite) and brings the schema up to date.
    *
-   * @throws DatabaseConfigurationError, DatabaseUnreachableError, DatabaseInUseError, HalfMovedStoreError, StoreMovedError,
-   *   PendingMigrationsError, or the driver's own error.
+   * @throws DatabaseConfigurationError, DatabaseUnreachableError, DatabaseInUseError, HandlerDataSourceError, HalfMovedStoreError,
+   *   StoreMovedError, PendingMigrationsError, or the driver's own error.
    */
   static async open(options: EventStoreOptions): Promise<EventStore> {
-    const {
-      url,
-      migrations = 'run',
-      poolSize = POOL_SIZE,
-      listenUrl = url,
-      handlers,
-      entities = [],
-      entityMigrations = [],
-    } = options;
-    const location = parseDatabaseUrl(url);
-    if (!Number.isInteger(poolSize) || poolSize < 2) {
-      throw new DatabaseConfigurationError(
-        '`database.poolSize` must be a whole number of at least 2: one connection holds a lock while another migrates',
-      );
-    }
-    if (parseDatabaseUrl(listenUrl).dialect !== location.dialect) {
-      throw new DatabaseConfigurationError(
-        '`database.listenUrl` must lead to the PostgreSQL database that `database.url` leads to; without PostgreSQL leave it out',
-      );
-    }
-    if (handlers !== undefined) requirePostgres(location, handlers);
-    const embedded = location.dialect === 'sqlite' && !location.inMemory;
-    const release = embedded ? claimForThisProcess(location.path) : () => undefined;
-    const opened: DataSource[] = [];
-    try {
-      const settings = { url, poolSize, entities, entityMigrations };
-      const writer = await connected(settings, location);
-      opened.push(writer);
-      if (embedded) await requireDurableWrites(writer);
-      await refuseMovedStore(writer);
-      await migrate(writer, settings, migrations);
-      // Readers of SQLite get a connection of their own: they see what is committed, and wait for no writer.
-      const reader = embedded
-        ? await createDataSource({ url, readOnly: true, entities }).initialize()
-        : writer;
-      if (reader !== writer) opened.push(reader);
-      const file = embedded ? new OpenedFile(location.path) : undefined;
-      const transactions =
-        location.dialect === 'postgres'
-          ? await createDataSource({ url, poolSize: HANDLER_POOL, entities }).initialize()
-          : undefined;
-      if (transactions !== undefined) opened.push(transactions);
-      const pipelined = location.dialect === 'postgres' ? await PipelinedWriter.to(url) : undefined;
-      const own = transactions && new HandlerTransactions(transactions);
-      const hosts = handlers && new HandlerTransactions(handlers);
-      await hosts?.requireSameDatabase(writer);
-      return new EventStore(location, listenUrl, writer, reader, file, release, pipelined, own, hosts);
-    } catch (error) {
-      for (const dataSource of opened) await dataSource.destroy();
-      release();
-      throw error;
-    }
+    return new EventStore(await connect(options));
   }
 
   /** Which SQL it speaks. */
   get dialect(): Dialect {
-    return this.location.dialect;
+    return this.connections.dialect;
   }
 
   /** Whether a handler of the host's can have a transaction that its writes and its acknowledgement share. */
   get hasHostTransactions(): boolean {
-    return this.dialect === 'sqlite' || this.hostHandlers !== undefined;
+    return this.dialect === 'sqlite' || this.connections.hostHandlers !== undefined;
   }
 
   /**
@@ -167,8 +65,8 @@ export class EventStore {
     work: (manager: EntityManager) => Promise<T>,
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<T> {
-    if (this.handlers !== undefined)
-      return this.announcing((watch) => this.handlers!.run(watch(work), signal));
+    const { handlers } = this.connections;
+    if (handlers !== undefined) return this.announcing((watch) => handlers.run(watch(work), signal));
     return this.announcing((watch) => this.groups.run((runner) => this.fenced(runner, watch(work), signal)));
   }
 
@@ -177,7 +75,7 @@ export class EventStore {
     work: (manager: EntityManager) => Promise<T>,
     options: { signal?: AbortSignal } = {},
   ): Promise<T> {
-    const { hostHandlers } = this;
+    const { hostHandlers } = this.connections;
     if (hostHandlers === undefined) return this.transaction(work, options);
     return this.announcing((watch) => hostHandlers.run(watch(work), options.signal));
   }
@@ -203,7 +101,7 @@ export class EventStore {
 
   /** Runs a write of webhooks that is one statement, and its commit, in one round trip. For PostgreSQL. */
   writePipelined<Row extends object>(write: PipelinedWrite): Promise<Row[]> {
-    const { pipelined } = this;
+    const { pipelined } = this.connections;
     if (pipelined === undefined) throw new TypeError('SQLite has no round trips: `writeStaged`');
     return despiteConflicts(() => pipelined.write<Row>(write));
   }
@@ -217,8 +115,9 @@ export class EventStore {
   read<T>(query: (manager: EntityManager) => Promise<T>): Promise<T> {
     if (this.dialect === 'postgres') return this.onServer(query);
     // In memory there is one connection: a reader waits its turn, or it would see an open transaction's writes.
-    if (this.reader === this.writer) return this.writes.run(() => query(this.writer.manager));
-    return query(this.reader.manager);
+    const { reader, writer } = this.connections;
+    if (reader === writer) return this.writes.run(() => query(writer.manager));
+    return query(reader.manager);
   }
 
   /** Whether a manager is one of an open transaction of this store. */
@@ -238,7 +137,7 @@ export class EventStore {
     onLost: () => void,
   ): Promise<() => Promise<void>> {
     if (this.dialect === 'sqlite') return Promise.resolve(async () => undefined);
-    return listenOnPostgres(this.listenUrl, channel, onNotified, onLost);
+    return listenOnPostgres(this.connections.listenUrl, channel, onNotified, onLost);
   }
 
   /** Resolves when the store can commit a write now, and rejects with the reason when it can't. */
@@ -266,32 +165,16 @@ export class EventStore {
    * @returns whether nothing is left in it.
    */
   async emptyLogNow(): Promise<boolean> {
-    if (this.file === undefined) return true;
+    if (this.connections.file === undefined) return true;
     const [result] = await this.writes.run(() =>
-      this.writer.query<{ busy: number }[]>('PRAGMA wal_checkpoint(TRUNCATE)'),
+      this.connections.writer.query<{ busy: number }[]>('PRAGMA wal_checkpoint(TRUNCATE)'),
     );
     return result?.busy === 0;
   }
 
   /** Closes the connections, and lets go of the file. */
-  async close(): Promise<void> {
-    if (this.reader !== this.writer) await this.reader.destroy();
-    await this.emptyLog();
-    await this.pipelined?.close();
-    await this.handlers?.close();
-    await this.writer.destroy();
-    this.release();
-  }
-
-  // libsql leaves that to the next opening, and whoever copies the file meanwhile would miss what is in its log.
-  private async emptyLog(): Promise<void> {
-    if (this.file === undefined) return;
-    try {
-      this.file.requireInPlace();
-      await this.writer.query('PRAGMA wal_checkpoint(TRUNCATE)');
-    } catch {
-      // then the log stays, and the next opening reads it
-    }
+  close(): Promise<void> {
+    return this.connections.close();
   }
 
   /** Gives `run` what it wraps the work in, so that what the work announces is told after the commit, and only then. */
@@ -321,8 +204,8 @@ export class EventStore {
   /** Begins a transaction on SQLite's one writer, which `write` has for itself until it has committed. */
   private alone<T>(write: (runner: QueryRunner) => Promise<T>, lane: WriteLane): Promise<T> {
     return this.writes.run(async () => {
-      this.file?.requireInPlace();
-      const runner = this.writer.createQueryRunner();
+      this.connections.file?.requireInPlace();
+      const runner = this.connections.writer.createQueryRunner();
       try {
         await runner.startTransaction();
         return await write(runner);
@@ -341,7 +224,7 @@ export class EventStore {
     work: (manager: EntityManager) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const { manager, settled, close } = await fencedManager(this.writer, runner);
+    const { manager, settled, close } = await fencedManager(this.connections.writer, runner);
     const started = performance.now();
     const tooLong = new TransactionDeadlineError(SQLITE_TRANSACTION_DEADLINE);
     try {
@@ -361,7 +244,7 @@ export class EventStore {
   }
 
   private async onServer<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    const runner = this.writer.createQueryRunner();
+    const runner = this.connections.writer.createQueryRunner();
     const connection: PostgresConnection = await runner.connect();
     try {
       return await work(runner.manager);
@@ -386,45 +269,4 @@ export class EventStore {
 
 interface PostgresConnection {
   end(): Promise<void>;
-}
-
-function requirePostgres(location: DatabaseLocation, handlers: HandlerDataSource): void {
-  if (location.dialect === 'postgres' && handlers.options.type === 'postgres') {
-    if (handlers.isInitialized) return;
-    throw new HandlerDataSourceError(
-      '`database.handlers` is not connected yet: `await dataSource.initialize()` before it is given, or inject the one of `TypeOrmModule`',
-    );
-  }
-  const cure =
-    location.dialect === 'sqlite'
-      ? 'SQLite has one writer, and a second connection to its file would write between ours: leave `handlers` out, give the ' +
-        'entities of the file as `database.entities`, and write to it in `EventStore.transaction(…)` only'
-      : `transactional handlers share a transaction with their acknowledgement, which is in PostgreSQL; this DataSource is of type \`${handlers.options.type}\``;
-  throw new HandlerDataSourceError(`\`database.handlers\` can't be used: ${cure}`);
-}
-
-async function connected(settings: DataSourceSettings, location: DatabaseLocation): Promise<DataSource> {
-  const dataSource = createDataSource(settings);
-  try {
-    return await dataSource.initialize();
-  } catch (error) {
-    if (error instanceof TypeORMError) throw error; // of entities, say
-    if (location.dialect === 'postgres') throw new DatabaseUnreachableError(toldUrl(location.url), error);
-    if (!NO_DATABASE.test((error as { code?: string }).code ?? '')) throw error;
-    throw new DatabaseConfigurationError(
-      `${location.path} is no SQLite database that this process may write to: ` +
-        'give `database.url` (DATABASE_URL) the path of one, or of a file that is not there yet',
-      { cause: error },
-    );
-  }
-}
-
-async function requireDurableWrites(dataSource: DataSource): Promise<void> {
-  const [journal] = await dataSource.query<{ journal_mode: string }[]>('PRAGMA journal_mode');
-  const [synchronous] = await dataSource.query<{ synchronous: number }[]>('PRAGMA synchronous');
-  if (journal?.journal_mode === 'wal' && synchronous?.synchronous === 2) return;
-  throw new DatabaseConfigurationError(
-    `SQLite refuses write-ahead logging here (journal_mode ${journal?.journal_mode}, synchronous ${synchronous?.synchronous}): ` +
-      'put the file on a local file system, not a network share',
-  );
 }

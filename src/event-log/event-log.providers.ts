@@ -1,5 +1,6 @@
 import type { Provider } from '@nestjs/common';
-import { EventStore, type EventStoreOptions } from '../database/event-store.js';
+import type { EventStoreOptions } from '../database/connections.js';
+import { EventStore } from '../database/event-store.js';
 import { APPEND_QUEUE_LIMITS } from './append/append-queue.js';
 import { Backfill } from './deliveries/backfill.js';
 import { Backlog } from './deliveries/backlog.js';
