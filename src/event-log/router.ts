@@ -25,8 +25,10 @@ export class Router {
 
   /** Routes a batch of what has not been routed, in the caller's transaction, which holds the ordering lock. */
   async route(manager: EntityManager): Promise<FannedOut> {
-    // As often as not another process has been here before.
-    const unrouted = await manager.query<unknown[]>('SELECT 1 FROM livekit_events WHERE NOT routed LIMIT 1');
+    // As often as not another process has been here before. Unordered, PostgreSQL might look for one from the log's beginning on.
+    const unrouted = await manager.query<unknown[]>(
+      'SELECT seq FROM livekit_events WHERE NOT routed ORDER BY seq LIMIT 1',
+    );
     if (unrouted.length === 0) return NOTHING;
     const routed = await fanOut(manager, {
       events: 'NOT e.routed',

@@ -112,6 +112,18 @@ describe('looking into the log', () => {
     },
   );
 
+  (onPostgres ? test : test.skip)(
+    'whether there is anything to route is read off its index, though the statistics are of before anything was routed',
+    async () => {
+      await storeMany(1);
+      await sqlQuery(hosts.url, 'ANALYZE');
+      await route();
+      const [statement] = await asked('WHERE NOT routed', () => appendOne());
+      const plan = await sqlQuery(hosts.url, `EXPLAIN ${statement?.[0]}`);
+      expect(JSON.stringify(plan)).toContain('livekit_events_unrouted');
+    },
+  );
+
   /** Events of as many rooms, received one after the other from a time on. */
   async function storeMany(receivedAt: number): Promise<void> {
     await sqlQuery(
