@@ -47,7 +47,11 @@ export class DeliveryTurns {
     private readonly dispatcher: Dispatcher,
   ) {}
 
-  /** @param demandsOf says what handlers that have just been given something have room for. */
+  /**
+   * Takes one turn.
+   *
+   * @param demandsOf says what handlers that have just been given something have room for.
+   */
   take(turn: Turn, demandsOf: (handlers: Iterable<string>) => Demand[]): Promise<TurnOutcome> {
     return this.store.write(async (manager) => {
       const mayOrder = await this.mayOrder(manager, turn);

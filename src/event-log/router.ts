@@ -12,6 +12,9 @@ import { fanOut, type FannedOut, NOTHING } from './fan-out.js';
  */
 const BATCH = '(SELECT 1 + 20000 / (40 + count(*)) FROM livekit_handlers WHERE retired_at IS NULL)';
 
+/** The SQL of the first event that is not routed. Without an order PostgreSQL might look for any from the log's beginning on. */
+export const FIRST_UNROUTED = 'livekit_events WHERE NOT routed ORDER BY seq LIMIT 1';
+
 /**
  * Fans events out: one delivery for each handler that hears of them. It finds them by their `routed` mark and not by
  * remembering the last `seq`: with several writers, smaller ones may be committed later.
@@ -25,10 +28,8 @@ export class Router {
 
   /** Routes a batch of what has not been routed, in the caller's transaction, which holds the ordering lock. */
   async route(manager: EntityManager): Promise<FannedOut> {
-    // As often as not another process has been here before. Unordered, PostgreSQL might look for one from the log's beginning on.
-    const unrouted = await manager.query<unknown[]>(
-      'SELECT seq FROM livekit_events WHERE NOT routed ORDER BY seq LIMIT 1',
-    );
+    // As often as not another process has been here before.
+    const unrouted = await manager.query<unknown[]>(`SELECT seq FROM ${FIRST_UNROUTED}`);
     if (unrouted.length === 0) return NOTHING;
     const routed = await fanOut(manager, {
       events: 'NOT e.routed',

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
 import { sharedRead } from '../../database/shared-read.js';
 import { StoreClock } from '../clock.js';
+import { FIRST_UNROUTED } from '../router.js';
 
 /** How many of a handler's deliveries are counted: to count more would hold up the process that SQLite answers in. */
 export const MOST_COUNTED = 10_000;
@@ -102,7 +103,7 @@ export class Backlog {
     const p = this.clock.parameters();
     const [row] = await this.store.read((manager) =>
       manager.query<{ age: number | string }[]>(
-        `SELECT ${this.clock.now(p)} - received_at AS age FROM livekit_events WHERE NOT routed ORDER BY seq LIMIT 1`,
+        `SELECT ${this.clock.now(p)} - received_at AS age FROM ${FIRST_UNROUTED}`,
         p.values,
       ),
     );
