@@ -2,12 +2,15 @@ import { EventStore } from '../../src/database/event-store.js';
 import { type FreshDatabase, freshDatabase } from './database.js';
 
 /** Opens a store on a database of its own for each test, and takes both away after it. For use in `describe`. */
-export function freshStores(): { readonly store: EventStore; readonly url: string } {
+export function freshStores(fresh: () => Promise<FreshDatabase> = freshDatabase): {
+  readonly store: EventStore;
+  readonly url: string;
+} {
   let database: FreshDatabase;
   let store: EventStore;
 
   beforeEach(async () => {
-    database = await freshDatabase();
+    database = await fresh();
     store = await EventStore.open({ url: database.url });
   });
 

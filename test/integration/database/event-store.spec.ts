@@ -9,7 +9,8 @@ import {
 } from '../../../src/database/errors.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { TcpProxy } from '../../fault/tcp-proxy.js';
-import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { freshStores } from '../../support/stores.js';
 import { until } from '../../support/until.js';
 
 const onSqlite = onPostgres ? test.skip : test;
@@ -20,32 +21,18 @@ interface SqliteConnection {
 }
 
 describe('the event store', () => {
-  let database: FreshDatabase;
-  let store: EventStore;
+  const fresh = freshStores(emptyDatabase);
 
   const quarantine = (sha256: string) =>
     `INSERT INTO livekit_quarantine (source, sha256, reason, raw, first_at, last_at, times) VALUES ('default', '${sha256}', 'test', '', 0, 0, 1)`;
   const kept = async (): Promise<string[]> =>
     (
-      await sqlQuery<{ sha256: string }>(
-        database.url,
-        'SELECT sha256 FROM livekit_quarantine ORDER BY sha256',
-      )
+      await sqlQuery<{ sha256: string }>(fresh.url, 'SELECT sha256 FROM livekit_quarantine ORDER BY sha256')
     ).map(({ sha256 }) => sha256);
 
-  beforeEach(async () => {
-    database = await emptyDatabase();
-    store = await EventStore.open({ url: database.url });
-  });
-
-  afterEach(async () => {
-    await store.close();
-    await database.drop();
-  });
-
   test('keeps all writes of a transaction or none', async () => {
-    await store.transaction((manager) => manager.query(quarantine('kept')));
-    const failing = store.transaction(async (manager) => {
+    await fresh.store.transaction((manager) => manager.query(quarantine('kept')));
+    const failing = fresh.store.transaction(async (manager) => {
       await manager.query(quarantine('lost'));
       throw new Error('changed my mind');
     });
@@ -54,7 +41,7 @@ describe('the event store', () => {
   });
 
   onSqlite('commits no part of a transaction whose statements nobody waits for', async () => {
-    await store.transaction(async (manager) => {
+    await fresh.store.transaction(async (manager) => {
       for (const name of ['a', 'b', 'c']) void manager.query(quarantine(name));
     });
     expect(await kept()).toEqual(['a', 'b', 'c']);
@@ -63,7 +50,7 @@ describe('the event store', () => {
   test('keeps transactions apart that run at the same time', async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 20 }, (_, index) =>
-        store.transaction(async (manager) => {
+        fresh.store.transaction(async (manager) => {
           await manager.query(quarantine(`${index}`.padStart(2, '0')));
           await new Promise((resolve) => setImmediate(resolve));
           if (index % 2 === 1) throw new Error('an odd one');
@@ -79,8 +66,8 @@ describe('the event store', () => {
     async () => {
       let isFirstTold = false;
       let seen: unknown = null;
-      const first = store.transaction((manager) => manager.query(quarantine('1')));
-      const second = store.transaction(async (manager) => {
+      const first = fresh.store.transaction((manager) => manager.query(quarantine('1')));
+      const second = fresh.store.transaction(async (manager) => {
         await manager.query(quarantine('2'));
         seen = [isFirstTold, await kept()];
       });
@@ -93,14 +80,14 @@ describe('the event store', () => {
   onSqlite(
     'a transaction that only its commit refuses takes none with it that shares the commit',
     async () => {
-      await sqlQuery(database.url, 'CREATE TABLE parents (id integer PRIMARY KEY)');
+      await sqlQuery(fresh.url, 'CREATE TABLE parents (id integer PRIMARY KEY)');
       await sqlQuery(
-        database.url,
+        fresh.url,
         'CREATE TABLE children (parent integer REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)',
       );
       const outcomes = await Promise.allSettled(
         [quarantine('1'), 'INSERT INTO children VALUES (7)', quarantine('2')].map((statement) =>
-          store.transaction((manager) => manager.query(statement)),
+          fresh.store.transaction((manager) => manager.query(statement)),
         ),
       );
       expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
@@ -128,13 +115,13 @@ describe('the event store', () => {
       }
     };
 
-    beforeEach(() => store.transaction((manager) => manager.query(quarantine('again'))));
+    beforeEach(() => fresh.store.transaction((manager) => manager.query(quarantine('again'))));
 
     /** Three that share a commit, of which the second is ended, and goes on. */
     const three = (end: (manager: EntityManager) => Promise<unknown>) =>
       Promise.allSettled(
         ['1', '2', '3'].map((name) =>
-          store.transaction(async (manager) => {
+          fresh.store.transaction(async (manager) => {
             await manager.query(quarantine(name));
             if (name === '2') await end(manager);
             await manager.query(quarantine(`${name} later`)).catch(() => undefined);
@@ -172,7 +159,7 @@ describe('the event store', () => {
     onSqlite('keeps nothing of what was on its way', async () => {
       const beside = async (manager: EntityManager) =>
         void (await Promise.allSettled([orRollback(manager), manager.query(quarantine('beside'))]));
-      await expect(store.transaction(beside)).rejects.toThrow(TransactionLostError);
+      await expect(fresh.store.transaction(beside)).rejects.toThrow(TransactionLostError);
       expect(await kept()).toEqual(['again']);
     });
   });
@@ -183,9 +170,9 @@ describe('the event store', () => {
       await manager.query(quarantine(name));
       order.push(name);
     };
-    const others = ['1', '2', '3', '4', '5'].map((name) => store.write(write(name)));
+    const others = ['1', '2', '3', '4', '5'].map((name) => fresh.store.write(write(name)));
     const append = new Promise((resolve) => setImmediate(resolve)).then(() =>
-      store.write(write('append'), 'append'),
+      fresh.store.write(write('append'), 'append'),
     );
     await Promise.all([...others, append]);
     expect(order.at(-1)).toBe('5');
@@ -193,9 +180,9 @@ describe('the event store', () => {
 
   test('goes on after a statement that failed', async () => {
     await expect(
-      store.transaction((manager) => manager.query('INSERT INTO nowhere VALUES (1)')),
+      fresh.store.transaction((manager) => manager.query('INSERT INTO nowhere VALUES (1)')),
     ).rejects.toThrow();
-    await store.transaction((manager) => manager.query(quarantine('after')));
+    await fresh.store.transaction((manager) => manager.query(quarantine('after')));
     expect(await kept()).toEqual(['after']);
   });
 
@@ -206,7 +193,7 @@ describe('the event store', () => {
     let arrive: () => void;
     const both = new Promise<void>((resolve) => (arrive = resolve));
     const crosswise = (name: string, first: number, second: number) =>
-      store.write(async (manager) => {
+      fresh.store.write(async (manager) => {
         await manager.query(lock(first));
         if (++begun === 2) arrive();
         await both;
@@ -216,7 +203,7 @@ describe('the event store', () => {
     await Promise.all([crosswise('1', 1, 2), crosswise('2', 2, 1)]);
     expect(begun).toBe(3);
     let failures = 0;
-    await store.write(async (manager) => {
+    await fresh.store.write(async (manager) => {
       await manager.query(quarantine('3'));
       if (++failures < 5) await manager.query("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$");
     });
@@ -228,8 +215,8 @@ describe('the event store', () => {
   onServer(
     'commits a write of one statement though no answer comes back, and tells it when one does',
     async () => {
-      const proxy = await TcpProxy.before(database.url);
-      const away = await EventStore.open({ url: proxy.through(database.url) });
+      const proxy = await TcpProxy.before(fresh.url);
+      const away = await EventStore.open({ url: proxy.through(fresh.url) });
       try {
         await away.writePipelined(pipelined('SELECT 1'));
         await proxy.fail('mute');
@@ -246,8 +233,8 @@ describe('the event store', () => {
 
   onServer('tells why a write of one statement was refused, keeps nothing of it, and goes on', async () => {
     const twice = `WITH first AS (${quarantine('1')}) ${quarantine('2').replace("'test'", 'NULL')}`;
-    await expect(store.writePipelined(pipelined(twice))).rejects.toMatchObject({ code: '23502' });
-    await store.writePipelined(pipelined(quarantine('3')));
+    await expect(fresh.store.writePipelined(pipelined(twice))).rejects.toMatchObject({ code: '23502' });
+    await fresh.store.writePipelined(pipelined(quarantine('3')));
     expect(await kept()).toEqual(['3']);
   });
 
@@ -261,9 +248,9 @@ describe('the event store', () => {
          RETURN currval('tries');
        END $$ LANGUAGE plpgsql`,
       ]) {
-        await sqlQuery(database.url, made);
+        await sqlQuery(fresh.url, made);
       }
-      await store.writePipelined(pipelined(quarantine('?').replace("'?'", 'nth()')));
+      await fresh.store.writePipelined(pipelined(quarantine('?').replace("'?'", 'nth()')));
       expect(await kept()).toEqual(['5']);
     },
   );
@@ -272,23 +259,23 @@ describe('the event store', () => {
     const names = pipelined("SELECT name FROM pg_prepared_statements WHERE statement LIKE 'SELECT name%'");
     const prepared = [{ name: expect.stringMatching(/^livekit_[0-9a-f]{16}$/) }];
     const nameOf = async (): Promise<string> =>
-      (await store.writePipelined<{ name: string }>(names))[0]?.name ?? '';
+      (await fresh.store.writePipelined<{ name: string }>(names))[0]?.name ?? '';
 
     onServer('is prepared once', async () => {
-      expect(await store.writePipelined(names)).toEqual(prepared);
-      expect(await store.writePipelined(names)).toEqual(prepared);
+      expect(await fresh.store.writePipelined(names)).toEqual(prepared);
+      expect(await fresh.store.writePipelined(names)).toEqual(prepared);
     });
 
     onServer('is prepared no more once a pooler gave it a connection that does not know it', async () => {
-      await store.writePipelined(pipelined(`DEALLOCATE ${await nameOf()}`));
-      expect(await store.writePipelined(names)).toEqual([]);
-      await store.writePipelined(pipelined(quarantine('1')));
-      expect(await store.writePipelined(names)).toEqual([]);
+      await fresh.store.writePipelined(pipelined(`DEALLOCATE ${await nameOf()}`));
+      expect(await fresh.store.writePipelined(names)).toEqual([]);
+      await fresh.store.writePipelined(pipelined(quarantine('1')));
+      expect(await fresh.store.writePipelined(names)).toEqual([]);
       expect(await kept()).toEqual(['1']);
     });
 
     onServer('nor once a pooler gave it one that knows it from somebody else', async () => {
-      const another = await EventStore.open({ url: database.url });
+      const another = await EventStore.open({ url: fresh.url });
       try {
         await another.writePipelined(pipelined(`PREPARE ${await nameOf()} AS SELECT 1`));
         expect(await another.writePipelined(names)).toEqual([]);
@@ -301,17 +288,17 @@ describe('the event store', () => {
   onServer(
     'depends on nothing that the database or its role have set, and changes nothing of a session',
     async () => {
-      const name = new URL(database.url).pathname.slice(1);
+      const name = new URL(fresh.url).pathname.slice(1);
       for (const setting of [
         "default_transaction_isolation = 'serializable'",
         'synchronous_commit = off',
         'idle_in_transaction_session_timeout = 0',
       ]) {
-        await sqlQuery(database.url, `ALTER DATABASE ${name} SET ${setting}`);
+        await sqlQuery(fresh.url, `ALTER DATABASE ${name} SET ${setting}`);
       }
       const settings = `SELECT current_setting('transaction_isolation') AS isolation,
       current_setting('synchronous_commit') AS durable, current_setting('idle_in_transaction_session_timeout') AS idle`;
-      const another = await EventStore.open({ url: database.url, poolSize: 2 });
+      const another = await EventStore.open({ url: fresh.url, poolSize: 2 });
       try {
         const ours = [{ isolation: 'read committed', durable: 'on', idle: '10s' }];
         expect(await another.write((manager) => manager.query(settings))).toEqual(ours);
@@ -321,7 +308,7 @@ describe('the event store', () => {
           { isolation: 'serializable', durable: 'off', idle: '0' },
         ]);
         const held = await sqlQuery(
-          database.url,
+          fresh.url,
           `SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
          WHERE l.locktype = 'advisory' AND a.datname = current_database()`,
         );
@@ -333,9 +320,9 @@ describe('the event store', () => {
   );
 
   onServer('leaves a server that only reads, for one that its address leads to by then', async () => {
-    const write = () => store.write((manager) => manager.query(quarantine('1')));
+    const write = () => fresh.store.write((manager) => manager.query(quarantine('1')));
     // What a session was told when it began, it goes by until it ends.
-    await store.read((manager) => manager.query('SET default_transaction_read_only = on'));
+    await fresh.store.read((manager) => manager.query('SET default_transaction_read_only = on'));
     await expect(write()).rejects.toThrow(/read-only/);
     await write();
     expect(await kept()).toEqual(['1']);
@@ -343,16 +330,19 @@ describe('the event store', () => {
 
   test('readers see what is committed, and nothing else', async () => {
     let seen: unknown[] = [];
-    await store.transaction(async (manager) => {
+    await fresh.store.transaction(async (manager) => {
       await manager.query(quarantine('open'));
-      if (!onPostgres) seen = await store.read((reader) => reader.query('SELECT * FROM livekit_quarantine'));
+      if (!onPostgres)
+        seen = await fresh.store.read((reader) => reader.query('SELECT * FROM livekit_quarantine'));
     });
     expect(seen).toEqual([]);
-    expect(await store.read((reader) => reader.query('SELECT * FROM livekit_quarantine'))).toHaveLength(1);
+    expect(await fresh.store.read((reader) => reader.query('SELECT * FROM livekit_quarantine'))).toHaveLength(
+      1,
+    );
   });
 
   test('tells that it can commit', async () => {
-    await expect(store.ping()).resolves.toBeUndefined();
+    await expect(fresh.store.ping()).resolves.toBeUndefined();
   });
 
   test('gives entities their numbers back as numbers', async () => {
@@ -363,7 +353,7 @@ describe('the event store', () => {
       sessionId: null,
       state: 'active' as const,
     };
-    await store.transaction((manager) =>
+    await fresh.store.transaction((manager) =>
       manager.save(SessionEntity, {
         ...session,
         beganAt: 1_795_423_728_435,
@@ -372,27 +362,29 @@ describe('the event store', () => {
         digest: '',
       }),
     );
-    const [row] = await store.read((manager) => manager.find(SessionEntity));
+    const [row] = await fresh.store.read((manager) => manager.find(SessionEntity));
     expect(row).toMatchObject({ beganAt: 1_795_423_728_435, endedAt: null, revision: 1 });
   });
 
   onSqlite('refuses writes on the connection that reads', async () => {
-    await expect(store.read((manager) => manager.query(quarantine('stray')))).rejects.toThrow(/readonly/);
+    await expect(fresh.store.read((manager) => manager.query(quarantine('stray')))).rejects.toThrow(
+      /readonly/,
+    );
   });
 
   onSqlite('has the disk hold a commit before it is one', async () => {
-    const pragma = (name: string) => store.transaction((manager) => manager.query(`PRAGMA ${name}`));
+    const pragma = (name: string) => fresh.store.transaction((manager) => manager.query(`PRAGMA ${name}`));
     expect(await pragma('journal_mode')).toMatchObject([{ journal_mode: 'wal' }]);
     expect(await pragma('synchronous')).toMatchObject([{ synchronous: 2 }]);
   });
 
   onSqlite('refuses a file that is in use, and names PostgreSQL as the cure', async () => {
-    await expect(EventStore.open({ url: database.url })).rejects.toThrow(DatabaseInUseError);
-    await expect(EventStore.open({ url: database.url })).rejects.toThrow(/postgres:\/\//);
+    await expect(EventStore.open({ url: fresh.url })).rejects.toThrow(DatabaseInUseError);
+    await expect(EventStore.open({ url: fresh.url })).rejects.toThrow(/postgres:\/\//);
   });
 
   onSqlite('refuses a folder that it can not write to, and names it', async () => {
-    const file = database.url.slice('file:'.length);
+    const file = fresh.url.slice('file:'.length);
     const open = EventStore.open({ url: `file:${file}/voice.sqlite` }); // a file is no folder
     await expect(open).rejects.toThrow(DatabaseConfigurationError);
     await expect(open).rejects.toThrow(file);
@@ -405,7 +397,7 @@ describe('the event store', () => {
   });
 
   onSqlite('makes the folders that lead to its file', async () => {
-    const url = `${database.url}-folder/of/many/voice.sqlite`;
+    const url = `${fresh.url}-folder/of/many/voice.sqlite`;
     await (await EventStore.open({ url })).close();
     expect(await sqlQuery(url, 'SELECT * FROM livekit_events')).toEqual([]);
   });
@@ -414,7 +406,7 @@ describe('the event store', () => {
     let path: string;
 
     beforeEach(() => {
-      path = `${database.url.slice('file:'.length)}.txt`;
+      path = `${fresh.url.slice('file:'.length)}.txt`;
     });
 
     onSqlite.each<[string, () => void, RegExp]>([

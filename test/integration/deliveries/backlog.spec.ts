@@ -1,32 +1,24 @@
-import { EventStore } from '../../../src/database/event-store.js';
 import { appendBatch } from '../../../src/event-log/append/append-batch.js';
 import { StoreClock } from '../../../src/event-log/clock.js';
 import { Backlog, MOST_COUNTED } from '../../../src/event-log/deliveries/backlog.js';
 import { BLOCKED } from '../../../src/event-log/running/blocked.js';
 import { TestClock } from '../../../src/testing/test-clock.js';
-import { type FreshDatabase, freshDatabase, onPostgres } from '../../support/database.js';
+import { onPostgres } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
+import { freshStores } from '../../support/stores.js';
 import { NOW } from '../../support/webhook.js';
 
 describe('the backlog', () => {
-  let database: FreshDatabase;
-  let store: EventStore;
+  const fresh = freshStores();
   let clock: TestClock;
   let backlog: Backlog;
 
-  beforeEach(async () => {
-    database = await freshDatabase();
-    store = await EventStore.open({ url: database.url });
+  beforeEach(() => {
     clock = new TestClock(NOW);
-    backlog = new Backlog(store, new StoreClock(store, clock));
+    backlog = new Backlog(fresh.store, new StoreClock(fresh.store, clock));
   });
 
-  afterEach(async () => {
-    await store.close();
-    await database.drop();
-  });
-
-  const run = (sql: string) => store.write((manager) => manager.query(sql));
+  const run = (sql: string) => fresh.store.write((manager) => manager.query(sql));
 
   const handler = (name: string, { paused = false, retiredAt = 'NULL' } = {}) =>
     run(
@@ -77,8 +69,8 @@ describe('the backlog', () => {
 
   test('of events is how long the oldest has been kept that no handler has been given', async () => {
     expect(await backlog.unrouted()).toBe(0);
-    await store.write((manager) =>
-      appendBatch(store.dialect, manager, [newEvent({ id: 'EV_1' }), newEvent({ id: 'EV_2' })]),
+    await fresh.store.write((manager) =>
+      appendBatch(fresh.store.dialect, manager, [newEvent({ id: 'EV_1' }), newEvent({ id: 'EV_2' })]),
     );
     await run(`UPDATE livekit_events SET received_at = ${NOW} - 10000 + 4000 * seq`);
     expect(await backlog.unrouted()).toBe(6_000);
@@ -87,8 +79,8 @@ describe('the backlog', () => {
   });
 
   test('of a handler has the age of the oldest event in it, whenever that is due', async () => {
-    await store.write((manager) =>
-      appendBatch(store.dialect, manager, [newEvent({ id: 'EV_1' }), newEvent({ id: 'EV_2' })]),
+    await fresh.store.write((manager) =>
+      appendBatch(fresh.store.dialect, manager, [newEvent({ id: 'EV_1' }), newEvent({ id: 'EV_2' })]),
     );
     await run(`UPDATE livekit_events SET received_at = ${NOW} - 10000 + 4000 * seq`);
     await deliveries('retried', NOW + 60_000, 1);
@@ -104,8 +96,8 @@ describe('the backlog', () => {
 
   test('is looked up in the indexes of what is yet to be done', async () => {
     const statements: string[] = [];
-    store.read = (query) =>
-      store.write(async (manager) => {
+    fresh.store.read = (query) =>
+      fresh.store.write(async (manager) => {
         if (onPostgres)
           await manager.query('SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off');
         return query({
