@@ -1,16 +1,10 @@
-import { LivekitWebhookOptionsError } from '../../../src/livekit-webhook/errors.js';
 import type { LivekitWebhookModuleOptions } from '../../../src/livekit-webhook/livekit-webhook.options.js';
 import { resolveSettings } from '../../../src/livekit-webhook/settings.js';
+import { expectRefused, KEY, PATH, type Refusal, wrong } from './options.js';
 
 const DAY = 86_400_000;
-const KEY = { apiKey: 'APIkey', apiSecret: 'a-secret-that-must-not-be-told' };
-const PATH = '/voice/livekit/webhooks';
 
 const settings = (options: LivekitWebhookModuleOptions) => resolveSettings(options, [PATH]);
-
-/** Options as somebody without types may give them. */
-const wrong = (options: object): LivekitWebhookModuleOptions =>
-  ({ ...KEY, ...options }) as LivekitWebhookModuleOptions;
 
 describe('the settings', () => {
   test('have a default for everything but the secret', () => {
@@ -53,7 +47,7 @@ describe('the settings', () => {
     expect(settings({ ...KEY, events }).events).toEqual(subscribed);
   });
 
-  test.each<[string, LivekitWebhookModuleOptions, RegExp]>([
+  test.each<Refusal>([
     [
       'events',
       wrong({ events: ['room_begun'] }),
@@ -74,11 +68,7 @@ describe('the settings', () => {
     ['adminToken', wrong({ adminToken: 't0ken-of-sixteen' }), /must stand beside `useFactory`/],
     ['pth', wrong({ pth: '/voice' }), /is none: there are `apiKey`, .*`log`; and beside .*: `path`, .*/],
   ])('refuse a wrong `%s`, %j, and name the cure', (option, options, cure) => {
-    const refused = () => settings(options);
-    expect(refused).toThrow(LivekitWebhookOptionsError);
-    expect(refused).toThrow(`option \`${option}\``);
-    expect(refused).toThrow(cure);
-    expect(refused).not.toThrow(KEY.apiSecret);
+    expectRefused(() => settings(options), option, cure);
   });
 
   test('allow clocks no difference at all', () => {
