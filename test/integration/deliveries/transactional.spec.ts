@@ -412,18 +412,16 @@ describe('a transactional handler', () => {
     });
   });
 
-  /** Of a handler, `ends`, that ended its transaction by itself. */
-  const expectRefused = async (handlers: Type) => {
+  /** Nothing that a handler charged for the first event is kept, and that is what its delivery has come to. */
+  const expectNothingKept = async (handlers: Type, handler: string, state: string, error: RegExp) => {
     await boot(handlers);
     await host.receive(['EV_1', 'room_started']);
     await host.deliveries.drain();
     expect(await charges()).toEqual([]);
-    const [delivery] = (await host.deliveries.list({ handler: 'ends' })).deliveries;
-    expect(delivery).toMatchObject({
-      state: 'dead',
-      error: expect.stringMatching(/TransactionEndError: .* committed when your function returns/),
-    });
+    const [delivery] = (await host.deliveries.list({ handler })).deliveries;
+    expect(delivery).toMatchObject({ state, error: expect.stringMatching(error) });
   };
+  const ENDED = /TransactionEndError: .* committed when your function returns/;
 
   test.each(['commitTransaction', 'rollbackTransaction', 'release'] as const)(
     'can not end its transaction by itself (%s)',
@@ -436,7 +434,7 @@ describe('a transactional handler', () => {
           await manager.queryRunner?.[end]();
         }
       }
-      await expectRefused(Ends);
+      await expectNothingKept(Ends, 'ends', 'dead', ENDED);
     },
   );
 
@@ -449,7 +447,7 @@ describe('a transactional handler', () => {
         await manager.insert(Charge, { eventId: id, cents: 1 }).catch(() => undefined);
       }
     }
-    await expectRefused(Ends);
+    await expectNothingKept(Ends, 'ends', 'dead', ENDED);
   });
 
   onServer('keeps its lease and is acknowledged, however the host isolates its transactions', async () => {
@@ -506,15 +504,8 @@ describe('a transactional handler', () => {
           await again.catch(() => undefined);
         }
       }
-      await boot(Swallows);
-      await host.receive(['EV_1', 'room_started']);
-      await host.deliveries.drain();
-      expect(await charges()).toEqual([]);
-      const [delivery] = (await host.deliveries.list({ handler: 'swallows' })).deliveries;
-      expect(delivery).toMatchObject({
-        state: 'pending',
-        error: expect.stringMatching(/TransactionLostError: .* let what a statement throws through/),
-      });
+      const lost = /TransactionLostError: .* let what a statement throws through/;
+      await expectNothingKept(Swallows, 'swallows', 'pending', lost);
       await host.pass(20);
       expect(await charges()).toEqual(['EV_1']);
     },

@@ -89,6 +89,8 @@ describe('looking into the log', () => {
     expect(plans.join('\n')).toContain(index);
   });
 
+  const onServer = onPostgres ? test : test.skip;
+
   const NUMBERED: [string, string, () => Promise<unknown>][] = [
     ['bodies to prune', 'DELETE FROM livekit_bodies', () => host.app.get(Retention).prune()],
     ['events to prune', 'DELETE FROM livekit_events', () => host.app.get(Retention).prune()],
@@ -96,7 +98,7 @@ describe('looking into the log', () => {
     ['events to mark as routed', 'NOT e.routed', () => appendOne()],
   ];
 
-  (onPostgres ? test : test.skip).each(NUMBERED)(
+  onServer.each(NUMBERED)(
     '%s are found by their numbers, though the statistics are of before anything was routed',
     async (_, part, work) => {
       await storeMany(1);
@@ -112,7 +114,7 @@ describe('looking into the log', () => {
     },
   );
 
-  (onPostgres ? test : test.skip)(
+  onServer(
     'whether there is anything to route is read off its index, though the statistics are of before anything was routed',
     async () => {
       await storeMany(1);
