@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { DueSessions } from './due-sessions.js';
+import { SessionAnnouncer } from './events/session-announcer.js';
 import { SessionBus } from './events/session-bus.js';
 import { ExpectationStore } from './expectations/expectation-store.js';
 import { Expectations } from './expectations/expectations.js';
@@ -10,6 +11,7 @@ import { Reconciliations } from './reconciliation/reconciliations.js';
 import { Repairs } from './reconciliation/repairs.js';
 import { RoomListings } from './reconciliation/room-listings.js';
 import { SessionRooms } from './rooms/session-rooms.js';
+import { SessionDispositions } from './session-dispositions.js';
 import { SessionKeeper } from './session-keeper.js';
 import { SessionNaming } from './session-naming.js';
 import { SessionProjection } from './session-projection.js';
@@ -45,7 +47,9 @@ import { SessionsService } from './sessions.service.js';
     Reconciliations,
     Repairs,
     RoomListings,
+    SessionAnnouncer,
     SessionBus,
+    SessionDispositions,
     SessionKeeper,
     SessionNaming,
     SessionProjection,

@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { SessionEntity } from '../../database/entities/session.entity.js';
+import { EventStore } from '../../database/event-store.js';
+import { type EventDraft, HostEvents } from '../../event-log/append/host-events.js';
+import { startSpan } from '../../tracing/spans.js';
+import { activeTraceparent, contextOf, linksTo, traceparentOf } from '../../tracing/trace-context.js';
+import type { RoomChange } from '../fact-store.js';
+import type { RoomFacts } from '../facts/facts.js';
+import { foldRoom } from '../fold/fold.js';
+import type { KeptSession } from '../kept-session.js';
+import type { Session } from '../session.js';
+import { toSession } from '../to-session.js';
+import { changesOf, type SessionChange } from './changes.js';
+import { SESSION_EVENT_VERSION } from './session-events.js';
+
+/** What has become of a room. */
+export interface KeptRoom {
+  room: RoomChange;
+  /** What was kept of its sessions. */
+  rows: readonly SessionEntity[];
+  sessions: readonly KeptSession[];
+}
+
+/** Tells what has changed of sessions, as `session.*` events. */
+@Injectable()
+export class SessionAnnouncer {
+  constructor(
+    private readonly store: EventStore,
+    private readonly events: HostEvents,
+  ) {}
+
+  /** Appends what has changed, in the caller's transaction. @param now UTC milliseconds. */
+  async announce(manager: EntityManager, rooms: readonly KeptRoom[], now: number): Promise<void> {
+    const drafts = rooms.flatMap((kept) => {
+      const changes = changesIn(kept);
+      const traceparent = this.trace(manager, kept.sessions, changes);
+      return changes.map((change) => ({ ...draftOf(change, kept.room.after, now), traceparent }));
+    });
+    await this.events.append(manager, ...drafts);
+  }
+
+  /** The span in which changes are told, a child of the latest event's: so what follows is seen in that event's trace. */
+  private trace(
+    manager: EntityManager,
+    sessions: readonly KeptSession[],
+    changes: readonly SessionChange[],
+  ): string | null {
+    const traceparent = sessions.findLast(({ hasChanged }) => hasChanged)?.row.traceparent ?? null;
+    if (traceparent === null || changes.length === 0) return null;
+    const span = startSpan('update session', {
+      parent: contextOf(traceparent),
+      links: linksTo([activeTraceparent()]),
+      attributes: { 'livekit.session.events': changes.map(({ name }) => name) },
+    });
+    this.store.afterCommit(manager, () => span.end());
+    return traceparentOf(span);
+  }
+}
+
+function changesIn({ room: { before, after }, rows, sessions }: KeptRoom): SessionChange[] {
+  // Until LiveKit has told the room, its sessions may yet be called anything: nobody is told of them.
+  if (after.room.description === null) return [];
+  if (sessions.length === rows.length && !sessions.some(({ hasChanged }) => hasChanged)) return [];
+  const wasTold = before !== null && before.room.description !== null;
+  return changesOf(
+    wasTold ? sessionsAsTold(before, rows) : [],
+    sessions.map(({ session }) => session),
+  );
+}
+
+const sessionsAsTold = (facts: RoomFacts, rows: readonly SessionEntity[]): Session[] =>
+  foldRoom(facts).flatMap((fold) => {
+    const row = rows.find(({ segment }) => segment === fold.segment);
+    return row === undefined ? [] : [toSession(fold, row)];
+  });
+
+function draftOf({ name, payload, key, at }: SessionChange, { room }: RoomFacts, now: number): EventDraft {
+  const { segment } = 'session' in payload ? payload.session : payload.before;
+  const what = name.slice('session.'.length);
+  return {
+    kind: 'session',
+    name,
+    id: ['session', room.roomSid, segment, what, key].filter((part) => part !== '').join(':'),
+    project: room.source,
+    room: { sid: room.roomSid, name: room.roomName },
+    occurredAt: at === null ? now : Date.parse(at),
+    data: { version: SESSION_EVENT_VERSION, ...payload },
+  };
+}
