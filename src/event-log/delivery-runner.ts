@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../database/event-store.js';
+import { Agenda } from './running/agenda.js';
 import { exponentialBackoff } from './running/backoff.js';
 import type { ClaimedDelivery, Demand } from './claims.js';
 import { errorFields } from '../logging/error-fields.js';
@@ -26,7 +27,7 @@ import { EdgeRoleError, ROLE, type Role } from './role.js';
 import { Leases } from './running/leases.js';
 import type { Settlement } from './settlements.js';
 import { holdsRoom } from './running/verdict.js';
-import { WakeUp } from './running/wake-up.js';
+import { type WakeHint, WakeUp } from './running/wake-up.js';
 
 /** How the runner goes about its work. */
 export interface DeliveryRunnerOptions {
@@ -54,12 +55,6 @@ const MOST_A_TURN = 1_024;
 /** How long it waits when the store fails, milliseconds. */
 const STORE_TROUBLE = 1_000;
 
-/**
- * However often something is appended, what this process appends is routed no more often, milliseconds: a turn for each of
- * many small commits would take as long as the webhooks themselves, and hardly anything that is durable is in a hurry.
- */
-const ROUTING_SPACING = 40;
-
 /** How long it waits when another process routes, milliseconds. */
 const CONTENDED = 20;
 
@@ -72,19 +67,11 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Log('DeliveryRunner');
   private readonly queues = new Map<string, HandlerQueue>();
   private ended: Settlement[] = [];
-  /** Handlers that may have something due. */
-  private mayBeDue = new Set<string>();
-  private mayBeUnrouted = true;
-  private routedAt = -Infinity;
-  private routeSoon: NodeJS.Timeout | undefined;
-  private mayBeBackfilled = true;
-  /** A handler waits for more of what is old, perhaps until it has less to do. */
-  private isBackfilling = false;
+  private readonly agenda: Agenda;
   private loop: Promise<void> | undefined;
   private stopping = false;
   /** How often in a row there was nothing to be had, though something was due. */
   private heldUp = 0;
-  private activity = 0;
   private idleWaiters: (() => void)[] = [];
 
   constructor(
@@ -102,7 +89,9 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly notifications: Notifications,
     @Optional() @Inject(DELIVERY_RUNNER_OPTIONS) private readonly options: DeliveryRunnerOptions = {},
     @Optional() @Inject(ROLE) private readonly role: Role = 'all',
-  ) {}
+  ) {
+    this.agenda = new Agenda(() => wakeUp.signal());
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     if (this.role === 'edge') return;
@@ -111,20 +100,18 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     }
     await this.store.write((manager) => this.table.enter(manager, this.registry.handlers.values()));
     await this.recovery.atStart();
-    await this.dispatcher.start([...this.registry.handlers.values()], (handler) => {
-      this.mayBeDue.add(handler);
-      this.activity++;
-      this.wakeUp.signal();
-    });
+    await this.dispatcher.start([...this.registry.handlers.values()], (handler) =>
+      this.agenda.enterDue(handler),
+    );
     this.wakeUp.onWake((hint) => this.wake(hint));
-    this.lookAtEverything();
+    this.lookAgain();
     this.loop = this.run();
   }
 
   /** No delivery is begun any more; what runs has its time to end. */
   async onModuleDestroy(): Promise<void> {
     this.stopping = true;
-    clearTimeout(this.routeSoon);
+    this.agenda.close();
     for (const queue of this.queues.values()) this.release(queue.clear());
     this.wakeUp.signal();
     await this.dispatcher.stop(); // before runs have had their time: others run what it would hand out here
@@ -135,16 +122,14 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   async drain(): Promise<void> {
     if (this.role === 'edge') throw new EdgeRoleError('runs no deliveries');
     await this.recovery.ofTheDead();
-    this.lookAtEverything();
     const idle = new Promise<void>((resolve) => this.idleWaiters.push(resolve));
-    this.wakeUp.signal();
+    this.lookAgain();
     await idle;
   }
 
   /** Looks for work at once, wherever it may have come from. */
   lookAgain(): void {
-    this.lookAtEverything();
-    this.wakeUp.signal();
+    this.agenda.enterAll(this.queues.keys());
   }
 
   private async run(): Promise<void> {
@@ -162,8 +147,8 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
           takeOverAt = performance.now() + third;
           await this.takeOver();
         }
-        const seen = this.activity;
-        if (!(await this.turn()) && seen === this.activity) await this.rest(woken, seen);
+        const seen = this.agenda.entries;
+        if (!(await this.turn()) && seen === this.agenda.entries) await this.rest(woken, seen);
       }
       await this.drainRuns();
     } finally {
@@ -175,26 +160,26 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   /** @returns whether there may be more to do at once. */
   private async turn(): Promise<boolean> {
     const settling = this.ended;
-    const demands = this.demandsOf(this.mayBeDue);
-    const routing = !this.stopping && (this.mayBeUnrouted || this.mayBeBackfilled);
+    const demands = this.demandsOf(this.agenda.mayBeDue);
+    const routing = !this.stopping && this.agenda.mayBeUnrouted;
     if (settling.length === 0 && demands.length === 0 && !routing) return false;
-    const turn: Turn = { settling, demands, routing, backfilling: this.mayBeBackfilled };
+    const turn: Turn = { settling, demands, routing, backfilling: this.agenda.mayBeBackfillable };
     this.ended = [];
-    this.mayBeUnrouted = false;
-    this.mayBeBackfilled = false;
-    for (const { handler } of demands) this.mayBeDue.delete(handler.name);
+    this.agenda.begin(demands);
     const since = performance.now();
     try {
       const outcome = await this.turns.take(turn, (handlers) => this.demandsOf(handlers));
       this.settled(turn, outcome);
-      this.expectMore(turn, outcome);
+      this.agenda.enterAfter(turn, outcome);
+      if (outcome.claimed.length > 0) this.heldUp = 0;
+      this.tellOthers(turn, outcome);
       this.begin(outcome.claimed, since);
       if (outcome.routed === null) await delay(CONTENDED);
-      return settling.length > 0 || outcome.claimed.length > 0 || this.mayBeUnrouted || this.mayBeBackfilled;
+      return settling.length > 0 || outcome.claimed.length > 0 || this.agenda.mayBeUnrouted;
     } catch (error) {
       this.logger.error('the store failed a turn of deliveries; trying again', errorFields(error));
       this.ended = [...settling, ...this.ended];
-      this.lookAtEverything();
+      this.lookAgain();
       await delay(STORE_TROUBLE);
       return true;
     }
@@ -210,24 +195,10 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     this.handlers.settled(settling.filter(({ delivery }) => !lost.includes(delivery.id)));
   }
 
-  /** What the next turn may find after this one, and others are to look for. */
-  private expectMore(
-    { settling, routing, backfilling }: Turn,
-    { routed, asked, claimed }: TurnOutcome,
-  ): void {
-    if (routing) this.routedAt = performance.now();
-    if (routed === null || routed.isFull) this.mayBeUnrouted = true;
-    if (backfilling && (routed === null || routed.events > 0)) this.mayBeBackfilled = true;
-    if (routed?.backfilled != null) {
-      this.mayBeBackfilled = routed.backfilled.handler !== null;
-      this.isBackfilling = !routed.backfilled.isOver;
-    }
-    if (routed !== null && routed.handlers.size > 0) this.notifications.notify(); // others may help
-    if (this.stopping && settling.length > 0) this.notifications.notify(); // and must, with what is released
-    const waiting = new Set(asked.filter((demand) => leavesBusyRooms(demand, claimed)).map(nameOf));
-    for (const name of [...(routed?.handlers ?? []), ...claimed.map(nameOf)])
-      if (!waiting.has(name)) this.mayBeDue.add(name); // whoever got any may have more
-    if (claimed.length > 0) this.heldUp = 0;
+  private tellOthers({ settling }: Turn, { routed }: TurnOutcome): void {
+    const mayHelp = routed !== null && routed.handlers.size > 0;
+    const mustTakeOver = this.stopping && settling.length > 0; // what is released
+    if (mayHelp || mustTakeOver) this.notifications.notify();
   }
 
   /** What handlers have room for, and nothing once it stops; they share a turn alike. */
@@ -267,42 +238,21 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     this.ended.push(...settlements);
     this.release(queue.ended(run, performance.now() - started, isHeld));
     if (!this.stopping) this.startRuns(queue);
-    if (!queue.hasMoreOf(run)) this.mayBeDue.add(queue.handler.name);
-    if (this.isBackfilling) this.mayBeBackfilled = true;
-    this.activity++;
-    this.wakeUp.signal();
+    this.agenda.enterEnded(queue.handler.name, !queue.hasMoreOf(run));
   }
 
   private release(deliveries: readonly ClaimedDelivery[]): void {
     for (const delivery of deliveries) this.ended.push({ delivery, verdict: { state: 'released' } });
   }
 
-  private wake(hint: 'appended' | 'elsewhere'): void {
+  private wake(hint: WakeHint): void {
     if (hint === 'elsewhere') return this.lookAgain();
-    const early = this.routedAt + ROUTING_SPACING - performance.now();
-    // Whoever waits for this process to be idle waits for what is appended meanwhile, too.
-    if (early <= 0 || this.idleWaiters.length > 0) return this.routeNow();
-    this.routeSoon ??= setTimeout(() => this.routeNow(), early);
-  }
-
-  private routeNow(): void {
-    clearTimeout(this.routeSoon);
-    this.routeSoon = undefined;
-    this.mayBeUnrouted = true;
-    this.activity++;
-    this.wakeUp.signal();
-  }
-
-  private lookAtEverything(): void {
-    this.activity++;
-    this.mayBeUnrouted = true;
-    this.mayBeBackfilled = true;
-    for (const name of this.queues.keys()) this.mayBeDue.add(name);
+    this.agenda.enterAppended(this.idleWaiters.length > 0);
   }
 
   private async rest(woken: Promise<void>, seen: number): Promise<void> {
     const patience = await this.patience();
-    if (seen !== this.activity) return; // while the store was asked: whoever waits for this process to be idle came after
+    if (seen !== this.agenda.entries) return; // while the store was asked: whoever waits for this process to be idle came after
     // What is due may be on its way through an engine.
     const isIdle = this.leases.size === 0 && this.ended.length === 0;
     if (isIdle && !(this.dispatcher.hasEngine && this.heldUp > 0)) {
@@ -339,7 +289,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
           errorFields(error),
         ),
       );
-    this.lookAtEverything();
+    this.lookAgain();
   }
 
   private async drainRuns(): Promise<void> {
@@ -364,12 +314,3 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     });
   }
 }
-
-const nameOf = ({ handler }: Demand | ClaimedDelivery): string => handler.name;
-
-/**
- * Whether all that is due and was not claimed waits for rooms that run. There may be a great deal of it, and every claim would
- * go over it in vain: nobody asks again until a room is free, or something else has come.
- */
-const leavesBusyRooms = ({ handler, limit }: Demand, claimed: readonly ClaimedDelivery[]): boolean =>
-  handler.ordered && claimed.filter((delivery) => delivery.handler === handler).length < limit;
