@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Counter } from 'prom-client';
-import { Dispatcher, type EngineFigures } from '../event-log/dispatcher.js';
+import { Dispatcher } from '../event-log/dispatcher.js';
+import type { EngineFigures } from '../event-log/engines/engine-supply.js';
 import { Instruments } from './instruments.js';
 
 /** Tells whether an engine carries deliveries, where there is one, and how many. */

@@ -1,0 +1,182 @@
+import type { EntityManager } from 'typeorm';
+import type { EventStore } from '../../database/event-store.js';
+import { rowsOf, skipLocked } from '../../database/sql.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
+import { type ClaimedDelivery, isRoomFree } from '../claims.js';
+import type { StoreClock } from '../clock.js';
+import type { Handler } from '../handlers/handler.js';
+import type { OrderingLock } from '../running/ordering-lock.js';
+import type { DeliveryEngine, DeliveryEngineOptions } from './delivery-engine.js';
+
+/** How long an engine is trusted with a delivery that is due, before it is given to it again, milliseconds. */
+const TRUST = 15_000;
+
+/** The most deliveries of a handler that an engine has at a time: the rest waits where it is safe, in the store. */
+const WINDOW = 1_000;
+
+/** How many deliveries of a handler it brings before it is given more: to look for them costs as much as to claim them. */
+const REFILL = 128;
+
+/** How long it waits when the engine fails, milliseconds. */
+const ENGINE_TROUBLE = 1_000;
+
+/** What an engine has done, as this process knows it. */
+export interface EngineFigures {
+  type: DeliveryEngineOptions['type'];
+  isUp: boolean;
+  /** Deliveries that it was given. */
+  carried: number;
+  /** How often it did not take them. */
+  failures: number;
+}
+
+/**
+ * Gives an engine what is due, and takes back what it does not take. Only what is due and not handed over yet (`carried_until`)
+ * goes into the engine, and goes again once `TRUST` is over: so it is filled, and filled again when it has lost everything.
+ */
+export class EngineSupply {
+  private readonly logger = new Log('DeliveryEngine');
+  /** What has been claimed since the engine was given more, by handler. */
+  private readonly brought = new Map<string, number>();
+  /** Which handler's deliveries it has not taken. */
+  private trouble: string | undefined;
+  private isTrusted = true;
+  private isOver = false;
+  private carried = 0;
+  private failures = 0;
+  /** What the engine is being given. */
+  private readonly carrying = new Set<Promise<void>>();
+
+  /** @param onTrusted is told whose deliveries an engine that has failed may be given again. */
+  constructor(
+    private readonly engine: DeliveryEngine,
+    private readonly type: DeliveryEngineOptions['type'],
+    private readonly store: EventStore,
+    private readonly clock: StoreClock,
+    private readonly lock: OrderingLock,
+    private readonly onTrusted: (handler: string) => void,
+  ) {}
+
+  get figures(): EngineFigures {
+    const { type, carried, failures, trouble } = this;
+    return { type, isUp: trouble === undefined, carried, failures };
+  }
+
+  /** Gives it more for handlers that run short of what is claimed, once the caller's transaction is committed. */
+  async refill(
+    manager: EntityManager,
+    handlers: readonly Handler[],
+    claimed: readonly ClaimedDelivery[],
+  ): Promise<void> {
+    if (!this.isTrusted || this.isOver) return;
+    for (const handler of handlers) if (this.runsShort(handler, claimed)) await this.fill(manager, handler);
+  }
+
+  /** It is given nothing more. */
+  close(): void {
+    this.isOver = true;
+  }
+
+  /** What was handed out and never claimed is anybody's again, once it has been given all that was on its way. */
+  async takeBackAll(ids: readonly number[]): Promise<void> {
+    await Promise.all(this.carrying);
+    await this.takeBack(ids);
+  }
+
+  // Rooms become free all the time: what is ordered is looked for at once.
+  private runsShort(handler: Handler, claimed: readonly ClaimedDelivery[]): boolean {
+    const now = claimed.filter((delivery) => delivery.handler === handler).length;
+    const brought = (this.brought.get(handler.name) ?? 0) + now;
+    const isShort = handler.ordered || now === 0 || brought >= REFILL;
+    this.brought.set(handler.name, isShort ? 0 : brought);
+    return isShort;
+  }
+
+  private async fill(manager: EntityManager, { name, ordered }: Handler): Promise<void> {
+    const p = this.clock.parameters();
+    const handler = p.add(name);
+    const now = this.clock.now(p);
+    // Of a room, the first one stands for those behind it: they are claimed with it.
+    const first = ordered ? 'DISTINCT ON (coalesce(order_key, id::text)) id' : 'id';
+    const rows = rowsOf<{ id: number | string }>(
+      await manager.query(
+        `WITH due AS MATERIALIZED (
+           SELECT d.id, d.order_key, d.due_at, d.event_seq, d.carried_until FROM livekit_deliveries d
+           WHERE d.handler = ${handler} AND d.state = 'pending' AND d.due_at <= ${now} ${ordered ? `AND ${isRoomFree(handler)}` : ''}
+             AND NOT EXISTS (SELECT 1 FROM livekit_handlers h WHERE h.name = ${handler} AND h.paused)
+           ORDER BY d.due_at, d.event_seq LIMIT ${WINDOW}
+         ), heads AS (
+           SELECT ${first}, carried_until FROM due ${ordered ? 'ORDER BY coalesce(order_key, id::text), due_at, event_seq' : ''}
+         ), untrusted AS MATERIALIZED (
+           SELECT id FROM livekit_deliveries WHERE state = 'pending' AND id IN (
+             SELECT id FROM heads WHERE carried_until IS NULL OR carried_until < ${now}
+           ) ${skipLocked(this.store.dialect)}
+         )
+         UPDATE livekit_deliveries SET carried_until = ${now} + ${TRUST} WHERE id IN (SELECT id FROM untrusted) RETURNING id`,
+        p.values,
+      ),
+    );
+    const ids = rows.map(({ id }) => Number(id)).sort((a, b) => a - b);
+    if (ids.length > 0) {
+      this.store.afterCommit(manager, () => {
+        const carrying: Promise<void> = this.carry(name, ids).finally(() => this.carrying.delete(carrying));
+        this.carrying.add(carrying);
+      });
+    } else if (this.trouble === name && this.carrying.size === 0) {
+      this.recover(); // what it did not say it took has come all the same
+    }
+  }
+
+  private async carry(handler: string, ids: readonly number[]): Promise<void> {
+    try {
+      await this.engine.carry(handler, ids);
+      this.carried += ids.length;
+      this.recover();
+    } catch (error) {
+      if (!this.isOver) this.report(handler, error);
+      await this.takeBack(ids);
+    }
+  }
+
+  private recover(): void {
+    if (this.trouble !== undefined)
+      this.logger.log('the engine carries deliveries again', { engine: this.type });
+    this.trouble = undefined;
+  }
+
+  private report(handler: string, error: unknown): void {
+    this.failures += 1;
+    if (this.trouble === undefined) {
+      this.logger.error(
+        'the engine takes no deliveries: they wait in the store, and webhooks are stored as before',
+        { engine: this.type, ...errorFields(error) },
+      );
+    }
+    this.trouble = handler;
+    this.isTrusted = false;
+    const tryAgain = setTimeout(() => {
+      this.isTrusted = true;
+      this.onTrusted(handler);
+    }, ENGINE_TROUBLE);
+    tryAgain.unref();
+  }
+
+  private async takeBack(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
+    const p = this.clock.parameters();
+    const taking = this.store.write(async (manager) => {
+      // A claim passes over what is locked: whoever is behind it in its room would overtake it.
+      await this.lock.hold(manager);
+      await manager.query(
+        `WITH waiting AS MATERIALIZED (
+           SELECT id FROM livekit_deliveries
+           WHERE state = 'pending' AND carried_until IS NOT NULL AND ${p.isOneOf('id', ids)} ${skipLocked(this.store.dialect)}
+         )
+         UPDATE livekit_deliveries SET carried_until = NULL WHERE id IN (SELECT id FROM waiting)`,
+        p.values,
+      );
+    });
+    await taking.catch(() => undefined); // then they are given to it again when it is trusted no more
+  }
+}
