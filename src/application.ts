@@ -9,8 +9,8 @@ import { closeInTime } from './close-in-time.js';
 import { EnvironmentError } from './config/environment-reader.js';
 import type { Environment } from './config/environment.js';
 
-/** LiveKit keeps idle connections for 90 s (Go's default transport): closing ours sooner would cut off its next delivery. */
-const KEEP_ALIVE = 95_000;
+/** Longer than proxies keep an idle connection, and LiveKit: Google's load balancer 600 s, Caddy 120, LiveKit 90, nginx and AWS 60. */
+const KEEP_ALIVE = 620_000;
 
 /** No request may take longer than this, whatever it waits for, milliseconds (Fastify has no limit of its own). */
 const REQUEST_TIMEOUT = 30_000;
@@ -71,5 +71,6 @@ async function httpAdapter({ http }: Environment, https: HttpsOptions | undefine
       'HTTP_ADAPTER is fastify, and @nestjs/platform-fastify is not installed: npm install @nestjs/platform-fastify',
     ]);
   });
-  return new FastifyAdapter(https ? { https } : {});
+  // What still comes in while it closes can be stored.
+  return new FastifyAdapter({ return503OnClosing: false, ...(https && { https }) });
 }

@@ -100,7 +100,9 @@ export class RawConnection {
 
   /** Breaks the connection off. */
   cut(): void {
-    this.socket.resetAndDestroy();
+    // What is reset while it ends, Node never lets go of: the process would not exit.
+    if (this.socket.writableEnded) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   private async message(bodyless: boolean): Promise<Omit<RawAnswer, 'interim'>> {
