@@ -29,6 +29,7 @@ import {
 import type { LivekitWebhookModuleOptions } from './livekit-webhook.options.js';
 import { LOG_SETTINGS } from '../logging/log-options.js';
 import { PROJECT_KEYS, projectKeys } from './project-keys.js';
+import { MisdirectedWebhooks } from './misdirected-webhooks.js';
 import { RawBodyReader } from './raw-body/raw-body.reader.js';
 import { RawBodyRoutes } from './raw-body/raw-body.routes.js';
 import { ReceiptLog } from './receipt-log.js';
@@ -97,6 +98,7 @@ import { WebhookReceipts } from './webhook-receipts.js';
     },
     ...eventLogProviders,
     LivekitSignatureGuard,
+    MisdirectedWebhooks,
     RawBodyReader,
     RawBodyRoutes,
     ReceiptLog,

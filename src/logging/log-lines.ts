@@ -68,6 +68,7 @@ export const LOG_LINES = {
       ['outcome', 'event', 'id', 'room', 'project', 'scheme', 'status', 'reason', 'detail', 'milliseconds'],
     ),
     'LiveKit webhooks are received': line(['log'], ['path']),
+    'a webhook was posted where nobody takes it, and is lost': line(['warn'], ['path']),
     'a webhook failed unexpectedly': line(['error'], ERROR_FIELDS),
   },
   DeliveryRunner: {

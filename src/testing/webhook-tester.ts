@@ -142,7 +142,7 @@ export class WebhookTester {
 
   // Only the routes themselves know the host's global prefix.
   private mountedPath(): string {
-    const [path] = this.app.get(RawBodyRoutes)['paths'].keys();
+    const [path] = this.app.get(RawBodyRoutes).urls;
     if (path !== undefined) return path;
     throw new WebhookTestingError(
       'the application receives webhooks nowhere: give WebhookTester the `path` that they are received on',

@@ -67,6 +67,11 @@ export class RawBodyRoutes {
     private readonly answers: WebhookAnswers,
   ) {}
 
+  /** Where webhooks are received, the host's prefix in front. */
+  get urls(): string[] {
+    return [...this.paths.keys()];
+  }
+
   /** To be called before Nest registers its routes: Fastify tells of each one as it comes. */
   beforeRoutes(): void {
     if (this.adapterType() === 'fastify') this.installOnFastify(this.adapterHost.httpAdapter.getInstance());
@@ -77,7 +82,7 @@ export class RawBodyRoutes {
     const type = this.adapterType();
     if (type === 'express') this.installOnExpress(this.adapterHost.httpAdapter.getInstance());
     if (type === 'fastify') this.takeTrailingSlashes(this.adapterHost.httpAdapter.getInstance());
-    for (const url of this.paths.keys()) this.logger.log('LiveKit webhooks are received', { path: url });
+    for (const url of this.urls) this.logger.log('LiveKit webhooks are received', { path: url });
   }
 
   private adapterType(): string | undefined {
