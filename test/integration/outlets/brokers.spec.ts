@@ -100,7 +100,8 @@ describeWithBrokers('an outlet to a broker', () => {
   describe('JetStream', () => {
     test('publishes to the stream that its operator made, and makes none', async () => {
       const { streams } = await nats.manager;
-      await streams.add({ name: `own-${project}`, subjects: [`*.${project}.>`], max_msgs: 1_000 });
+      const subjects = [`session.${project}.>`, `livekit.${project}.>`];
+      await streams.add({ name: `own-${project}`, subjects, max_msgs: 1_000 });
       const host = await boot({ jetstream: { url: NATS_URL } }, ['*']);
       await host.play('two-party-call');
       expect(await nats.streams(project)).toEqual([`own-${project}`]);
