@@ -97,6 +97,14 @@ describe('what is told of an error', () => {
     expect(toldOf(driverError(SECRET, { code: 'permission_denied' }))).toBe('permission_denied');
   });
 
+  test('is that of the command which failed, where Redis 6 says only further on what a script ran into', () => {
+    const script = 'ERR Error running script (call to f_71e6): @user_script:9: @user_script: 9: ';
+    const reply = (message: string) => toldOf(driverError(message, { name: 'ReplyError' }));
+    expect(reply(`${script}-OOM command not allowed when used memory > 'maxmemory'.`)).toBe('OOM');
+    expect(reply(`${script}Wrong number of args`)).toBe('ERR');
+    expect(reply(`ERR ${SECRET}: -${SECRET}`)).toBe('ERR');
+  });
+
   test('is no code that is none', () => {
     expect(errorFields(driverError('x', { code: `${SECRET}=1` })).errorCode).toBeUndefined();
     expect(errorFields(driverError('x', { code: 'A'.repeat(100) })).errorCode).toBeUndefined();
