@@ -33,7 +33,8 @@ const PULL = 5_000;
 export class JetstreamEngine implements DeliveryEngine {
   private readonly stream: string;
   private connection: NatsConnection | undefined;
-  private connecting: Promise<void> = Promise.resolve();
+  private readonly tried: Promise<void>;
+  private readonly connecting: Promise<void>;
   private trouble = '';
   private consuming: Promise<void>[] = [];
   private readonly open = new Set<ConsumerMessages>();
@@ -44,6 +45,7 @@ export class JetstreamEngine implements DeliveryEngine {
     private readonly storeId: string,
   ) {
     this.stream = `livekit-deliveries-${storeId}`;
+    this.tried = this.tryToConnect();
     this.connecting = this.connect();
   }
 
@@ -53,6 +55,7 @@ export class JetstreamEngine implements DeliveryEngine {
 
   async carry(handler: string, ids: readonly number[]): Promise<void> {
     await inTime(async () => {
+      await this.tried; // who is still on the way to the server for the first time has no trouble to tell
       try {
         await this.publish(handler, ids);
       } catch {
@@ -63,7 +66,10 @@ export class JetstreamEngine implements DeliveryEngine {
   }
 
   async check(): Promise<void> {
-    await inTime(async () => (await this.manager()).streams.info(this.stream));
+    await inTime(async () => {
+      await this.tried;
+      await (await this.manager()).streams.info(this.stream);
+    });
   }
 
   async stop(): Promise<void> {
@@ -81,6 +87,15 @@ export class JetstreamEngine implements DeliveryEngine {
 
   /** Once it is made, a connection is made again by itself. */
   private async connect(): Promise<void> {
+    await this.tried;
+    while (this.connection === undefined) {
+      await this.pause();
+      if (this.stopping.signal.aborted) return;
+      await this.tryToConnect();
+    }
+  }
+
+  private async tryToConnect(): Promise<void> {
     const options = {
       ...this.address,
       name: 'nestjs-livekit-webhooks',
@@ -88,13 +103,10 @@ export class JetstreamEngine implements DeliveryEngine {
       maxReconnectAttempts: -1,
       ignoreAuthErrorAbort: true, // who is refused today may be let in tomorrow
     };
-    while (!this.stopping.signal.aborted && this.connection === undefined) {
-      try {
-        this.connection = await connect(options);
-      } catch (error) {
-        this.trouble = (error as Error).message;
-        await this.pause();
-      }
+    try {
+      this.connection = await connect(options);
+    } catch (error) {
+      this.trouble = (error as Error).message;
     }
   }
 

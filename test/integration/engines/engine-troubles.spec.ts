@@ -130,6 +130,16 @@ onServer('deliveries that are carried by %s, when they can not be run as they co
     expect(second.logger.text()).not.toContain('takes no deliveries');
   });
 
+  test('wait for a server that is slow to greet who starts', async () => {
+    server.hang();
+    const host = await boot(handlerOf('greeted', take('greeted')));
+    await host.receive(...events(5));
+    await until('all to be routed', async () => (await host.deliveries.lag())[0]?.pending === 5);
+    server.goOn();
+    await until('all', () => given.length === 5);
+    expect(host.logger.text()).not.toContain('takes no deliveries');
+  });
+
   test('are brought again at once when their handler asks for it at once', async () => {
     const host = await boot(
       handlerOf('again', (event, { attempt }) => {
