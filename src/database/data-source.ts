@@ -75,6 +75,7 @@ export function dataSourceOptions({
     logger: 'debug' as const, // what fails is thrown, and told by whoever it concerns
   };
   if (location.dialect === 'postgres') {
+    const begin = statementTimeout === 0 ? BEGIN_PATIENT : BEGIN_SERVING;
     return {
       ...common,
       type: 'postgres',
@@ -87,7 +88,7 @@ export function dataSourceOptions({
         verify: (connection: PostgresConnection, done: () => void) => {
           // The server may end it between the pool's hands and TypeORM's, and an error that nobody hears ends the process.
           connection.on('error', () => undefined);
-          settleAtBegin(connection, migrates);
+          settleAtBegin(connection, migrates ? BEGIN_MIGRATING : begin);
           done();
         },
       },
@@ -141,11 +142,8 @@ function lockAtBegin(connection: SqliteConnection): void {
  * in a transaction, and nobody else until it ends: it locks table after table, and under load whoever is in the middle of
  * something would hold one and wait for another.
  */
-function settleAtBegin(connection: PostgresConnection, migrates: boolean): void {
+function settleAtBegin(connection: PostgresConnection, begin: string): void {
   const query = connection.query.bind(connection);
-  const begin = migrates
-    ? `${BEGIN}; SET LOCAL lock_timeout = ${MIGRATION_LOCK_TIMEOUT}; SELECT ${SETTINGS}, pg_advisory_xact_lock(${GATE})`
-    : BEGIN_SERVING;
   connection.query = (sql, ...others) => query(sql === 'START TRANSACTION' ? begin : sql, ...others);
 }
 
@@ -160,3 +158,11 @@ const SETTINGS = `set_config('idle_in_transaction_session_timeout', '10000', tru
 
 /** How a transaction begins on PostgreSQL of whoever serves, and migrates nothing. */
 export const BEGIN_SERVING = `${BEGIN}; SELECT ${SETTINGS}, pg_advisory_xact_lock_shared(${GATE})`;
+
+/** Lets a transaction take as long as it takes, whatever the database or the role have set; PostgreSQL has the last of these since 17. */
+export const WITHOUT_TIMEOUTS = `SELECT set_config(name, '0', true) FROM pg_settings
+  WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout')`;
+
+const BEGIN_PATIENT = `${BEGIN_SERVING}; ${WITHOUT_TIMEOUTS}`;
+const BEGIN_MIGRATING = `${BEGIN}; ${WITHOUT_TIMEOUTS}; SET LOCAL lock_timeout = ${MIGRATION_LOCK_TIMEOUT};
+  SELECT ${SETTINGS}, pg_advisory_xact_lock(${GATE})`;

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
-import { createDataSource, type DataSourceSettings } from './data-source.js';
+import { createDataSource, type DataSourceSettings, WITHOUT_TIMEOUTS } from './data-source.js';
 import { PendingMigrationsError } from './errors.js';
 
 /** `run` them (under a lock), `check` that there are none left to run, or `none`: leave the schema alone. */
@@ -50,7 +50,7 @@ async function underLock(dataSource: DataSource, work: () => Promise<void>): Pro
   const holder = dataSource.createQueryRunner();
   try {
     // Not as those begin who serve: migrations wait for them.
-    await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 10000');
+    await holder.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = 10000; ${WITHOUT_TIMEOUTS}`);
     // Asked again and again rather than waited for: a transaction that does nothing is taken for one whose process is gone.
     while (!(await tryLock(holder))) await setTimeout(PAUSE);
     const heartbeat = setInterval(() => void holder.query('SELECT 1').catch(() => undefined), HEARTBEAT);

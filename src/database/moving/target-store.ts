@@ -158,7 +158,7 @@ export class TargetStore {
 
   /** How many rows a table has. */
   async count({ name }: MovedTable): Promise<number> {
-    const [row] = await this.dataSource.query<{ count: string }[]>(`SELECT count(*) AS count FROM ${name}`);
+    const [row] = await this.patiently<{ count: string }[]>(`SELECT count(*) AS count FROM ${name}`);
     return Number(row?.count);
   }
 
@@ -167,7 +167,7 @@ export class TargetStore {
     if (sequence !== undefined && lastNumber > 0) {
       await this.dataSource.query('SELECT setval($1, $2)', [sequence, lastNumber]);
     }
-    await this.dataSource.query(`ANALYZE ${name}`);
+    await this.patiently(`ANALYZE ${name}`);
   }
 
   /** Lets applications start here. */
@@ -177,6 +177,11 @@ export class TargetStore {
 
   close(): Promise<void> {
     return this.dataSource.destroy();
+  }
+
+  // The database's own timeouts do not hold in a transaction of ours.
+  private patiently<Result>(statement: string): Promise<Result> {
+    return this.dataSource.transaction((manager) => manager.query<Result>(statement));
   }
 
   private async moveIn(manager: EntityManager, table: string): Promise<string | null> {

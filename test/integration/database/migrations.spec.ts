@@ -120,6 +120,29 @@ describe('migrations', () => {
     expect(await sqlQuery(database.url, 'SELECT next FROM livekit_events')).toEqual([]);
   });
 
+  class Long9999999999999 implements MigrationInterface {
+    readonly name = 'Long9999999999999';
+
+    async up(runner: QueryRunner): Promise<void> {
+      await runner.query('SELECT pg_sleep(2.5)');
+    }
+
+    down = async (): Promise<void> => undefined;
+  }
+
+  onServer('take as long as they take, whatever the database has set', async () => {
+    const name = new URL(database.url).pathname.slice(1);
+    const settings = await sqlQuery<{ name: string }>(
+      database.url,
+      "SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')",
+    );
+    for (const setting of settings) {
+      await sqlQuery(database.url, `ALTER DATABASE ${name} SET ${setting.name} = '2s'`);
+    }
+    const store = await EventStore.open({ url: database.url, entityMigrations: [Long9999999999999] });
+    await store.close();
+  });
+
   test('only add: who knows the schema of the release before goes on', async () => {
     const dataSource = await connect();
     const runner = dataSource.createQueryRunner();

@@ -114,14 +114,18 @@ describeMoving('moving a store from SQLite to PostgreSQL', () => {
     expect(await everyRow(databases.to)).toEqual(await everyRow(databases.from));
   });
 
-  test('waits as long as somebody holds what it writes', async () => {
+  test.each([
+    ['writes', "INSERT INTO livekit_bodies (event_seq, raw) VALUES (2, '')"],
+    ['looks through', 'LOCK TABLE livekit_bodies IN SHARE UPDATE EXCLUSIVE MODE'],
+  ])('waits as long as somebody holds what it %s, whatever the database has set', async (_, holds) => {
     const { from, to } = databases;
     await storeWithEvents();
+    await sqlQuery(to, `ALTER DATABASE ${new URL(to).pathname.slice(1)} SET statement_timeout = '5s'`);
     const holder = new pg.Client({ connectionString: to });
     await holder.connect();
     try {
       await canBeOpened(to); // the tables are made
-      await holder.query("BEGIN; INSERT INTO livekit_bodies (event_seq, raw) VALUES (2, '')");
+      await holder.query(`BEGIN; ${holds}`);
       const moved = move();
       const waiting = `SELECT pid FROM pg_locks JOIN pg_stat_activity a USING (pid)
         WHERE NOT granted AND a.datname = current_database() AND now() - a.query_start > interval '6 seconds'`;
