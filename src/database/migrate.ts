@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { createDataSource, type DataSourceSettings, WITHOUT_TIMEOUTS } from './data-source.js';
-import { PendingMigrationsError } from './errors.js';
+import { DatabaseConfigurationError, PendingMigrationsError } from './errors.js';
+import { toldOf } from '../logging/error-fields.js';
 
 /** `run` them (under a lock), `check` that there are none left to run, or `none`: leave the schema alone. */
 export type MigrationsMode = 'run' | 'check' | 'none';
@@ -21,14 +22,35 @@ const GIVE_WAY = 500;
 /** How long it is begun anew, milliseconds. */
 const PATIENCE = 60_000;
 
+/** PostgreSQL's codes for a role that may not do this, or that has no schema to do it in. */
+const NOT_ALLOWED = new Set<unknown>(['42501', '3F000']);
+
 /**
  * Brings the schema up to this version, or checks that it is.
  *
  * @param dataSource of the store that is opened.
  * @param settings what it was made with.
- * @throws PendingMigrationsError when it is only checked, and is behind.
+ * @throws PendingMigrationsError when it is only checked, and is behind, DatabaseConfigurationError where its role may change nothing.
  */
 export async function migrate(
+  dataSource: DataSource,
+  settings: DataSourceSettings,
+  mode: MigrationsMode,
+): Promise<void> {
+  try {
+    await bringUpToDate(dataSource, settings, mode);
+  } catch (error) {
+    if (!NOT_ALLOWED.has((error as { code?: unknown } | null)?.code)) throw error;
+    throw new DatabaseConfigurationError(
+      `the role of \`database.url\` (DATABASE_URL) may not make or change our tables (${toldOf(error)}): GRANT it CREATE on the schema that its ` +
+        '`search_path` leads to, or run `npx livekit-webhooks migrate` as one who may, and GRANT this one SELECT, INSERT, UPDATE, ' +
+        'DELETE on the tables',
+      { cause: error },
+    );
+  }
+}
+
+async function bringUpToDate(
   dataSource: DataSource,
   settings: DataSourceSettings,
   mode: MigrationsMode,

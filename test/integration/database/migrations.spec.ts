@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { createDataSource } from '../../../src/database/data-source.js';
-import { PendingMigrationsError } from '../../../src/database/errors.js';
+import { DatabaseConfigurationError, PendingMigrationsError } from '../../../src/database/errors.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { migrations } from '../../../src/database/migrations/index.js';
 import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
@@ -141,6 +141,33 @@ describe('migrations', () => {
     }
     const store = await EventStore.open({ url: database.url, entityMigrations: [Long9999999999999] });
     await store.close();
+  });
+
+  describe('of a role that may make no tables', () => {
+    const openAs = (options: string, mode: 'run' | 'check' = 'run') =>
+      EventStore.open({ url: `${database.url}?options=${encodeURIComponent(options)}`, migrations: mode });
+
+    onServer.each([
+      ['without the right to', '-c role=pg_monitor'],
+      ['without a schema to make them in', '-c search_path=nowhere'],
+    ])('are refused with the cure, %s', async (_, options) => {
+      await sqlQuery(database.url, 'REVOKE CREATE ON SCHEMA public FROM PUBLIC'); // as it is since PostgreSQL 15
+      await expect(openAs(options)).rejects.toThrow(DatabaseConfigurationError);
+      await expect(openAs(options, 'check')).rejects.toThrow(/GRANT it CREATE on the schema/);
+    });
+
+    onServer('are not asked of it where another has run them', async () => {
+      await (await EventStore.open({ url: database.url })).close();
+      for (const statement of [
+        'GRANT USAGE ON SCHEMA public TO pg_monitor',
+        'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO pg_monitor',
+      ]) {
+        await sqlQuery(database.url, statement);
+      }
+      const store = await openAs('-c role=pg_monitor');
+      await store.ping();
+      await store.close();
+    });
   });
 
   test('only add: who knows the schema of the release before goes on', async () => {
