@@ -164,32 +164,32 @@ function secondsByKind(stays: readonly Stay[]): Record<CountedKind, number> {
   >;
 }
 
-type Bounded = Pick<SessionFold, 'firstJoinedAt' | 'lastLeftAt' | 'durationSeconds' | 'participants'>;
+type Bounded = Pick<SessionFold, 'lastLeftAt' | 'durationSeconds' | 'participants'>;
 
-// An inferred time is the latest that it may have been: where a told one is as early, or as late, the extreme is told.
+// An inferred leave is the latest that it may have been: where a told one is as late, the last leave is told.
 function inferredIn(
-  { firstJoinedAt, lastLeftAt, durationSeconds, participants }: Bounded,
+  { lastLeftAt, durationSeconds, participants }: Bounded,
   stays: readonly Stay[],
   isInferred: { start: boolean; end: boolean; peak: boolean },
 ): InferredField[] {
   const connections = participants.flatMap((participant) => participant.connections);
   const isAny = (field: 'joinedAt' | 'leftAt', some: readonly Pick<FoldedConnection, 'inferred'>[]) =>
     some.some(({ inferred }) => inferred.includes(field));
-  const isTold = (field: 'joinedAt' | 'leftAt', at: number | null) =>
-    at === null || stays.some((stay) => stay[field] === at && !stay.inferred.includes(field));
   const [join, leave] = [isAny('joinedAt', stays), isAny('leftAt', stays)];
-  // Whose join nobody told may have come before anybody's.
-  const first = join;
+  const isLastTold = stays.some(
+    ({ leftAt, inferred }) => leftAt === lastLeftAt && !inferred.includes('leftAt'),
+  );
   // Nor is an end that is inferred the latest that anybody may have left.
-  const last = leave && (isInferred.end || !isTold('leftAt', lastLeftAt));
+  const last = leave && (isInferred.end || !isLastTold);
   const found: [InferredField, boolean][] = [
     ['joinedAt', isAny('joinedAt', connections)],
     ['leftAt', isAny('leftAt', connections)],
     ['startedAt', isInferred.start],
-    ['firstJoinedAt', first && firstJoinedAt !== null],
-    ['lastLeftAt', last && lastLeftAt !== null],
+    // Whose join nobody told may have come before anybody's.
+    ['firstJoinedAt', join],
+    ['lastLeftAt', last],
     ['endedAt', isInferred.end],
-    ['durationSeconds', durationSeconds !== null && (first || last)],
+    ['durationSeconds', durationSeconds !== null && (join || last)],
     ['participantSeconds', join || leave],
     ['peakParticipants', join || leave || isInferred.peak],
     // Whom a track alone has told of may be of a kind that does not count.
@@ -209,7 +209,7 @@ const DEPARTURE_TIMEOUT = 20;
 const EMPTY_TIMEOUT = 300;
 
 function closingTime(
-  { state, beganAt, startedAt, participants, description }: Omit<SessionFold, 'inferred' | 'closesAt'>,
+  { state, beganAt, participants, description }: Omit<SessionFold, 'inferred' | 'closesAt'>,
   lastToldAt: number,
 ): number | null {
   if (state === 'ended') return null;
@@ -225,7 +225,7 @@ function closingTime(
   const lastLeft = greatest(holders.flatMap(({ leftAt }) => leftAt ?? []));
   const closes =
     lastLeft === null
-      ? (startedAt ?? beganAt) + Math.max(departure, timeout('emptyTimeout', EMPTY_TIMEOUT))
+      ? beganAt + Math.max(departure, timeout('emptyTimeout', EMPTY_TIMEOUT))
       : lastLeft + departure;
   return Math.max(closes, lastToldAt); // an agent may have been there longer than it should
 }

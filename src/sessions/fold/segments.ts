@@ -59,8 +59,8 @@ const segmentAt = (at: number | null, segments: readonly Segment[]): Segment =>
   (segments.at(-1) as Segment);
 
 /** The end that LiveKit told when it was asked: it holds until something is told of the room that happened after it. */
-function goneBy(room: RoomFact, { openedAt, connections }: Segment): RoomFinish | null {
-  const since = Math.max(openedAt ?? -Infinity, lastToldOf(room, connections));
+function goneBy(room: RoomFact, { connections }: Segment): RoomFinish | null {
+  const since = lastToldOf(room, connections);
   return room.finishes.find(({ inferred, at }) => inferred === 'gone' && at >= since) ?? null;
 }
 
