@@ -19,3 +19,25 @@ describe('an agent that calls out', () => {
     expect(dispositionOf(session)).toBe(disposition);
   });
 });
+
+describe('a call of two', () => {
+  const ended = (endReason: string | null = null) => ({ finishes: [{ at: 30_000, endReason }] });
+  const agent = stay('PA_1', 1_000, 25_000, { kind: 'agent' });
+
+  it('is dropped where its caller was, though the connection that this one replaced is told to end later', () => {
+    const caller = (sid: string, left: ReturnType<typeof leave>) =>
+      stay(sid, 2_000, null, { identity: 'ann', leave: left });
+    const session = foldOf(
+      ended(),
+      agent,
+      caller('PA_2', { ...leave('DUPLICATE_IDENTITY'), at: 22_000 }),
+      caller('PA_3', leave('CONNECTION_TIMEOUT')),
+    );
+    expect(dispositionOf(session)).toBe('dropped');
+  });
+
+  it('is deleted where the room is told to be, though everybody had left of their own', () => {
+    const session = foldOf(ended('ROOM_END_API_DELETE'), agent, stay('PA_2', 2_000, 20_000));
+    expect(dispositionOf(session)).toBe('deleted');
+  });
+});

@@ -30,6 +30,20 @@ describe('a room that is found empty', () => {
     expect(fold({}, stay('PA_1', 1, 5 * SECOND)).closesAt).toBe(5 * SECOND + DEPARTURE_TIMEOUT);
   });
 
+  it('closes when the time-outs are over that LiveKit has where it tells none', () => {
+    expect(foldOf({ openedAt: 0 }).closesAt).toBe(300 * SECOND);
+    const described = { description: { at: 0, eventId: 'EV_0', room: {} } };
+    expect(foldOf(described, stay('PA_1', 1, 5 * SECOND)).closesAt).toBe(25 * SECOND);
+  });
+
+  it.each([
+    ['agent', 5 * SECOND + DEPARTURE_TIMEOUT],
+    ['egress', 5 * SECOND + DEPARTURE_TIMEOUT],
+    ['sip', null],
+  ])('closes at the time that it does with one of the kind %p still in it: %p', (kind, closesAt) => {
+    expect(fold({}, stay('PA_1', 1, 5 * SECOND), stay('PA_2', 1, null, { kind })).closesAt).toBe(closesAt);
+  });
+
   it('closes no sooner than anything is told of it, so that its end can stand', () => {
     const agent = stay('PA_2', 1, 8 * SECOND, { kind: 'agent' }); // LiveKit closed it out a moment late
     const { closesAt } = fold({}, stay('PA_1', 1, 5 * SECOND), agent);
@@ -82,6 +96,17 @@ describe('the end that LiveKit told when it was asked', () => {
   it('stands whoever had joined before', () => {
     const session = fold({ finishes: [gone(9 * SECOND)] }, stay('PA_1', SECOND, null));
     expect(session).toMatchObject({ state: 'ended', endedAt: 9 * SECOND });
+  });
+
+  it('stands where somebody is told to have left at that very moment', () => {
+    const session = fold({ finishes: [gone(9 * SECOND)] }, stay('PA_1', SECOND, 9 * SECOND));
+    expect(session).toMatchObject({ state: 'ended', endedAt: 9 * SECOND });
+  });
+
+  it('stands where a leave after it is nothing but inferred', () => {
+    const leave = { at: 9_500, reason: null, eventId: 'reconciled:PA_1:left', inferred: true as const };
+    const session = fold({ finishes: [gone(9_200)] }, stay('PA_1', SECOND, null, { leave }));
+    expect(session).toMatchObject({ state: 'ended', endedAt: 9_200 });
   });
 
   it('is refuted by a join after it, within the same second too', () => {
@@ -142,6 +167,7 @@ describe('a connection known by its tracks alone', () => {
       inferred: ['joinedAt'],
     });
     expect(session).toMatchObject({ activeParticipants: 0, closesAt: 3 * SECOND + DEPARTURE_TIMEOUT });
+    expect(session.inferred).not.toContain('activeParticipants');
   });
 
   it('ends then although the end of a track is told a moment later', () => {

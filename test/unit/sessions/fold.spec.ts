@@ -1,4 +1,6 @@
-import { connectionFact, foldOf, foldsOf, sidsOf, stay } from './facts.js';
+import type { EgressFact } from '../../../src/sessions/facts/facts.js';
+import { foldRoom } from '../../../src/sessions/fold/fold.js';
+import { connectionFact, foldOf, foldsOf, roomFact, sidsOf, stay } from './facts.js';
 
 const SECOND = 1_000;
 const finish = (at: number, endReason: string | null = null) => ({ at, endReason });
@@ -149,6 +151,15 @@ describe('the times of a session', () => {
     });
   });
 
+  it('bound a stay whose leave was lost by the join that replaced it, though the room ended later', () => {
+    const [ann] = foldOf(
+      { finishes: [finish(9_000)] },
+      stay('PA_1', 1_000, null, { identity: 'ann' }),
+      stay('PA_2', 2_700, 5_000, { identity: 'ann' }),
+    ).participants;
+    expect(ann?.connections).toMatchObject([{ leftAt: 2_700 }, { leftAt: 5_000 }]);
+  });
+
   it('let no leave come before its join, for leaves are told in whole seconds', () => {
     const session = foldOf({}, stay('PA_1', 5_700, 5_000));
     expect(session).toMatchObject({ lastLeftAt: 5_700, durationSeconds: 0, peakParticipants: 1 });
@@ -196,9 +207,12 @@ describe('who counts', () => {
     });
   });
 
-  it('ends a connection by an attempt that is told as failed, although it had joined', () => {
+  it.each([
+    ['', 1_000],
+    [', within that second', 5_000],
+  ])('ends a connection by an attempt that is told as failed, although it had joined%s', (_, lastSeenAt) => {
     const abort = { at: 5_000, reason: 'JOIN_FAILURE', eventId: 'EV_1' };
-    const [ann] = foldOf({}, stay('PA_1', 1_000, null, { lastSeenAt: 1_000, abort })).participants;
+    const [ann] = foldOf({}, stay('PA_1', 1_000, null, { lastSeenAt, abort })).participants;
     expect(ann?.connections).toMatchObject([{ leftAt: 5_000, reason: 'JOIN_FAILURE', inferred: [] }]);
   });
 });
@@ -223,6 +237,8 @@ describe('the peak', () => {
 
   it('lets who leaves at an instant be gone when another comes at it', () => {
     expect(foldOf({}, stay('PA_1', 0, 10), stay('PA_2', 10, 20)).peakParticipants).toBe(1);
+    const twice = [stay('PA_1', 0, 1, { identity: 'ann' }), stay('PA_2', 10, 20, { identity: 'ann' })];
+    expect(foldOf({}, ...twice, stay('PA_3', 2, 10)).peakParticipants).toBe(1);
   });
 });
 
@@ -244,6 +260,16 @@ describe('the participants', () => {
       ['ann', ['PA_3', 'PA_2', 'PA_4']],
       ['bob', ['PA_9']],
     ]);
+  });
+
+  it('are what the latest of their connections tells, and who is back by a track alone is who they were', () => {
+    const name = { value: 'Ann', version: 1, eventId: 'EV_1' };
+    const { participants } = foldOf(
+      {},
+      stay('PA_1', 0, 5, { identity: 'ann', kind: 'agent', name }),
+      stay('PA_2', null, null, { identity: 'ann', kind: null, seenAt: 9 }),
+    );
+    expect(participants).toMatchObject([{ identity: 'ann', kind: 'agent', name: 'Ann' }]);
   });
 
   const sipCall = (attributes: Record<string, string>) =>
@@ -286,5 +312,36 @@ describe('the participants', () => {
     const participant = sipCall({});
     expect(participant?.sip).toMatchObject({ from: '+900', to: '+100', ruleId: null, direction: 'outbound' });
     expect(participant?.attributes).toEqual({ tier: 'gold' });
+  });
+});
+
+describe('the recordings', () => {
+  it('stand in the order in which they started, or were first told of; then by their id', () => {
+    const recording = (egressId: string, startedAt: number | null, seenAt: number): EgressFact => ({
+      source: 'default',
+      egressId,
+      roomSid: 'RM_1',
+      startedAt,
+      seenAt,
+      report: {
+        progress: 1,
+        updatedAt: 0,
+        eventId: 'EV_1',
+        status: 'active',
+        endedAt: null,
+        error: null,
+        files: [],
+        segments: [],
+        streams: [],
+      },
+    });
+    const egresses = [
+      recording('EG_4', 9, 1),
+      recording('EG_3', 5, 9),
+      recording('EG_1', 5, 9),
+      recording('EG_2', null, 3),
+    ];
+    const [session] = foldRoom({ room: roomFact(), connections: [], egresses });
+    expect(session?.recordings.map(({ egressId }) => egressId)).toEqual(['EG_2', 'EG_1', 'EG_3', 'EG_4']);
   });
 });
