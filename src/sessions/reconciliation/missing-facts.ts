@@ -103,7 +103,7 @@ function missingLife(
   const isActive = session === undefined || session.state === 'active';
   if (!isActive && (session.endedAt ?? 0) > at - ENDED_FOR_NOW) return NOTHING;
   const isNew = (known?.room.description ?? null) === null;
-  if (isNew && known === null && isRecent(room.openedAt, at)) return NOTHING;
+  if (known === null && isRecent(room.openedAt, at)) return NOTHING;
   const wasRefuted = !isActive && session.inferred.includes('endedAt');
   const events: ReconciledEvent[] = [];
   if (wasRefuted || (isNew && room.openedAt !== null && !isRecent(room.openedAt, at))) {

@@ -39,6 +39,8 @@ describe('the queue of a handler', () => {
   test('runs alone whatever failed before, and batches those around it', () => {
     const { begin } = queueOf({ batch: 3, concurrency: 9 }, [null, null, null, null], [1, 2, 1, 1]);
     expect(begin().places).toEqual([[0, 2, 3], [1]]);
+    const failedFirst = queueOf({ batch: 3, concurrency: 9 }, [null, null, null], [2, 1, 1]);
+    expect(failedFirst.begin().places).toEqual([[0], [1, 2]]);
   });
 
   test('begins one of a room at a time, and other rooms beside it', () => {
@@ -71,6 +73,25 @@ describe('the queue of a handler', () => {
     expect(begin().places).toEqual([[2]]);
   });
 
+  test('gives back nothing where what failed is of no room', () => {
+    const { queue, begin } = queueOf({ ordered: true, concurrency: 1 }, [null, null]);
+    const { runs } = begin();
+    expect(queue.ended(runs[0] as ClaimedDelivery[], 1, true)).toEqual([]);
+    expect(begin().places).toEqual([[1]]);
+  });
+
+  test('tells whether more of the room of a run that has ended is here, or runs by now', () => {
+    const { queue, begin } = queueOf({ ordered: true, concurrency: 9 }, ['A', 'B', 'A', null, null]);
+    const { runs } = begin();
+    const [ofA, ofB, ofNone] = runs as [ClaimedDelivery[], ClaimedDelivery[], ClaimedDelivery[]];
+    for (const run of [ofA, ofB, ofNone]) queue.ended(run, 1, false);
+    expect([ofA, ofB, ofNone].map((run) => queue.hasMoreOf(run))).toEqual([true, false, false]);
+    const [again] = begin().runs as [ClaimedDelivery[]];
+    expect(queue.hasMoreOf(ofA)).toBe(true);
+    queue.ended(again, 1, false);
+    expect(queue.hasMoreOf(ofA)).toBe(false);
+  });
+
   test('gives back everything that has not begun when it is cleared', () => {
     const { queue, begin, places } = queueOf({ concurrency: 1 }, [null, null, null]);
     begin();
@@ -96,6 +117,14 @@ describe('what a handler wants to claim', () => {
     expect(queue.demand).toBe(256);
   });
 
+  test('is no more than it can begin at once when it is slow', () => {
+    const { queue, begin } = queueOf({ concurrency: 10 }, Array(100).fill(null));
+    for (let { runs } = begin(); runs.length > 0; { runs } = begin()) {
+      for (const run of runs) queue.ended(run, 1_000, false);
+    }
+    expect(queue.demand).toBe(10);
+  });
+
   test('is nothing while it has enough to do', () => {
     expect(queueOf({ concurrency: 10 }, Array(6).fill(null)).queue.demand).toBe(0);
     expect(queueOf({ concurrency: 10 }, Array(5).fill(null)).queue.demand).toBe(5);
@@ -103,7 +132,8 @@ describe('what a handler wants to claim', () => {
 
   test('is rooms, of one that is ordered: what waits may all be of one', () => {
     const wants = (rooms: string[]) => queueOf({ ordered: true, concurrency: 2 }, rooms).queue.demand;
-    expect(wants([])).toBeGreaterThan(0);
+    expect(wants([])).toBeGreaterThan(2);
+    expect(queueOf({ ordered: true, batch: 100, concurrency: 2 }, []).queue.demand).toBe(100);
     expect(wants(Array(100).fill('A'))).toBeGreaterThan(0);
     expect(wants(['A', 'B'])).toBe(0);
     expect(wants(Array(512).fill('A'))).toBe(0); // and yet there is an end to it

@@ -87,6 +87,10 @@ const CASES: Record<string, Case> = {
     told: { participants: [there()] },
     adds: [`room_started RM_1 started ${NOW}`],
   },
+  'one of which LiveKit does not tell when it was opened': {
+    facts: null,
+    told: { room: listed({ openedAt: null }), participants: null },
+  },
   'who is known and listed': { facts: known({}, joined), told: { participants: [there()] } },
   'who is listed and not known': {
     facts: known(),
@@ -116,6 +120,10 @@ const CASES: Record<string, Case> = {
     told: { participants: [there()] },
     adds: [`participant_joined PA_1 joined ${NOW}`],
   },
+  'whose attempt was told as aborted, and who was listed after that': {
+    facts: known({}, { ...joined, lastSeenAt: 9 * SECOND, abort: told(3 * SECOND) }),
+    told: { participants: [there()] },
+  },
   'whose tracks alone have been told, after a leave that was inferred': {
     facts: known({}, { seenAt: 2 * SECOND, lastSeenAt: 5 * SECOND, leave: inferred(3 * SECOND) }),
     told: { participants: [there()] },
@@ -129,6 +137,10 @@ const CASES: Record<string, Case> = {
     facts: known({}, { ...joined, leave: inferred(9 * SECOND) }),
     told: { participants: [there()] },
     adds: [`participant_joined PA_1 joined ${NOW}`],
+  },
+  'whose leave was inferred by others after this was asked': {
+    facts: known({}, { ...joined, leave: inferred(NOW) }),
+    told: { participants: [there()] },
   },
   'who has left for another server, and is listed there': {
     facts: known({}, { ...joined, leave: { ...inferred(9 * SECOND), reason: 'MIGRATION' } }),
@@ -160,16 +172,43 @@ const CASES: Record<string, Case> = {
     suspects: new Map([['PA_1', 900 * SECOND]]),
     suspected: [['PA_1', NOW]],
   },
+  'who is missing for the second time, and is told since to have been there the first time': {
+    facts: known({}, { ...joined, lastSeenAt: 895 * SECOND }),
+    told: {},
+    suspects: new Map([['PA_1', 900 * SECOND]]),
+    suspected: [['PA_1', NOW]],
+  },
   'who is missing and came back under another sid': {
     facts: known({}, joined),
     told: { participants: [there({ sid: 'PA_2', joinedAt: 50 * SECOND })] },
     suspects: new Map([['PA_1', 900 * SECOND]]),
     adds: [`participant_joined PA_2 joined ${NOW}`, `participant_left PA_1 left ${50 * SECOND}`],
   },
+  'who is missing where others came, and the same who was there before': {
+    facts: known({}, joined),
+    told: {
+      participants: [
+        there({ sid: 'PA_3', identity: 'bob', joinedAt: 50 * SECOND }),
+        there({ sid: 'PA_0', joinedAt: SECOND }),
+      ],
+    },
+    suspects: new Map([['PA_1', 900 * SECOND]]),
+    adds: [
+      `participant_joined PA_3 joined ${NOW}`,
+      `participant_joined PA_0 joined ${NOW}`,
+      `participant_left PA_1 left ${900 * SECOND}`,
+    ],
+  },
   'who is listed as gone': {
     facts: known({}, joined),
     told: { participants: [there({ isGone: true, isActive: false })] },
     suspected: [['PA_1', NOW]],
+  },
+  'who is listed as gone for the second time': {
+    facts: known({}, joined),
+    told: { participants: [there({ isGone: true, isActive: false })] },
+    suspects: new Map([['PA_1', 900 * SECOND]]),
+    adds: [`participant_left PA_1 left ${900 * SECOND}`],
   },
   'who is missing where nobody asked': {
     facts: known({}, joined),
@@ -196,6 +235,17 @@ const CASES: Record<string, Case> = {
     told: { room: null, participants: null },
     suspects: new Map([['RM_1', 900 * SECOND]]),
     adds: [`room_finished RM_1 finished ${900 * SECOND}`],
+  },
+  'one that is gone for the second time, and that tracks alone have told of': {
+    facts: known({ openedAt: null, description: null }, joined),
+    told: { room: null, participants: null },
+    suspects: new Map([['RM_1', 900 * SECOND]]),
+    adds: [`room_finished RM_1 finished ${900 * SECOND}`],
+  },
+  'one that was gone, and is listed': {
+    facts: known({}, joined),
+    told: { participants: null },
+    suspects: new Map([['RM_1', 900 * SECOND]]),
   },
   'one that is gone again after an end that was refuted': {
     facts: known(
@@ -235,6 +285,10 @@ const CASES: Record<string, Case> = {
     told: { participants: [there({ sid: 'PA_2', joinedAt: 91 * SECOND })] },
     adds: [`participant_joined PA_2 joined ${NOW}`],
   },
+  'one that has ended long ago, and somebody has come within that second': {
+    facts: known({ finishes: [{ at: 90 * SECOND, endReason: null }] }, joined),
+    told: { participants: [there({ sid: 'PA_2', joinedAt: 91 * SECOND - 1 })] },
+  },
   'one whose end was inferred, and that is listed': {
     facts: known({ finishes: [{ at: 90 * SECOND, endReason: null, inferred: 'gone' }] }, joined),
     told: { participants: [there()] },
@@ -249,6 +303,19 @@ describe('what webhooks have missed of a room', () => {
       adds,
     );
     expect([...missing.suspects]).toEqual(suspected);
+  });
+
+  test('a leave tells what is known of who has left', () => {
+    const leaveOf = (...connections: Partial<ConnectionFact>[]) =>
+      missingFacts(known({}, ...connections), answer(), new Map([['PA_1', 900 * SECOND]])).events.map(
+        ({ participant }) => participant,
+      );
+    expect(leaveOf({ ...joined, joinedAt: 2_345, kind: 'agent' })).toEqual([
+      { sid: 'PA_1', identity: 'ann', kind: 'AGENT', joinedAt: '2', joinedAtMs: '2345' },
+    ]);
+    expect(leaveOf({ ...joined, joinedAt: null, kind: null, identity: null })).toEqual([
+      { sid: 'PA_1', identity: '' },
+    ]);
   });
 
   const egress = (more: Partial<ToldEgress> = {}): ToldEgress => ({
@@ -302,5 +369,13 @@ describe('what webhooks have missed of a room', () => {
     expect(egressesOf(known(), egress({ progress: 0 }))).toEqual(['egress_started EG_1 started']);
     expect(egressesOf(known(), egress({ changedAt: NOW - 4 * SECOND }))).toEqual([]);
     expect(egressesOf(null, egress())).toEqual([]);
+  });
+
+  test('one of a room that is listed, and that we do not know', () => {
+    const { events } = missingFacts(null, answer({ egresses: [egress({ roomName: '' })] }));
+    expect(events).toMatchObject([
+      { name: 'room_started' },
+      { name: 'egress_updated', subject: 'EG_1', room: { sid: 'RM_1', name: 'call' } },
+    ]);
   });
 });
