@@ -31,6 +31,15 @@ describe('a session that is told', () => {
     expect(namesOf([], [session()])).toEqual(['session.started', 'session.participant_joined']);
   });
 
+  it('tells of nobody who does not count', () => {
+    const [fold] = foldRoom({
+      room: roomFact({ openedAt: 1_000 }),
+      connections: [stay('PA_1', 2_000, 3_000, { kind: 'egress' })],
+      egresses: [],
+    });
+    expect(namesOf([], [toSession(fold as never, ROW)])).toEqual(['session.started']);
+  });
+
   it('has changed in nothing that is told while it goes on and stays the same in all but its metadata', () => {
     expect(namesOf([session()], [session({ metadata: { tier: 'gold' }, revision: 2 })])).toEqual([]);
   });

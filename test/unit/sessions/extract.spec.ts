@@ -79,6 +79,22 @@ describe('what an event says of its room', () => {
     expect(facts.rooms[0]).toMatchObject({ roomName: 'call', description: null });
   });
 
+  it.each([
+    [undefined, 'gone'],
+    ['empty', 'empty'],
+  ])('takes an end that LiveKit did not send, because of %p, for one inferred: %s', (because, inferred) => {
+    const event = { source: 'default', eventId: 'reconciled:RM_1:finished', name: 'room_finished' };
+    const facts = factsOf({ ...event, occurredAt: AT, body: { room: ROOM, because }, reconciled: true });
+    expect(facts.rooms[0]?.finishes).toEqual([{ at: AT, endReason: null, inferred }]);
+  });
+
+  it('takes a start that LiveKit did not send for the time at which it was listed', () => {
+    const event = { source: 'default', eventId: 'reconciled:RM_1:started', name: 'room_started' };
+    const facts = factsOf({ ...event, occurredAt: AT, body: { room: FULL_ROOM }, reconciled: true });
+    expect(facts.rooms[0]).toMatchObject({ starts: [], listedAt: AT, openedAt: 1_795_423_728_435 });
+    expect(roomIn('room_started', { room: FULL_ROOM })).toMatchObject({ starts: [AT], listedAt: null });
+  });
+
   it('takes nothing but the name from the room of a track event', () => {
     expect(roomIn('track_published', { room: ROOM, participant: ANN })).toMatchObject({
       roomName: 'call',
