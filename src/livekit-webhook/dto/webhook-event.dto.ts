@@ -102,7 +102,7 @@ export class WebhookEventDto {
       ),
     });
     if (isPlainlyValid(dto)) return dto;
-    const [error] = validateSync(dto, { validationError: { target: false, value: false } });
+    const [error] = validateSync(dto);
     if (error !== undefined) throw wrong(error.property);
     return dto;
   }

@@ -66,6 +66,15 @@ describe('what a webhook event looks like', () => {
     expect(plain).toBeGreaterThan(100);
   });
 
+  test('may have names as long as they may be in characters that take two', () => {
+    const name = '\u{1F600}'.repeat(512);
+    const participant = { sid: 'PA_1', identity: name };
+    expect(WebhookEventDto.from({ ...EVENT, room: { name }, participant })).toMatchObject({
+      room: { name },
+      participant,
+    });
+  });
+
   test('has a name, and need have nothing else', () => {
     expect(WebhookEventDto.from({ event: 'room_started' })).toEqual({ event: 'room_started' });
   });
