@@ -34,7 +34,9 @@ test('the figures are those of whoever is the furthest behind', () => {
 
 test('what is allowed is no trouble, and what is more is', () => {
   expect(troublesOf({ unrouted: 60_000, handlers: [handler('a', { overdue: 300_000 })] })).toEqual([]);
-  expect(troublesOf({ unrouted: 60_001 })).toEqual([expect.stringMatching(/handed to its handlers.*worker/)]);
+  expect(troublesOf({ unrouted: 60_001 })).toEqual([
+    expect.stringMatching(/for 60.001 s to be handed to its handlers \(60 s are allowed\).*worker/),
+  ]);
   expect(troublesOf({ handlers: [handler('a', { overdue: 300_001 })] })).toEqual([
     expect.stringMatching(/`a` have been due for up to 300.001 s \(300 s are allowed\)/),
   ]);
@@ -55,6 +57,8 @@ test('nothing is a trouble to whoever wants to hear of none', () => {
 test('the worst of many handlers are named', () => {
   const handlers = Array.from({ length: 7 }, (_, n) => handler(`h${n}`, { overdue: 1e6 + n }));
   expect(troublesOf({ handlers })[0]).toContain('to `h6`, `h5`, `h4`, `h3`, `h2` and 2 more have');
+  const dead = [handler('a', { dead: 1 }), handler('b'), handler('c', { dead: 3 })];
+  expect(troublesOf({ handlers: dead })[0]).toContain('4 dead letters of `c`, `a` (0');
 });
 
 test.each<[LivekitHealthModuleOptions, RegExp]>([

@@ -28,6 +28,7 @@ test.each<[string, unknown, RegExp]>([
   ['another server', answered(404, 'not found'), /no API there \(404\).*livekitUrl/],
   ['too many calls', answered(429, 'slow down'), /reconcileInterval/],
   ['a proxy without LiveKit', answered(502, 'bad gateway'), /answers 502: .*proxy/],
+  ['a server that fails', answered(500, 'internal'), /answers 500: .*logs/],
   ['something else', answered(302, 'moved'), /answers 302: .*livekitUrl/],
   ['nobody there', failed('ECONNREFUSED'), /reached \(ECONNREFUSED\): .*LIVEKIT_URL/],
   ['no such name', failed('ENOTFOUND'), /reached \(ENOTFOUND\)/],

@@ -49,9 +49,14 @@ describe('the keys of each path', () => {
     ['apiSecret', wrong({ keys: [{ apiKey: 'APIother', apiSecret: '' }] }), /is missing or empty/],
     ['apiSecret', { keys: [] }, /is missing or empty/],
     ['apiKey', wrong({ apiKey: '' }), /is empty: give the API key, or leave it out/],
+    ['apiKey', wrong({ apiKey: ' ' }), /is empty/],
     ['apiKey', wrong({ apiKey: 7 }), /is empty/],
     ['projects', { projects: [] }, /is empty: name at least one project/],
     ['projects', wrong({ projects: [{ name: 'a', ...KEY }] }), /stands beside .*: move those into it/],
+    ['projects', { projects: [{ name: 'a', ...KEY }], apiKey: 'APIkey' }, /stands beside/],
+    ['projects', { projects: [{ name: 'a', ...KEY }], apiSecret: 'secret' }, /stands beside/],
+    ['projects', { projects: [{ name: 'a', ...KEY }], keys: [] }, /stands beside/],
+    ['projects[0].name', { projects: [{ ...KEY, name: undefined as never }] }, /must be 1 to 64/],
     [
       'projects[0].name',
       { projects: [{ name: 'Not Ours', ...KEY }] },
@@ -102,6 +107,24 @@ describe('the keys of each path', () => {
     expect(keysOf({ projects })).toHaveLength(2);
   });
 
+  test('allow a project two keys with one secret', () => {
+    expect(keysOf({ ...KEY, keys: [{ apiKey: 'APIfresh', apiSecret: KEY.apiSecret }] })).toHaveLength(1);
+  });
+
+  test('need no path but their own where each project has one', () => {
+    const projects = [{ name: 'eu_west-1', ...KEY, path: '/eu' }];
+    expect(keysOf({ projects })).toEqual([['/eu', [['eu_west-1', KEY.apiKey, KEY.apiSecret]]]]);
+  });
+
+  test('refuse a path that is not mounted, and tell where to name it', () => {
+    const projects = [{ name: 'b', ...KEY, path: '/b' }];
+    expectRefused(
+      () => keysByPath({ projects }, ['/x']),
+      'projects `b`: path',
+      /is `\/b`, where nothing is mounted: .*`path: \['\/x', '\/b'\]`/,
+    );
+  });
+
   test("give a project without a path of its own every path that is nobody's own", () => {
     const projects = [
       { name: 'a', ...KEY },
@@ -145,10 +168,21 @@ describe('the paths that are mounted', () => {
     expect(mountedPaths(options)).toEqual(paths);
   });
 
-  test.each(['', '/', '/a b', '/:id', '/*', '/a?', '/(a|b)', '/a#b', '/a/../b', './a', '/{a}', '/[a]'])(
-    '%j is no plain path',
-    (path) => {
-      expect(() => mountedPaths({ path })).toThrow(/option `path` must be a plain path such as/);
-    },
-  );
+  test.each([
+    '',
+    '/',
+    '/a b',
+    '/:id',
+    '/*',
+    '/a?',
+    '/(a|b)',
+    '/a#b',
+    '/a/../b',
+    '/a/..',
+    './a',
+    '/{a}',
+    '/[a]',
+  ])('%j is no plain path', (path) => {
+    expect(() => mountedPaths({ path })).toThrow(/option `path` must be a plain path such as/);
+  });
 });

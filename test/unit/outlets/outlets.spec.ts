@@ -53,15 +53,25 @@ describe('a CloudEvent', () => {
     );
   });
 
-  test('has neither subject nor time where there is none', () => {
-    const event = published(
-      { event: 'agent_job_started', id: 'EV_1' },
-      { roomSid: null, roomName: null, occurredAt: 1e17 },
-    );
-    expect(Object.keys(JSON.parse(event.json) as object)).not.toEqual(
-      expect.arrayContaining([expect.stringMatching(/^(subject|time)$/)]),
-    );
+  test('has the time at which it was sent, and the trace that it belongs to', () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const { json } = published({}, { occurredAt: 1_795_423_728_000, traceparent });
+    expect(JSON.parse(json)).toMatchObject({ time: '2026-11-23T08:48:48.000Z', traceparent });
+    expect(JSON.parse(published({}, { traceparent: null }).json)).not.toHaveProperty('traceparent');
   });
+
+  test.each([1e17, Date.UTC(10_000, 0), Date.UTC(-1, 0)])(
+    'has neither subject nor time where there is none, as of %p',
+    (occurredAt) => {
+      const event = published(
+        { event: 'agent_job_started', id: 'EV_1' },
+        { roomSid: null, roomName: null, occurredAt },
+      );
+      expect(Object.keys(JSON.parse(event.json) as object)).not.toEqual(
+        expect.arrayContaining([expect.stringMatching(/^(subject|time)$/)]),
+      );
+    },
+  );
 
   test('has an id and an address of plain characters, whatever was sent, each its own', () => {
     const ids = ['a.b', 'a b', 'a%2Eb', 'a\r\nb', 'ä/🎧', '*>'];
@@ -71,6 +81,7 @@ describe('a CloudEvent', () => {
       expect(address).toMatch(/^livekit\.default\.[\w%:-]+$/);
     }
     expect(new Set(events.map(({ id }) => id)).size).toBe(ids.length);
+    expect(events[3]?.id).toBe('default/a%0D%0Ab');
   });
 });
 

@@ -30,6 +30,19 @@ describe('the rooms that LiveKit is asked for', () => {
     expect(chosen(rooms(ROOMS_IN_A_ROUND))).toHaveLength(ROOMS_IN_A_ROUND);
   });
 
+  test('are by turns while they are few, whatever speaks for others: those first that were never asked', () => {
+    const listed = rooms(ROOMS_IN_A_ROUND);
+    const askedAt = new Map(listed.slice(0, 98).map(({ sid }, n) => [sid, 1_000 - n]));
+    expect(chosen(listed, { askedAt, suspected: new Set(['RM_0']) })).toEqual([
+      'RM_98',
+      'RM_99',
+      ...listed
+        .slice(0, 98)
+        .map(({ sid }) => sid)
+        .toReversed(),
+    ]);
+  });
+
   test('are those asked longest ago where nothing speaks for any', () => {
     expect(chosen(rooms(300))).toEqual(rooms(100).map(({ sid }) => sid));
   });
@@ -58,7 +71,8 @@ describe('the rooms that LiveKit is asked for', () => {
   test('after a gap all are asked once before any is asked again', () => {
     const listed = rooms(300, 7);
     const askedAt = new Map(rooms(200).map(({ sid }, n) => [sid, n]));
-    expect(new Set(chosen(listed, { askedAt, isCatchingUp: true }))).toEqual(
+    const suspected = new Set(askedAt.keys());
+    expect(new Set(chosen(listed, { askedAt, suspected, isCatchingUp: true }))).toEqual(
       new Set(listed.slice(200).map(({ sid }) => sid)),
     );
   });
