@@ -47,7 +47,7 @@ function refuseClaims(
   return equalInConstantTime(sha256, wanted) ? undefined : { reason: 'body_hash' };
 }
 
-const isTime = (claim: unknown): claim is number => typeof claim === 'number' && Number.isFinite(claim);
+const isTime = (claim: unknown): claim is number => Number.isFinite(claim);
 
 function jsonSegment(segment: string): Record<string, unknown> | undefined {
   if (!/^[\w-]+$/.test(segment)) return undefined;

@@ -313,6 +313,13 @@ describe('a wrong value is refused with its name and the cure', () => {
     expect(read({ DATABASE_URL }).database.url).toBe(DATABASE_URL);
   });
 
+  test.each(['0.0.0.0', '::', 'localhost', 'voice-1.internal', 'voice.eu-west.example.com.'])(
+    'the host %s is taken',
+    (HOST) => {
+      expect(problemsOf({ ...PAIR, HOST })).toEqual([]);
+    },
+  );
+
   test('a control character in a value stays on its line', () => {
     expect(problemsOf({ ...PAIR, HOST: 'a\nPORT is fine' })[0]).toMatch(/^HOST is "a\\nPORT is fine", and/);
   });

@@ -77,6 +77,24 @@ describe("LiveKit's token", () => {
     expect(verify(mintToken(BODY, NOW, { claims: { iat: undefined } }))).toHaveProperty('key');
   });
 
+  test('has three parts, of which two are JSON objects, and nothing behind them', () => {
+    const token = mintToken(BODY, NOW);
+    const [header, payload, signature] = token.split('.');
+    const others = [
+      '',
+      ...['null', '[]', '"text"', '5', '{'].map((json) => Buffer.from(json).toString('base64url')),
+    ];
+    const malformed = [
+      `${token}.`,
+      `${token}.${signature}`,
+      `${header}.${payload}`,
+      `${header}.${payload}.`,
+      ...others.map((other) => `${other}.${payload}.${signature}`),
+      ...others.map((other) => `${header}.${other}.${signature}`),
+    ];
+    for (const wrong of malformed) expect([wrong, verify(wrong)]).toEqual([wrong, { reason: 'malformed' }]);
+  });
+
   test('is good for its own bytes only', () => {
     const token = mintToken(BODY, NOW);
     for (const other of ['', `${BODY} `, BODY.slice(1)]) {

@@ -24,6 +24,11 @@ describe('what an event says of its room', () => {
     expect(roomIn('room_started', { room: older })?.openedAt).toBe(1_795_423_728_000);
   });
 
+  it('knows that a room was there when it was made, or else when it was first told of', () => {
+    expect(roomIn('room_started', { room: FULL_ROOM })?.seenAt).toBe(1_795_423_728_435);
+    expect(roomIn('room_started', { room: ROOM })?.seenAt).toBe(AT);
+  });
+
   it('reads 64-bit integers from numbers as from text', () => {
     const room = { ...ROOM, creationTimeMs: 1_795_423_728_435 };
     expect(roomIn('room_started', { room })?.openedAt).toBe(1_795_423_728_435);
@@ -226,6 +231,8 @@ describe('what an event says of a connection', () => {
     expect(connectionIn('track_published', {})).toMatchObject({
       identity: 'ann',
       connected: true,
+      seenAt: AT,
+      lastSeenAt: AT,
       kind: null,
       joinedAt: null,
       leave: null,

@@ -1,5 +1,11 @@
 import { factsOf, type FactSource } from '../../../src/sessions/facts/extract.js';
-import type { ConnectionFact, RoomFact, RoomFacts } from '../../../src/sessions/facts/facts.js';
+import type {
+  ConnectionFact,
+  EgressFact,
+  EgressReport,
+  RoomFact,
+  RoomFacts,
+} from '../../../src/sessions/facts/facts.js';
 import { foldRoom, type SessionFold } from '../../../src/sessions/fold/fold.js';
 import { merged } from '../../../src/sessions/fact-store.js';
 import type { CapturedDelivery } from '../../support/captures.js';
@@ -51,6 +57,32 @@ export const stay = (
       leftAt === null ? null : { at: leftAt, reason: 'CLIENT_INITIATED', eventId: `EV_${participantSid}` },
     ...known,
   });
+
+/** A recording that goes on, unless told. */
+export const recording = (
+  egressId: string,
+  report: Partial<EgressReport> = {},
+  known: Partial<EgressFact> = {},
+): EgressFact => ({
+  source: 'default',
+  egressId,
+  roomSid: 'RM_1',
+  seenAt: 0,
+  startedAt: null,
+  report: {
+    progress: 1,
+    updatedAt: 0,
+    eventId: 'EV_1',
+    status: 'active',
+    endedAt: null,
+    error: null,
+    files: [],
+    segments: [],
+    streams: [],
+    ...report,
+  },
+  ...known,
+});
 
 /** The sessions that a room and its connections make, without egresses. */
 export const foldsOf = (room: Partial<RoomFact>, ...connections: ConnectionFact[]): SessionFold[] =>

@@ -1,6 +1,5 @@
-import type { EgressFact } from '../../../src/sessions/facts/facts.js';
 import { foldRoom } from '../../../src/sessions/fold/fold.js';
-import { connectionFact, foldOf, foldsOf, roomFact, sidsOf, stay } from './facts.js';
+import { connectionFact, foldOf, foldsOf, recording, roomFact, sidsOf, stay } from './facts.js';
 
 const SECOND = 1_000;
 const finish = (at: number, endReason: string | null = null) => ({ at, endReason });
@@ -317,29 +316,11 @@ describe('the participants', () => {
 
 describe('the recordings', () => {
   it('stand in the order in which they started, or were first told of; then by their id', () => {
-    const recording = (egressId: string, startedAt: number | null, seenAt: number): EgressFact => ({
-      source: 'default',
-      egressId,
-      roomSid: 'RM_1',
-      startedAt,
-      seenAt,
-      report: {
-        progress: 1,
-        updatedAt: 0,
-        eventId: 'EV_1',
-        status: 'active',
-        endedAt: null,
-        error: null,
-        files: [],
-        segments: [],
-        streams: [],
-      },
-    });
     const egresses = [
-      recording('EG_4', 9, 1),
-      recording('EG_3', 5, 9),
-      recording('EG_1', 5, 9),
-      recording('EG_2', null, 3),
+      recording('EG_4', {}, { startedAt: 9, seenAt: 1 }),
+      recording('EG_3', {}, { startedAt: 5, seenAt: 9 }),
+      recording('EG_1', {}, { startedAt: 5, seenAt: 9 }),
+      recording('EG_2', {}, { seenAt: 3 }),
     ];
     const [session] = foldRoom({ room: roomFact(), connections: [], egresses });
     expect(session?.recordings.map(({ egressId }) => egressId)).toEqual(['EG_2', 'EG_1', 'EG_3', 'EG_4']);

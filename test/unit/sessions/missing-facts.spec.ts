@@ -5,7 +5,7 @@ import {
   type Suspects,
 } from '../../../src/sessions/reconciliation/missing-facts.js';
 import type { ToldEgress, ToldParticipant, ToldRoom } from '../../../src/sessions/reconciliation/told.js';
-import { connectionFact, roomFact } from './facts.js';
+import { connectionFact, recording, roomFact } from './facts.js';
 
 const SECOND = 1_000;
 const NOW = 1_000 * SECOND;
@@ -333,36 +333,17 @@ describe('what webhooks have missed of a room', () => {
       ({ name, subject, fact }) => `${name} ${subject} ${fact}`,
     );
 
-  const recording = (progress: number): RoomFacts => ({
+  const recorded = (progress: number): RoomFacts => ({
     ...known({ finishes: [{ at: 90 * SECOND, endReason: null }] }),
-    egresses: [
-      {
-        source: 'default',
-        egressId: 'EG_1',
-        roomSid: 'RM_1',
-        seenAt: 0,
-        startedAt: null,
-        report: {
-          progress,
-          updatedAt: 0,
-          eventId: 'EV_1',
-          status: 'active',
-          endedAt: null,
-          error: null,
-          files: [],
-          segments: [],
-          streams: [],
-        },
-      },
-    ],
+    egresses: [recording('EG_1', { progress })],
   });
 
   test('an egress that is further on than we know is told as what it is', () => {
-    expect(egressesOf(recording(0), egress())).toEqual(['egress_updated EG_1 active']);
-    expect(egressesOf(recording(1), egress())).toEqual([]);
-    expect(egressesOf(recording(1), egress({ progress: 2 }))).toEqual(['egress_updated EG_1 ending']);
-    expect(egressesOf(recording(1), egress({ progress: 3 }))).toEqual(['egress_ended EG_1 ended']);
-    expect(egressesOf(recording(3), egress({ progress: 3 }))).toEqual([]);
+    expect(egressesOf(recorded(0), egress())).toEqual(['egress_updated EG_1 active']);
+    expect(egressesOf(recorded(1), egress())).toEqual([]);
+    expect(egressesOf(recorded(1), egress({ progress: 2 }))).toEqual(['egress_updated EG_1 ending']);
+    expect(egressesOf(recorded(1), egress({ progress: 3 }))).toEqual(['egress_ended EG_1 ended']);
+    expect(egressesOf(recorded(3), egress({ progress: 3 }))).toEqual([]);
   });
 
   test('one that we do not know, of a room that we do', () => {

@@ -1,7 +1,8 @@
+import type { EgressFact } from '../../../src/sessions/facts/facts.js';
 import { foldRoom } from '../../../src/sessions/fold/fold.js';
 import type { SessionRow } from '../../../src/sessions/session-row.js';
 import { toSession } from '../../../src/sessions/to-session.js';
-import { connectionFact, foldOf, roomFact } from './facts.js';
+import { connectionFact, foldOf, recording, roomFact } from './facts.js';
 
 const ROW: SessionRow = {
   sessionId: 'call',
@@ -41,5 +42,24 @@ describe('the disposition of a session', () => {
 
   it.each(['host', 'option'] as const)('is not doubted where the %s has said it', (dispositionSource) => {
     expect(inferredIn({ inferred: 'gone' }, { dispositionSource })).toEqual(['endedAt']);
+  });
+});
+
+describe('the recordings of a session', () => {
+  const sessionWith = (state: SessionRow['state'], ...egresses: EgressFact[]) => {
+    const [fold] = foldRoom({ room: roomFact({ starts: [1] }), connections: [], egresses });
+    return toSession(fold as never, { ...ROW, dispositionSource: 'host', state });
+  };
+
+  it('are doubted where it has settled before they ended', () => {
+    const [running, ended] = [recording('EG_1'), recording('EG_2', { progress: 3 })];
+    expect(sessionWith('settled', running, ended).inferred).toEqual(['recordings']);
+    expect(sessionWith('ended', running).inferred).toEqual([]);
+    expect(sessionWith('settled', ended).inferred).toEqual([]);
+  });
+
+  it('have an id, unless they failed before they had one', () => {
+    const { recordings } = sessionWith('ended', recording('EG_1'), recording('event:EV_1'));
+    expect(recordings.map(({ egressId }) => egressId)).toEqual(['EG_1', null]);
   });
 });
