@@ -1,4 +1,5 @@
 import type { RoomFact } from '../../../src/sessions/facts/facts.js';
+import { withoutIdentity } from '../../../src/sessions/facts/erase.js';
 import { mergeConnection, mergeRoom } from '../../../src/sessions/facts/merge.js';
 import { connectionFact, roomFact } from './facts.js';
 
@@ -77,5 +78,32 @@ describe('two facts of a connection', () => {
   it('lose nothing to a track event, which says neither kind nor name', () => {
     const known = connectionFact({ kind: 'sip', joinedAt: 5, name: written('Ann', 2) });
     expect(mergeConnection(known, connectionFact({ kind: null }))).toEqual(known);
+  });
+});
+
+describe('what was erased', () => {
+  const PSEUDONYM = 'erased-0123456789ab';
+  const room = { sid: 'RM_1', name: 'call', metadata: '{"for":"ann"}', departureTimeout: 2 };
+  const description = { at: 4, eventId: 'EV_1', room };
+  const attributes = written({ 'sip.ruleID': 'SDR_1', 'sip.phoneNumber': '+100', tier: 'gold' }, 1);
+
+  it('stays so whatever is told of a room later, and its time-outs with it', () => {
+    const merged = mergeRoom(roomFact({ roomName: PSEUDONYM }), roomFact({ description }));
+    expect(merged).toMatchObject({ roomName: PSEUDONYM });
+    expect(merged.description?.room).toEqual({ sid: 'RM_1', name: PSEUDONYM, departureTimeout: 2 });
+  });
+
+  it('stays so whatever is told of a connection later, and a call that came in with it', () => {
+    const told = connectionFact({ joinedAt: 5, name: written('Ann', 2), attributes });
+    const merged = mergeConnection(connectionFact({ identity: PSEUDONYM }), told);
+    expect(merged).toMatchObject({ identity: PSEUDONYM, name: null, joinedAt: 5 });
+    expect(merged.attributes?.value).toEqual({ 'sip.ruleID': 'SDR_1' });
+  });
+
+  it('takes with it what the host wrote on a room, where that tells of who is erased', () => {
+    const facts = { room: roomFact({ description }), connections: [], egresses: [] };
+    const { metadata: _, ...others } = room;
+    expect(withoutIdentity(facts, 'ann', PSEUDONYM).room.description?.room).toEqual(others);
+    expect(withoutIdentity(facts, 'bob', PSEUDONYM).room.description?.room).toEqual(room);
   });
 });
