@@ -150,7 +150,6 @@ export class ProjectReconciler {
     );
     return [...sids].map((sid) => {
       const attendance = attendances.get(sid);
-      const successor = byName.get(names.get(sid) ?? '');
       return {
         project,
         roomSid: sid,
@@ -158,7 +157,7 @@ export class ProjectReconciler {
         room: rooms.get(sid) ?? null,
         participants: attendance?.participants ?? null,
         egresses: changed.get(sid) ?? [],
-        successorOpenedAt: successor === undefined || successor.sid === sid ? null : successor.openedAt,
+        successorOpenedAt: byName.get(names.get(sid) ?? '')?.openedAt ?? null,
       };
     });
   }

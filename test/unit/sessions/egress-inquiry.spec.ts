@@ -13,6 +13,7 @@ class Livekit extends EgressClient {
   /** What it was asked for, `*` is all that run. */
   readonly asked: string[] = [];
   hasService = true;
+  isStrict = false;
 
   override listEgress = async (asked?: unknown): Promise<EgressInfo[]> => {
     const { egressId } = asked as { egressId?: string };
@@ -20,6 +21,7 @@ class Livekit extends EgressClient {
     if (!this.hasService) throw new TwirpError('unavailable', 'no response from servers', 503);
     if (egressId === undefined) return [new EgressInfo({ egressId: 'EG_listed' })];
     if (this.failing.has(egressId)) throw new TwirpError('unavailable', 'try again', 503);
+    if (this.isStrict) throw new TwirpError('not_found', 'egress does not exist', 404);
     return this.known.has(egressId) ? [new EgressInfo({ egressId })] : [];
   };
 
@@ -64,6 +66,7 @@ test('whatever of ours is not listed is asked for by its id, unless it never had
   livekit.known.add('EG_1');
   expect(await told(0, 'EG_1', 'EG_listed', 'event:EV_1')).toEqual([['EG_listed', 'EG_1'], []]);
   expect(livekit.asked).toEqual(['*', 'EG_1']);
+  expect(await told(MINUTE, 'EG_1')).toEqual([['EG_listed', 'EG_1'], []]);
 });
 
 test('of many, ten are asked for in a round, and those that were asked longest ago come first', async () => {
@@ -78,8 +81,12 @@ test('of many, ten are asked for in a round, and those that were asked longest a
   ]);
 });
 
-test('one that is lost is asked for every ten minutes, and is not lost again', async () => {
+test.each([
+  ['lists none', false],
+  ['answers 404', true],
+])('one of which LiveKit %s is lost once, and asked for every ten minutes', async (_, isStrict) => {
   const { livekit, told } = inquire();
+  livekit.isStrict = isStrict;
   await told(0, 'EG_1');
   expect(await told(MINUTE, 'EG_1')).toEqual([['EG_listed'], ['EG_1']]);
   expect(await livekit.askedBy(() => told(11 * MINUTE - 1, 'EG_1'))).toEqual(['*']);
