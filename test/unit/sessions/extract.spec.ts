@@ -151,6 +151,57 @@ describe('what an event says of a recording', () => {
     expect(recordingIn(inNumbers)).toEqual(recordingIn(told));
   });
 
+  it('takes files, segments and streams from lists, and from where older servers have the only one', () => {
+    const segments = {
+      playlistName: 'a.m3u8',
+      playlistLocation: 's3://a',
+      duration: '1500000000',
+      segmentCount: '3',
+    };
+    const info = [
+      { url: 'rtmps://me:key@live.example.com/app/secret?k=1', status: 'FINISHED', duration: '2000000000' },
+      { url: 'no url', error: 'x'.repeat(2_000) },
+    ];
+    const { report } = recordingIn({ ...told, segmentResults: [segments], streamResults: info }) ?? {};
+    expect(report).toMatchObject({
+      files: [{ filename: 'a.ogg', location: null }],
+      segments: [{ playlist: 'a.m3u8', location: 's3://a', durationSeconds: 1.5, sizeBytes: null, count: 3 }],
+      streams: [
+        { destination: 'rtmps://live.example.com', status: 'finished', durationSeconds: 2, error: null },
+        { destination: null, status: 'active', durationSeconds: null, error: 'x'.repeat(1_000) },
+      ],
+    });
+    const {
+      fileResults: [file],
+    } = told;
+    const older = { ...told, fileResults: undefined, file, segments, stream: { info } };
+    expect(recordingIn(older)?.report).toEqual(report);
+  });
+
+  it.each([
+    ['egress_ended', 'EGRESS_ABORTED', {}, 3, 'aborted'],
+    ['egress_ended', 'EGRESS_ENDING', {}, 3, 'complete'],
+    ['egress_ended', undefined, { error: 'no' }, 3, 'failed'],
+    ['egress_updated', 'EGRESS_LIMIT_REACHED', {}, 3, 'limit_reached'],
+    ['egress_updated', 'EGRESS_ENDING', {}, 2, 'ending'],
+    ['egress_updated', 1, {}, 1, 'active'],
+    ['egress_updated', 'EGRESS_NEW', {}, 0, 'new'],
+    ['egress_started', undefined, {}, 0, 'starting'],
+  ])('takes %s with the status %p, %j, for progress %d: %s', (name, status, more, progress, read) => {
+    const egressInfo = { egressId: 'EG_1', roomId: 'RM_1', status, ...more };
+    expect(factsIn(name, { egressInfo }).egresses[0]?.report).toMatchObject({ progress, status: read });
+  });
+
+  it('knows one that failed before it had an id by its event, and when it was told of', () => {
+    const [recording] = factsIn('egress_ended', { egressInfo: { roomId: 'RM_1' } }).egresses;
+    expect(recording).toMatchObject({
+      egressId: 'event:EV_1',
+      seenAt: AT,
+      startedAt: null,
+      report: { updatedAt: AT * 1_000, endedAt: null },
+    });
+  });
+
   it.each([0, '0', 1.5, -1_795_423_717_824_000_000, 1e30, true, null])(
     'takes no time from %j',
     (startedAt) => {
