@@ -25,6 +25,7 @@ import {
   type Rules,
   rules,
 } from '../support/ops-files.js';
+import { testOnPostgres } from '../support/on-postgres.js';
 import { answering, OutletReceiver } from '../support/outlet-receiver.js';
 import { PrivateServer } from '../support/private-server.js';
 import { hasPrometheus, Prometheus } from '../support/prometheus.js';
@@ -340,7 +341,7 @@ onPrometheus(`each alert fires when there is its trouble${unlessHere}`, () => {
     await until('it to be read again', () => isAtLeast('livekit_outlet_lag_seconds', 0));
   });
 
-  (onPostgres ? test : test.skip)('when the engine is down (an engine wants PostgreSQL)', async () => {
+  testOnPostgres('when the engine is down (an engine wants PostgreSQL)', async () => {
     await fire(
       ['LivekitDeliveryEngineDown'],
       async () => redis?.kill(),

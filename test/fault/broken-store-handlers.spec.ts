@@ -1,6 +1,6 @@
 import type { ApplicationProcess } from '../support/application-process.js';
-import { onPostgres } from '../support/database.js';
 import { holdWrites } from '../support/hold-writes.js';
+import { describeOnPostgres } from '../support/on-postgres.js';
 import { DELIVERY_ENGINES, shareOf } from '../support/private-server.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
@@ -77,9 +77,7 @@ describe.each(DELIVERY_ENGINES)('over %s, handlers whose store fails', (engine) 
     PATIENCE,
   );
 
-  const onServer = onPostgres ? describe : describe.skip;
-
-  onServer('on PostgreSQL', () => {
+  describeOnPostgres('on PostgreSQL', () => {
     let proxy: TcpProxy;
 
     beforeEach(async () => {

@@ -17,6 +17,7 @@ import {
   mount,
   unmount,
 } from './breakage.js';
+import { describeOnPostgres } from '../support/on-postgres.js';
 import { callEvents } from './calls.js';
 import { type Answer, Load, Sender } from './sender.js';
 import { TcpProxy, TROUBLES } from './tcp-proxy.js';
@@ -28,7 +29,6 @@ const DUE = 10_000;
 const PATIENCE = 240_000;
 
 const onSqlite = onPostgres ? describe.skip : describe;
-const onServer = onPostgres ? describe : describe.skip;
 
 let database: FreshDatabase;
 let application: ApplicationProcess;
@@ -212,7 +212,7 @@ onSqlite('an SQLite store', () => {
   );
 });
 
-onServer('a PostgreSQL store', () => {
+describeOnPostgres('a PostgreSQL store', () => {
   let proxy: TcpProxy;
 
   beforeEach(async () => {

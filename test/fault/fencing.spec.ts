@@ -1,5 +1,6 @@
 import type { ApplicationProcess } from '../support/application-process.js';
 import { onPostgres, sqlQuery } from '../support/database.js';
+import { describeOnPostgres } from '../support/on-postgres.js';
 import { DELIVERY_ENGINES, shareOf } from '../support/private-server.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
@@ -48,10 +49,9 @@ async function begun(by: ApplicationProcess, expected: Record<string, number>): 
   );
 }
 
-const onServer = onPostgres ? describe.each(DELIVERY_ENGINES) : describe.skip.each(DELIVERY_ENGINES);
 const onFile = onPostgres ? describe.skip : describe;
 
-onServer('of two processes on PostgreSQL, over %s,', (engine) => {
+describeOnPostgres.each(DELIVERY_ENGINES)('of two processes on PostgreSQL, over %s,', (engine) => {
   /** What stands in the store of the deliveries that were held, but for leases that are renewed. */
   const deliveries = () =>
     sqlQuery(

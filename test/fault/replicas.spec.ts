@@ -2,7 +2,8 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationProcess, killApplications } from '../support/application-process.js';
 import { backlog } from '../support/backlog.js';
-import { freshDatabase, onPostgres } from '../support/database.js';
+import { freshDatabase } from '../support/database.js';
+import { testOnPostgres } from '../support/on-postgres.js';
 import { DELIVERY_ENGINES } from '../support/private-server.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
@@ -26,12 +27,10 @@ const SEED = Number(process.env['TEST_SEED'] ?? randomInt(2 ** 31));
 /** One by chance, but in the long run: a round takes half a minute. */
 const ENGINES = isLong ? DELIVERY_ENGINES : [DELIVERY_ENGINES[SEED % DELIVERY_ENGINES.length] ?? 'database'];
 
-const onServer = onPostgres ? test.each(ENGINES) : test.skip.each(ENGINES);
-
 beforeAll(buildHost, 120_000);
 afterAll(removeHost);
 
-onServer(
+testOnPostgres.each(ENGINES)(
   'three replicas over %s, each killed and one paused beyond its leases again and again, are together what a single one is',
   async (engine) => {
     const random = seededRandom(SEED);

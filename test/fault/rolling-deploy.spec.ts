@@ -2,13 +2,12 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { EventStore } from '../../src/database/event-store.js';
 import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
 import { emptyDatabase, type FreshDatabase, onPostgres, sqlQuery } from '../support/database.js';
+import { testOnPostgres } from '../support/on-postgres.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
 import { auditSessions, auditStore } from './audit.js';
 import { callEvents } from './calls.js';
 import { Load, Sender } from './sender.js';
-
-const onServer = onPostgres ? test : test.skip;
 
 const inLongRounds = onPostgres && process.env['TEST_LONG'] === '1' ? test : test.skip;
 
@@ -51,7 +50,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-onServer(
+testOnPostgres(
   'while the next release migrates, and beside it, a process of this one goes on and another can be started',
   async () => {
     replicas = [

@@ -2,7 +2,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
-import { onPostgres } from './database.js';
+import { describeOnPostgres } from './on-postgres.js';
 import { type ReadEvent, readCloudEvent } from './outlet-receiver.js';
 
 /** Where the services of `npm run test:services` are. */
@@ -10,7 +10,7 @@ export const NATS_URL = process.env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222';
 export const REDIS_URL = process.env['TEST_REDIS_URL'] ?? 'redis://127.0.0.1:6379';
 
 /** `describe` where there are brokers. */
-export const describeWithBrokers = onPostgres ? describe : describe.skip;
+export const describeWithBrokers = describeOnPostgres;
 
 /** A LiveKit project that no other test has: subjects, streams and keys are its own. */
 export const ownProject = (): string => `test-${randomUUID()}`;

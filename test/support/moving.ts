@@ -1,9 +1,10 @@
 import { MOVED_IN, MOVED_OUT, MOVING_IN } from '../../src/database/moving/marks.js';
-import { type FreshDatabase, freshPostgres, freshSqlite, onPostgres, sqlQuery } from './database.js';
+import { type FreshDatabase, freshPostgres, freshSqlite, sqlQuery } from './database.js';
+import { describeOnPostgres } from './on-postgres.js';
 import { rowsOf, tables } from './rows.js';
 
 /** Moving takes both databases: it is tested where there is a PostgreSQL. */
-export const describeMoving = onPostgres ? describe : describe.skip;
+export const describeMoving = describeOnPostgres;
 
 const NOT_MOVED = new Set(['livekit_migrations', MOVED_IN, MOVED_OUT, MOVING_IN]);
 

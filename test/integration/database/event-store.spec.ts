@@ -10,11 +10,11 @@ import {
 import { EventStore } from '../../../src/database/event-store.js';
 import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { freshStores } from '../../support/stores.js';
 import { until } from '../../support/until.js';
 
 const onSqlite = onPostgres ? test.skip : test;
-const onServer = onPostgres ? test : test.skip;
 
 interface SqliteConnection {
   pragma(statement: string): unknown;
@@ -188,7 +188,7 @@ describe('the event store', () => {
 
   const lock = (n: number) => `SELECT pg_advisory_xact_lock(${n})`;
 
-  onServer('begins writes anew that end in a deadlock, or in a failure to serialise', async () => {
+  testOnPostgres('begins writes anew that end in a deadlock, or in a failure to serialise', async () => {
     let begun = 0;
     let arrive: () => void;
     const both = new Promise<void>((resolve) => (arrive = resolve));
@@ -212,7 +212,7 @@ describe('the event store', () => {
 
   const pipelined = (text: string) => ({ text, parameters: [] });
 
-  onServer(
+  testOnPostgres(
     'commits a write of one statement though no answer comes back, and tells it when one does',
     async () => {
       const proxy = await TcpProxy.before(fresh.url);
@@ -231,14 +231,17 @@ describe('the event store', () => {
     },
   );
 
-  onServer('tells why a write of one statement was refused, keeps nothing of it, and goes on', async () => {
-    const twice = `WITH first AS (${quarantine('1')}) ${quarantine('2').replace("'test'", 'NULL')}`;
-    await expect(fresh.store.writePipelined(pipelined(twice))).rejects.toMatchObject({ code: '23502' });
-    await fresh.store.writePipelined(pipelined(quarantine('3')));
-    expect(await kept()).toEqual(['3']);
-  });
+  testOnPostgres(
+    'tells why a write of one statement was refused, keeps nothing of it, and goes on',
+    async () => {
+      const twice = `WITH first AS (${quarantine('1')}) ${quarantine('2').replace("'test'", 'NULL')}`;
+      await expect(fresh.store.writePipelined(pipelined(twice))).rejects.toMatchObject({ code: '23502' });
+      await fresh.store.writePipelined(pipelined(quarantine('3')));
+      expect(await kept()).toEqual(['3']);
+    },
+  );
 
-  onServer(
+  testOnPostgres(
     'begins a write of one statement anew that PostgreSQL gives up for the sake of another',
     async () => {
       for (const made of [
@@ -261,20 +264,23 @@ describe('the event store', () => {
     const nameOf = async (): Promise<string> =>
       (await fresh.store.writePipelined<{ name: string }>(names))[0]?.name ?? '';
 
-    onServer('is prepared once', async () => {
+    testOnPostgres('is prepared once', async () => {
       expect(await fresh.store.writePipelined(names)).toEqual(prepared);
       expect(await fresh.store.writePipelined(names)).toEqual(prepared);
     });
 
-    onServer('is prepared no more once a pooler gave it a connection that does not know it', async () => {
-      await fresh.store.writePipelined(pipelined(`DEALLOCATE ${await nameOf()}`));
-      expect(await fresh.store.writePipelined(names)).toEqual([]);
-      await fresh.store.writePipelined(pipelined(quarantine('1')));
-      expect(await fresh.store.writePipelined(names)).toEqual([]);
-      expect(await kept()).toEqual(['1']);
-    });
+    testOnPostgres(
+      'is prepared no more once a pooler gave it a connection that does not know it',
+      async () => {
+        await fresh.store.writePipelined(pipelined(`DEALLOCATE ${await nameOf()}`));
+        expect(await fresh.store.writePipelined(names)).toEqual([]);
+        await fresh.store.writePipelined(pipelined(quarantine('1')));
+        expect(await fresh.store.writePipelined(names)).toEqual([]);
+        expect(await kept()).toEqual(['1']);
+      },
+    );
 
-    onServer('nor once a pooler gave it one that knows it from somebody else', async () => {
+    testOnPostgres('nor once a pooler gave it one that knows it from somebody else', async () => {
       const another = await EventStore.open({ url: fresh.url });
       try {
         await another.writePipelined(pipelined(`PREPARE ${await nameOf()} AS SELECT 1`));
@@ -285,7 +291,7 @@ describe('the event store', () => {
     });
   });
 
-  onServer(
+  testOnPostgres(
     'depends on nothing that the database or its role have set, and changes nothing of a session',
     async () => {
       const name = new URL(fresh.url).pathname.slice(1);
@@ -319,7 +325,7 @@ describe('the event store', () => {
     },
   );
 
-  onServer('leaves a server that only reads, for one that its address leads to by then', async () => {
+  testOnPostgres('leaves a server that only reads, for one that its address leads to by then', async () => {
     const write = () => fresh.store.write((manager) => manager.query(quarantine('1')));
     // What a session was told when it began, it goes by until it ends.
     await fresh.store.read((manager) => manager.query('SET default_transaction_read_only = on'));

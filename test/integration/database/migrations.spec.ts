@@ -5,9 +5,8 @@ import { DatabaseConfigurationError, PendingMigrationsError } from '../../../src
 import { EventStore } from '../../../src/database/event-store.js';
 import { migrations } from '../../../src/database/migrations/index.js';
 import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { until } from '../../support/until.js';
-
-const onServer = onPostgres ? test : test.skip;
 
 /** What a release that does not know of it never notices: statements name their columns, and none names an index. */
 const isAddition = (sql: string): boolean =>
@@ -61,7 +60,7 @@ describe('migrations', () => {
     expect(ran.map(({ name }) => name)).toEqual(migrations.map((one) => new one().name));
   });
 
-  onServer('wait for whoever runs them, and do not wait for one that is gone', async () => {
+  testOnPostgres('wait for whoever runs them, and do not wait for one that is gone', async () => {
     const holder = new pg.Client({ connectionString: database.url });
     holder.on('error', () => undefined);
     await holder.connect();
@@ -94,7 +93,7 @@ describe('migrations', () => {
     down = async (): Promise<void> => undefined;
   }
 
-  onServer('give way to those who use a table for long, and get it when it is free', async () => {
+  testOnPostgres('give way to those who use a table for long, and get it when it is free', async () => {
     const running = await EventStore.open({ url: database.url });
     const user = new pg.Client({ connectionString: database.url });
     await user.connect();
@@ -130,7 +129,7 @@ describe('migrations', () => {
     down = async (): Promise<void> => undefined;
   }
 
-  onServer('take as long as they take, whatever the database has set', async () => {
+  testOnPostgres('take as long as they take, whatever the database has set', async () => {
     const name = new URL(database.url).pathname.slice(1);
     const settings = await sqlQuery<{ name: string }>(
       database.url,
@@ -147,7 +146,7 @@ describe('migrations', () => {
     const openAs = (options: string, mode: 'run' | 'check' = 'run') =>
       EventStore.open({ url: `${database.url}?options=${encodeURIComponent(options)}`, migrations: mode });
 
-    onServer.each([
+    testOnPostgres.each([
       ['without the right to', '-c role=pg_monitor'],
       ['without a schema to make them in', '-c search_path=nowhere'],
     ])('are refused with the cure, %s', async (_, options) => {
@@ -156,7 +155,7 @@ describe('migrations', () => {
       await expect(openAs(options, 'check')).rejects.toThrow(/GRANT it CREATE on the schema/);
     });
 
-    onServer('are not asked of it where another has run them', async () => {
+    testOnPostgres('are not asked of it where another has run them', async () => {
       await (await EventStore.open({ url: database.url })).close();
       for (const statement of [
         'GRANT USAGE ON SCHEMA public TO pg_monitor',

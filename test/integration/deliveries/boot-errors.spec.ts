@@ -4,8 +4,9 @@ import { EventStore } from '../../../src/database/event-store.js';
 import { OnAppEvent } from '../../../src/event-log/handlers/on-app-event.decorator.js';
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
-import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 import { bootHandlers, type HandlerHostShape } from '../../support/handlers.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 
 @Injectable()
 class Twins {
@@ -148,15 +149,13 @@ describe('the application does not start, and says class, method and cure,', () 
     await expect(bootHandlers({ url: database.url, providers: [], ...shape })).rejects.toThrow(message);
   });
 
-  const onServer = onPostgres ? test : test.skip;
-
-  onServer('when a transactional handler has no transaction to be had', async () => {
+  testOnPostgres('when a transactional handler has no transaction to be had', async () => {
     await expect(bootHandlers({ url: database.url, providers: [Transactional] })).rejects.toThrow(
       /Transactional\.take: is `transactional`, and there is no transaction to be had: .*`database: \{ url, handlers: dataSource \}`/,
     );
   });
 
-  onServer("when the host's role may not acknowledge", async () => {
+  testOnPostgres("when the host's role may not acknowledge", async () => {
     await (await EventStore.open({ url: database.url })).close();
     const role = `role_of_${new URL(database.url).pathname.slice(1)}`;
     await sqlQuery(database.url, `CREATE ROLE ${role}`);
@@ -179,7 +178,7 @@ describe('the application does not start, and says class, method and cure,', () 
     }
   });
 
-  onServer("when the host's DataSource is not connected yet", async () => {
+  testOnPostgres("when the host's DataSource is not connected yet", async () => {
     const handlers = new DataSource({ type: 'postgres', url: database.url });
     const options = { database: { url: database.url, handlers } };
     await expect(bootHandlers({ url: database.url, providers: [Transactional], options })).rejects.toThrow(

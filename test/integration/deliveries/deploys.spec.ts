@@ -2,13 +2,13 @@ import { EventStore } from '../../../src/database/event-store.js';
 import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
 import { HandlerTable } from '../../../src/event-log/handlers/handler-table.js';
 import { AssignableClock } from '../../support/clock.js';
-import { onPostgres } from '../../support/database.js';
 import {
   handlerHosts,
   handlerOf,
   type HandlerHost,
   type TestHandlerOptions,
 } from '../../support/handlers.js';
+import { describeOnPostgres } from '../../support/on-postgres.js';
 import { until } from '../../support/until.js';
 import { NOW } from '../../support/webhook.js';
 
@@ -149,9 +149,7 @@ describe('over deploys', () => {
     expect(given).toEqual(['changed EV_1', 'changed EV_4', 'changed EV_2']);
   });
 
-  const onServer = onPostgres ? describe : describe.skip;
-
-  onServer('of several replicas, an old release and a new one side by side', () => {
+  describeOnPostgres('of several replicas, an old release and a new one side by side', () => {
     let old: HandlerHost;
     let fresh: HandlerHost;
 

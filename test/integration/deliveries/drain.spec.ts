@@ -1,12 +1,11 @@
 import pg from 'pg';
 import { HostEvents } from '../../../src/event-log/append/host-events.js';
-import { onPostgres, sqlQuery } from '../../support/database.js';
+import { sqlQuery } from '../../support/database.js';
 import { handlerHosts, handlerOf } from '../../support/handlers.js';
+import { describeOnPostgres } from '../../support/on-postgres.js';
 import { until } from '../../support/until.js';
 
-const onServer = onPostgres ? describe : describe.skip;
-
-onServer('drain()', () => {
+describeOnPostgres('drain()', () => {
   const hosts = handlerHosts();
 
   test('runs what has fallen due while the runner asked the store how long to sleep', async () => {

@@ -4,6 +4,7 @@ import type { DeliveryContext } from '../../../src/event-log/handlers/context.js
 import { onPostgres, sqlQuery } from '../../support/database.js';
 import { gate } from '../../support/gate.js';
 import { handlerHosts, handlerOf } from '../../support/handlers.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { until } from '../../support/until.js';
 
 /** The shortest that a handler may have, milliseconds. */
@@ -105,9 +106,7 @@ describe('the lease of a delivery', () => {
     },
   );
 
-  const onServer = onPostgres ? test : test.skip;
-
-  onServer('keeps two replicas from running one delivery, whatever they are given', async () => {
+  testOnPostgres('keeps two replicas from running one delivery, whatever they are given', async () => {
     const runs: string[] = [];
     const handler = handlerOf('shared', async ({ eventId }) => {
       runs.push(eventId);

@@ -3,8 +3,9 @@ import { isRoomFree } from '../../../src/event-log/claims.js';
 import type { BatchContext, DeliveryContext } from '../../../src/event-log/handlers/context.js';
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
-import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 import { bootHandlers, type HandlerHost } from '../../support/handlers.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 
 type Started = LivekitEvent<'room_started'>;
 
@@ -290,9 +291,7 @@ describe('a handler that is ordered by room', () => {
     expect(done).toEqual(['EV_0_1']);
   });
 
-  const onServer = onPostgres ? test : test.skip;
-
-  onServer('is claimed for without all that is due being sorted', async () => {
+  testOnPostgres('is claimed for without all that is due being sorted', async () => {
     await boot(blocking([], () => false));
     await sqlQuery(
       database.url,

@@ -5,6 +5,7 @@ import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
 import { onPostgres, sqlQuery } from '../../support/database.js';
 import { type HandlerHost, handlerHosts, handlerOf } from '../../support/handlers.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { until } from '../../support/until.js';
 
 const AT_REST = {
@@ -199,9 +200,7 @@ describe('a handler that is paused', () => {
     }
   });
 
-  const onServer = onPostgres ? test : test.skip;
-
-  onServer('is paused and resumed in every process, by one that need not have it', async () => {
+  testOnPostgres('is paused and resumed in every process, by one that need not have it', async () => {
     const given: string[] = [];
     const worker = await hosts.boot([handlerOf('paused', ({ eventId }) => given.push(eventId))]);
     const operator = await hosts.boot([]);

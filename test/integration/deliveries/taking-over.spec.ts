@@ -3,9 +3,10 @@ import pg from 'pg';
 import type { DeliveryContext } from '../../../src/event-log/handlers/context.js';
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
-import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 import { bootHandlers, type HandlerHost } from '../../support/handlers.js';
 import { holdWrites } from '../../support/hold-writes.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { until } from '../../support/until.js';
 import { NOW } from '../../support/webhook.js';
 
@@ -106,9 +107,7 @@ describe('what a process was running', () => {
     expect(delivery).toMatchObject({ state: 'done', attempt: 1 });
   });
 
-  const onServer = onPostgres ? test : test.skip;
-
-  onServer(
+  testOnPostgres(
     'is run by another even while the server holds some of it locked for a machine that is gone',
     async () => {
       const done: string[] = [];
@@ -131,7 +130,7 @@ describe('what a process was running', () => {
     },
   );
 
-  onServer('keeps its lease while another transaction of that process settles some of it', async () => {
+  testOnPostgres('keeps its lease while another transaction of that process settles some of it', async () => {
     const running = new Map<string, AbortSignal>();
     let end: () => void = () => undefined;
     const ended = new Promise<void>((resolve) => (end = resolve));

@@ -23,6 +23,7 @@ import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.de
 import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
 import { bootHandlers, type HandlerHost, type HandlerHostShape } from '../../support/handlers.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { until } from '../../support/until.js';
 
 @Entity('charges')
@@ -292,9 +293,7 @@ describe('a transactional handler', () => {
     expect(await charges()).toEqual(runs);
   });
 
-  const onServer = onPostgres ? test : test.skip;
-
-  onServer.each(['', ' and is in a transaction within it'])(
+  testOnPostgres.each(['', ' and is in a transaction within it'])(
     'that is given up while it waits for its database%s is not acknowledged by what it does then',
     async (nested) => {
       let isOver = false;
@@ -369,7 +368,7 @@ describe('a transactional handler', () => {
       expect(await charges()).toEqual(['EV_1']);
     };
 
-    onServer(
+    testOnPostgres(
       'before its transaction begins, because its connection was cut in silence, is retried',
       async () => {
         await bootHasty();
@@ -381,7 +380,7 @@ describe('a transactional handler', () => {
       },
     );
 
-    onServer('before it has a connection leaves the one that comes late to others', async () => {
+    testOnPostgres('before it has a connection leaves the one that comes late to others', async () => {
       await bootHasty({ poolSize: 1 });
       const other = hosts?.createQueryRunner();
       await other?.connect();
@@ -391,7 +390,7 @@ describe('a transactional handler', () => {
       await expectRetry();
     });
 
-    onServer('while it is committed is acknowledged with what it wrote, or not at all', async () => {
+    testOnPostgres('while it is committed is acknowledged with what it wrote, or not at all', async () => {
       await bootHasty();
       for (const made of [
         'CREATE FUNCTION linger() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$ LANGUAGE plpgsql',
@@ -450,25 +449,28 @@ describe('a transactional handler', () => {
     await expectNothingKept(Ends, 'ends', 'dead', ENDED);
   });
 
-  onServer('keeps its lease and is acknowledged, however the host isolates its transactions', async () => {
-    const versionOf = async (): Promise<unknown> =>
-      (await sqlQuery<{ xmin: unknown }>(database.url, 'SELECT xmin FROM livekit_deliveries'))[0]?.xmin;
-    @Injectable()
-    class Long {
-      @OnLivekitEvent('room_started', { name: 'long', transactional: true, lease: 1_000, maxAttempts: 1 })
-      async bill({ id }: Started, { manager }: TransactionalDeliveryContext) {
-        await manager.insert(Charge, { eventId: id, cents: 1 });
-        const claimed = await versionOf();
-        await until('the lease to be renewed', async () => (await versionOf()) !== claimed);
+  testOnPostgres(
+    'keeps its lease and is acknowledged, however the host isolates its transactions',
+    async () => {
+      const versionOf = async (): Promise<unknown> =>
+        (await sqlQuery<{ xmin: unknown }>(database.url, 'SELECT xmin FROM livekit_deliveries'))[0]?.xmin;
+      @Injectable()
+      class Long {
+        @OnLivekitEvent('room_started', { name: 'long', transactional: true, lease: 1_000, maxAttempts: 1 })
+        async bill({ id }: Started, { manager }: TransactionalDeliveryContext) {
+          await manager.insert(Charge, { eventId: id, cents: 1 });
+          const claimed = await versionOf();
+          await until('the lease to be renewed', async () => (await versionOf()) !== claimed);
+        }
       }
-    }
-    await boot(Long, { isolation: 'serializable' });
-    await host.receive(['EV_1', 'room_started']);
-    await host.deliveries.drain();
-    const { deliveries } = await host.deliveries.list({ handler: 'long' });
-    expect(deliveries).toMatchObject([{ state: 'done' }]);
-    expect(await charges()).toEqual(['EV_1']);
-  });
+      await boot(Long, { isolation: 'serializable' });
+      await host.receive(['EV_1', 'room_started']);
+      await host.deliveries.drain();
+      const { deliveries } = await host.deliveries.list({ handler: 'long' });
+      expect(deliveries).toMatchObject([{ state: 'done' }]);
+      expect(await charges()).toEqual(['EV_1']);
+    },
+  );
 
   const onFile = onPostgres ? test.skip : test;
 

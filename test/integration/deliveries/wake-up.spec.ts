@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { EventStore } from '../../../src/database/event-store.js';
 import { Claims } from '../../../src/event-log/claims.js';
 import { systemClock } from '../../../src/event-log/clock.js';
-import { onPostgres, sqlQuery } from '../../support/database.js';
+import { sqlQuery } from '../../support/database.js';
 import {
   handlerHosts,
   handlerOf,
@@ -11,6 +11,7 @@ import {
   type HandlerHostShape,
   type TestHandlerOptions,
 } from '../../support/handlers.js';
+import { describeOnPostgres } from '../../support/on-postgres.js';
 import { countClaims, countQueries } from '../../support/queries.js';
 import { until } from '../../support/until.js';
 
@@ -134,9 +135,7 @@ describe('the runner, by the real clock,', () => {
     expect(given).toEqual(Array.from({ length: 200 }, (_, n) => `EV_${n}`));
   });
 
-  const onServer = onPostgres ? describe : describe.skip;
-
-  onServer('of several replicas', () => {
+  describeOnPostgres('of several replicas', () => {
     const terminate = (what: string) =>
       sqlQuery<{ pid: number }>(
         hosts.url,

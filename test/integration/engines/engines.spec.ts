@@ -2,14 +2,13 @@ import { Redis } from 'ioredis';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Dispatcher } from '../../../src/event-log/dispatcher.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
-import { onPostgres, sqlQuery } from '../../support/database.js';
+import { sqlQuery } from '../../support/database.js';
 import { type HandlerHost, handlerHosts, handlerOf } from '../../support/handlers.js';
+import { describeOnPostgres } from '../../support/on-postgres.js';
 import { ENGINES, PrivateServer } from '../../support/private-server.js';
 import { until } from '../../support/until.js';
 
-const onServer = onPostgres ? describe.each(ENGINES) : describe.skip.each(ENGINES);
-
-onServer('deliveries that are carried by %s', (type) => {
+describeOnPostgres.each(ENGINES)('deliveries that are carried by %s', (type) => {
   const hosts = handlerHosts();
   let server: PrivateServer;
   let given: string[];

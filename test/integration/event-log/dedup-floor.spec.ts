@@ -5,6 +5,7 @@ import pg from 'pg';
 import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
 import { bootHandlers, type HandlerHost } from '../../support/handlers.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { countOf } from '../../support/rows.js';
 import { until } from '../../support/until.js';
 import { NOW } from '../../support/webhook.js';
@@ -145,7 +146,7 @@ describe('the dedup floor', () => {
     expect(await stored()).toBe(0);
   });
 
-  (onPostgres ? test : test.skip)('is waited for by what is pruned, until every append sees it', async () => {
+  testOnPostgres('is waited for by what is pruned, until every append sees it', async () => {
     const host = await boot();
     await receive(host, at('EV_1', NOW));
     const early = new pg.Client({ connectionString: database.url });

@@ -8,6 +8,7 @@ import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.de
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
 import { onPostgres } from '../../support/database.js';
 import { handlerHosts, handlerOf, type HandlerHost } from '../../support/handlers.js';
+import { describeOnPostgres } from '../../support/on-postgres.js';
 import { countOf } from '../../support/rows.js';
 
 const heard: AppEvent[] = [];
@@ -262,9 +263,7 @@ describe("an event of the host's", () => {
   });
 });
 
-const onServer = onPostgres ? describe : describe.skip;
-
-onServer("an event appended in a transaction of the host's own DataSource", () => {
+describeOnPostgres("an event appended in a transaction of the host's own DataSource", () => {
   const hosts = handlerHosts();
   let host: HandlerHost;
   let dataSource: DataSource;

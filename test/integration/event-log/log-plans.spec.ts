@@ -7,6 +7,7 @@ import { Retention } from '../../../src/event-log/retention/retention.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
 import { deliveries } from '../../support/captures.js';
 import { onPostgres, sqlQuery } from '../../support/database.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { planOf } from '../../support/plans.js';
 import { type ReconciledHost, reconciledHosts } from '../../support/reconciled.js';
 
@@ -89,8 +90,6 @@ describe('looking into the log', () => {
     expect(plans.join('\n')).toContain(index);
   });
 
-  const onServer = onPostgres ? test : test.skip;
-
   const NUMBERED: [string, string, () => Promise<unknown>][] = [
     ['bodies to prune', 'DELETE FROM livekit_bodies', () => host.app.get(Retention).prune()],
     ['events to prune', 'DELETE FROM livekit_events', () => host.app.get(Retention).prune()],
@@ -98,7 +97,7 @@ describe('looking into the log', () => {
     ['events to mark as routed', 'NOT e.routed', () => appendOne()],
   ];
 
-  onServer.each(NUMBERED)(
+  testOnPostgres.each(NUMBERED)(
     '%s are found by their numbers, though the statistics are of before anything was routed',
     async (_, part, work) => {
       await storeMany(1);
@@ -114,7 +113,7 @@ describe('looking into the log', () => {
     },
   );
 
-  onServer(
+  testOnPostgres(
     'whether there is anything to route is read off its index, though the statistics are of before anything was routed',
     async () => {
       await storeMany(1);

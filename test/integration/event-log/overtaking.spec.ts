@@ -1,8 +1,9 @@
 import pg from 'pg';
 import { Erasure } from '../../../src/event-log/retention/erasure.js';
 import { Retention } from '../../../src/event-log/retention/retention.js';
-import { onPostgres, sqlQuery } from '../../support/database.js';
+import { sqlQuery } from '../../support/database.js';
 import { handlerHosts, handlerOf } from '../../support/handlers.js';
+import { describeOnPostgres } from '../../support/on-postgres.js';
 import { until } from '../../support/until.js';
 
 const DAY = 86_400_000;
@@ -11,7 +12,7 @@ const DAY = 86_400_000;
 const HELD_UP = 4711;
 
 // SQLite has one writer: nobody does anything while another does.
-(onPostgres ? describe : describe.skip)('what is done to the log while somebody else is at it', () => {
+describeOnPostgres('what is done to the log while somebody else is at it', () => {
   const hosts = handlerHosts();
   let holding: pg.Client;
 

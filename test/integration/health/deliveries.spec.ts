@@ -3,11 +3,12 @@ import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { HealthModule } from '../../../src/health/health.module.js';
 import type { LivekitHealthModuleOptions } from '../../../src/health/health.options.js';
 import { TestClock } from '../../../src/testing/test-clock.js';
-import { onPostgres, sqlQuery } from '../../support/database.js';
+import { sqlQuery } from '../../support/database.js';
 import { gate } from '../../support/gate.js';
 import { handlerOf } from '../../support/handlers.js';
 import { downWhileReady, healthOf } from '../../support/health.js';
 import { holdWrites } from '../../support/hold-writes.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { type SessionHost, sessionHosts } from '../../support/session-host.js';
 import { until } from '../../support/until.js';
 
@@ -146,9 +147,7 @@ describe('the health of deliveries', () => {
     await until('it to be well again', async () => (await healthOf(host.app)).code === 200);
   });
 
-  const onServer = onPostgres ? test : test.skip; // SQLite's readers wait for nobody
-
-  onServer('is down when the store is slow, and answers none the less', async () => {
+  testOnPostgres('is down when the store is slow, and answers none the less', async () => {
     const host = await boot();
     const held = await holdWrites(hosts.url);
     const { code, details } = await healthOf(host.app);
@@ -163,7 +162,7 @@ describe('the health of deliveries', () => {
     await until('it to be well again', async () => (await healthOf(host.app)).code === 200);
   });
 
-  onServer('is down at an edge whose workers are gone, and up in either when one is back', async () => {
+  testOnPostgres('is down at an edge whose workers are gone, and up in either when one is back', async () => {
     const edge = await boot([], {}, 'edge');
     await edge.tester.deliver({ event: 'room_started', room: { sid: 'RM_1', name: 'call' } });
     clock.advance(61_000);

@@ -4,10 +4,11 @@ import { LOOKED_THROUGH, WebhookTimes } from '../../../src/event-log/last-webhoo
 import { HealthModule } from '../../../src/health/health.module.js';
 import { TestClock } from '../../../src/testing/test-clock.js';
 import { CAPTURE_KEY } from '../../support/captures.js';
-import { type FreshDatabase, freshDatabase, onPostgres } from '../../support/database.js';
+import { type FreshDatabase, freshDatabase } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
 import { downWhileReady, healthOf } from '../../support/health.js';
 import { LivekitStandIn, type Told } from '../../support/livekit-stand-in.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { bootReconciled, type HostParts, type ReconciledHost } from '../../support/reconciled.js';
 import { NOW } from '../../support/webhook.js';
 import { freshStores } from '../../support/stores.js';
@@ -204,7 +205,7 @@ describe('the health of webhooks', () => {
     });
   });
 
-  (onPostgres ? test : test.skip)('is the same in a worker, which gets none, as at the edge', async () => {
+  testOnPostgres('is the same in a worker, which gets none, as at the edge', async () => {
     const worker = await boot(undefined, { role: 'worker' });
     const edge = await boot(undefined, { role: 'edge', isLeft: true });
     standIn.rooms.set('call', room('call', 20));

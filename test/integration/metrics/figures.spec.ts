@@ -5,8 +5,9 @@ import { DiscardDelivery, FailDelivery } from '../../../src/event-log/handlers/o
 import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import type { MetricsModuleOptions } from '../../../src/metrics/metrics.options.js';
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
-import { onPostgres, sqlQuery } from '../../support/database.js';
+import { sqlQuery } from '../../support/database.js';
 import { handlerOf } from '../../support/handlers.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { type SessionHost, sessionHosts } from '../../support/session-host.js';
 import { until } from '../../support/until.js';
 
@@ -83,7 +84,7 @@ describe('the figures', () => {
     expect(await figure(host, lastEvent)).toBe(begun + 60);
   });
 
-  (onPostgres ? test : test.skip)('tell nothing of webhooks in a worker, which receives none', async () => {
+  testOnPostgres('tell nothing of webhooks in a worker, which receives none', async () => {
     const host = await hosts.boot({ webhook: { role: 'worker' }, imports: [MetricsModule.forRoot()] });
     expect(await told(host, 'livekit_webhook_last_event_timestamp_seconds')).toEqual([]);
   });

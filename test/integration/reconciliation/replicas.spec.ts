@@ -1,7 +1,8 @@
 import { systemClock } from '../../../src/event-log/clock.js';
 import { CAPTURE_KEY } from '../../support/captures.js';
-import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 import { LivekitStandIn } from '../../support/livekit-stand-in.js';
+import { describeOnPostgres } from '../../support/on-postgres.js';
 import { bootReconciled, type ReconciledHost } from '../../support/reconciled.js';
 import { until } from '../../support/until.js';
 
@@ -69,7 +70,7 @@ describe('reconciliation that goes on by itself', () => {
     expect(host.logger.text()).toContain('no answer in time');
   });
 
-  (onPostgres ? describe : describe.skip)('with several replicas', () => {
+  describeOnPostgres('with several replicas', () => {
     test('one asks, and another does when it is gone', async () => {
       const first = await boot();
       await until('the first to ask', () => first.rounds.length > 0);

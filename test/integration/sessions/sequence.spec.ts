@@ -1,10 +1,11 @@
-import { onPostgres, sqlQuery } from '../../support/database.js';
+import { sqlQuery } from '../../support/database.js';
+import { testOnPostgres } from '../../support/on-postgres.js';
 import { sessionHosts } from '../../support/session-host.js';
 
 describe('the keys of sessions', () => {
   const hosts = sessionHosts();
 
-  (onPostgres ? test : test.skip)('are taken by new ones only, not by every change of one', async () => {
+  testOnPostgres('are taken by new ones only, not by every change of one', async () => {
     const host = await hosts.boot();
     await host.play('two-party-call');
     await host.pass(60_000);
