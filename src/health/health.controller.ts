@@ -1,8 +1,14 @@
-import { Controller, Get, VERSION_NEUTRAL } from '@nestjs/common';
-import { HealthCheck, HealthCheckService } from '@nestjs/terminus';
+import { Controller, Get, ServiceUnavailableException, VERSION_NEUTRAL } from '@nestjs/common';
+import {
+  HealthCheck,
+  type HealthCheckResult,
+  HealthCheckService,
+  type HealthIndicatorFunction,
+} from '@nestjs/terminus';
 import { DeliveryHealthIndicator } from './deliveries.health.js';
 import { DeliveryEngineHealthIndicator } from './delivery-engine.health.js';
 import { EventStoreHealthIndicator } from './event-store.health.js';
+import { HealthLog } from './health-log.js';
 import { LivekitHealthIndicator } from './livekit.health.js';
 import { OutletsHealthIndicator } from './outlets.health.js';
 import { ShutdownHealthIndicator } from './shutdown.health.js';
@@ -13,6 +19,7 @@ import { WebhookSilenceHealthIndicator } from './webhook-silence.health.js';
 export class HealthController {
   constructor(
     private readonly health: HealthCheckService,
+    private readonly log: HealthLog,
     private readonly store: EventStoreHealthIndicator,
     private readonly outlets: OutletsHealthIndicator,
     private readonly shutdown: ShutdownHealthIndicator,
@@ -25,7 +32,7 @@ export class HealthController {
   @Get()
   @HealthCheck()
   all() {
-    return this.health.check([
+    return this.check([
       ...this.traffic,
       () => this.deliveries.isHealthy(),
       () => this.engine.isHealthy(),
@@ -38,13 +45,25 @@ export class HealthController {
   @Get('live')
   @HealthCheck()
   live() {
-    return this.health.check([]);
+    return this.check([]);
   }
 
   @Get('ready')
   @HealthCheck()
   ready() {
-    return this.health.check(this.traffic);
+    return this.check(this.traffic);
+  }
+
+  private async check(indicators: HealthIndicatorFunction[]): Promise<HealthCheckResult> {
+    try {
+      const result = await this.health.check(indicators);
+      this.log.hear(result.details);
+      return result;
+    } catch (error) {
+      if (error instanceof ServiceUnavailableException)
+        this.log.hear((error.getResponse() as HealthCheckResult).details);
+      throw error;
+    }
   }
 
   // What webhooks need: whatever is behind, or an outlet that is down, delays what comes after them, and refuses none.

@@ -4,6 +4,7 @@ import { DeliveryHealthIndicator } from './deliveries.health.js';
 import { DeliveryEngineHealthIndicator } from './delivery-engine.health.js';
 import { EventStoreHealthIndicator } from './event-store.health.js';
 import { HealthController } from './health.controller.js';
+import { HealthLog } from './health-log.js';
 import { HEALTH_OPTIONS, HealthModuleClass } from './health.module-definition.js';
 import { HEALTH_SETTINGS, type LivekitHealthModuleOptions, resolveSettings } from './health.options.js';
 import { LivekitHealthIndicator } from './livekit.health.js';
@@ -45,7 +46,11 @@ export class LivekitHealthModule extends HealthModuleClass {
 }
 
 /** The indicators and the routes of the standalone application. */
-@Module({ imports: [TerminusModule], controllers: [HealthController] })
+@Module({
+  imports: [TerminusModule.forRoot({ logger: false })], // it would write a line for every question that is answered 503
+  controllers: [HealthController],
+  providers: [HealthLog],
+})
 export class HealthModule {
   static forRoot(options: LivekitHealthModuleOptions = {}): DynamicModule {
     return { module: HealthModule, imports: [LivekitHealthModule.forRoot(options)] };

@@ -38,6 +38,7 @@ export const LOG_FIELDS = {
   observed: 'text',
   engine: 'word',
   outlet: 'word',
+  indicator: 'word',
   stream: 'word',
   subject: 'word',
   host: 'word',
@@ -158,6 +159,10 @@ export const LOG_LINES = {
     'an outlet is down, and what it has to publish waits': line(['warn'], ['outlet', ...ERROR_FIELDS]),
     'an outlet is up again': line(['log'], ['outlet']),
     'a stream of JetStream was made': line(['log'], ['stream', 'subject', 'detail']),
+  },
+  Health: {
+    'a health indicator is down': line(['warn'], ['indicator', 'detail']),
+    'a health indicator is up again': line(['log'], ['indicator']),
   },
   Metrics: {
     "a session event can't be counted": line(['error'], ['event', 'id', ...ERROR_FIELDS]),

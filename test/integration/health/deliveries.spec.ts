@@ -115,6 +115,16 @@ describe('the health of deliveries', () => {
     await deliveries.replayAll();
     await host.tester.drain();
     expect(await downWhileReady(host.app)).toEqual([]);
+    // Once, however often it was asked; and Terminus writes no line of its own for each time.
+    expect(host.logger.of('Health')).toEqual([
+      {
+        message: 'a health indicator is down',
+        indicator: 'deliveries',
+        detail: expect.stringContaining('2 dead letters of `billing`'),
+      },
+      { message: 'a health indicator is up again', indicator: 'deliveries' },
+    ]);
+    expect(host.logger.text()).not.toContain('Health Check has failed');
   });
 
   test('is down beyond what the host allows', async () => {
