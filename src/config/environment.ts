@@ -15,6 +15,7 @@ import type { OutletsModuleOptions } from '../outlets/outlets.options.js';
 import { databaseUrl, hostName, natsUrl, redisUrl, serverUrl } from './address-parsers.js';
 import type { AppLoggerOptions } from './app-logger.js';
 import { EnvironmentReader } from './environment-reader.js';
+import { keysOf } from './key-variables.js';
 import { outletsOf } from './outlet-variables.js';
 import { duration, durationOrNone, integer, listOf, matching, oneOf, share, size, url } from './parsers.js';
 import { wrong } from './units.js';
@@ -90,7 +91,7 @@ export function readEnvironment(
   const adminToken = reader.secret('ADMIN_TOKEN', token);
   const metricsToken = reader.secret('METRICS_TOKEN', token);
   const tls = tlsFiles(reader, isReadable);
-  const keys = signingKeys(reader);
+  const keys = keysOf(reader);
   const livekitUrl = reader.optional('LIVEKIT_URL', url('https', 'http', 'wss', 'ws'));
   if (livekitUrl !== undefined && !keys.some(({ apiKey }) => apiKey !== undefined)) {
     reader.problem(
@@ -154,40 +155,6 @@ export function readEnvironment(
   reader.finish();
   return environment;
 }
-
-function signingKeys(reader: EnvironmentReader): LivekitKey[] {
-  // Not told when it is wrong: a whole `key:secret` may have been put there.
-  const apiKey = reader.secret(
-    'LIVEKIT_API_KEY',
-    matching(/^[^\s:,]+$/, 'an API key, without spaces, `:` and `,`'),
-  );
-  const apiSecret = reader.secret('LIVEKIT_API_SECRET', (text) => (text.trim() === '' ? undefined : text));
-  const listed = reader.secret('LIVEKIT_API_KEYS', keyList) ?? [];
-  const isListed = reader.raw('LIVEKIT_API_KEYS') !== undefined;
-  if (apiSecret === undefined && (apiKey !== undefined || !isListed)) {
-    reader.problem(
-      'LIVEKIT_API_SECRET',
-      `is ${reader.isSet('LIVEKIT_API_SECRET') ? '' : 'not set or '}empty: ` +
-        'give the secret of the API key that LiveKit signs its webhooks with' +
-        (apiKey === undefined ? ', or several pairs in LIVEKIT_API_KEYS' : ''),
-    );
-  }
-  const own = apiSecret === undefined ? [] : [{ ...(apiKey !== undefined && { apiKey }), apiSecret }];
-  const all = [...own, ...listed];
-  return all.filter((key, index) => index === all.findIndex((other) => isSameKey(key, other)));
-}
-
-const isSameKey = (a: LivekitKey, b: LivekitKey): boolean =>
-  a.apiKey === b.apiKey && a.apiSecret === b.apiSecret;
-
-// The message tells no part of a pair: either half may be the secret.
-const keyPair = matching(/^\s*[^\s:]+:\s*\S+\s*$/, 'pairs `key:secret`, divided by commas');
-
-const keyList = (text: string): LivekitKey[] =>
-  text.split(',').map((pair) => {
-    const [apiKey = '', ...secret] = keyPair(pair).trim().split(':');
-    return { apiKey, apiSecret: secret.join(':').trim() };
-  });
 
 function tlsFiles(
   reader: EnvironmentReader,
