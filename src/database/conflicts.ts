@@ -1,3 +1,5 @@
+import { sqlStateOf } from './sql-state.js';
+
 /** How often a transaction is begun anew. */
 const TRIES = 5;
 
@@ -10,7 +12,7 @@ export async function despiteConflicts<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run();
     } catch (error) {
-      if (!GIVEN_UP.has((error as { code?: unknown } | null)?.code) || tries === TRIES) throw error;
+      if (!GIVEN_UP.has(sqlStateOf(error)) || tries === TRIES) throw error;
     }
   }
 }

@@ -75,7 +75,8 @@ export function dataSourceOptions({
     logger: 'debug' as const, // what fails is thrown, and told by whoever it concerns
   };
   if (location.dialect === 'postgres') {
-    const begin = statementTimeout === 0 ? BEGIN_PATIENT : BEGIN_SERVING;
+    const serving = statementTimeout === 0 ? BEGIN_PATIENT : BEGIN_SERVING;
+    const begin = migrates ? BEGIN_MIGRATING : serving;
     return {
       ...common,
       type: 'postgres',
@@ -88,7 +89,7 @@ export function dataSourceOptions({
         verify: (connection: PostgresConnection, done: () => void) => {
           // The server may end it between the pool's hands and TypeORM's, and an error that nobody hears ends the process.
           connection.on('error', () => undefined);
-          settleAtBegin(connection, migrates ? BEGIN_MIGRATING : begin);
+          settleAtBegin(connection, begin);
           done();
         },
       },

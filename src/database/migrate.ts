@@ -3,6 +3,7 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { createDataSource, type DataSourceSettings, WITHOUT_TIMEOUTS } from './data-source.js';
 import { DatabaseConfigurationError, PendingMigrationsError } from './errors.js';
 import { toldOf } from '../logging/error-fields.js';
+import { sqlStateOf } from './sql-state.js';
 
 /** `run` them (under a lock), `check` that there are none left to run, or `none`: leave the schema alone. */
 export type MigrationsMode = 'run' | 'check' | 'none';
@@ -40,7 +41,7 @@ export async function migrate(
   try {
     await bringUpToDate(dataSource, settings, mode);
   } catch (error) {
-    if (!NOT_ALLOWED.has((error as { code?: unknown } | null)?.code)) throw error;
+    if (!NOT_ALLOWED.has(sqlStateOf(error))) throw error;
     throw new DatabaseConfigurationError(
       `the role of \`database.url\` (DATABASE_URL) may not make or change our tables (${toldOf(error)}): GRANT it CREATE on the schema that its ` +
         '`search_path` leads to, or run `npx livekit-webhooks migrate` as one who may, and GRANT this one SELECT, INSERT, UPDATE, ' +
@@ -101,7 +102,7 @@ async function runDespiteUsers(settings: DataSourceSettings): Promise<void> {
       try {
         return void (await migrator.runMigrations());
       } catch (error) {
-        const isLocked = (error as { code?: unknown } | null)?.code === '55P03';
+        const isLocked = sqlStateOf(error) === '55P03';
         if (!isLocked || performance.now() > deadline) throw error;
         await setTimeout(GIVE_WAY);
       }

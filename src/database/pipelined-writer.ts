@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { BEGIN_SERVING, POSTGRES_CONNECTION } from './data-source.js';
+import { sqlStateOf } from './sql-state.js';
 
 /** A write on PostgreSQL of one statement. */
 export interface PipelinedWrite {
@@ -50,7 +51,7 @@ export class PipelinedWriter {
     try {
       return await this.send<Row>(write);
     } catch (error) {
-      if (!prepares || !NOT_AS_PREPARED.has((error as { code?: unknown } | null)?.code)) throw error;
+      if (!prepares || !NOT_AS_PREPARED.has(sqlStateOf(error))) throw error;
       this.prepares = false;
       return this.write(write);
     }

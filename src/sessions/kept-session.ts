@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { SessionEntity } from '../database/entities/session.entity.js';
 import type { RoomChange } from './fact-store.js';
+import type { RoomFacts } from './facts/facts.js';
 import { foldRoom, type SessionFold } from './fold/fold.js';
 import type { SessionName } from './session-naming.js';
 import type { SessionRow } from './session-row.js';
@@ -45,13 +46,12 @@ export interface Keeping {
   judged(row: SessionRow): SessionRow;
 }
 
-/** The sessions of a room, each with its row, of those that there are. */
-export const foldedSessions = (room: RoomChange, rows: readonly SessionEntity[]): FoldedSession[] =>
-  foldRoom(room.after).map((fold) => ({
-    room,
-    fold,
-    before: rows.find(({ segment }) => segment === fold.segment),
-  }));
+/** The sessions that facts make, each with its row, of those that there are. */
+export const sessionsWithRows = (
+  facts: RoomFacts,
+  rows: readonly SessionEntity[],
+): Omit<FoldedSession, 'room'>[] =>
+  foldRoom(facts).map((fold) => ({ fold, before: rows.find(({ segment }) => segment === fold.segment) }));
 
 /** What becomes of a session. */
 export function keptSession(folded: FoldedSession, keeping: Keeping): KeptSession {

@@ -9,7 +9,7 @@ import { Timetable } from '../event-log/running/timetable.js';
 import { type KeptRoom, SessionAnnouncer } from './events/session-announcer.js';
 import { type RoomChange, roomKey } from './fact-store.js';
 import type { SessionFold } from './fold/fold.js';
-import { type FoldedSession, foldedSessions, type KeptSession, keptSession } from './kept-session.js';
+import { type FoldedSession, type KeptSession, keptSession, sessionsWithRows } from './kept-session.js';
 import { finishedFact, reconciledDraft } from './reconciliation/reconciled-event.js';
 import { SessionDispositions } from './session-dispositions.js';
 import { type SessionName, SessionNaming } from './session-naming.js';
@@ -77,7 +77,8 @@ export class SessionKeeper {
     const known = await this.load(manager, rooms);
     const folded = rooms.map((room) => {
       const rows = known.get(roomKey(room.after.room)) ?? [];
-      return { room, rows, sessions: foldedSessions(room, rows) };
+      const sessions = sessionsWithRows(room.after, rows).map((session) => ({ ...session, room }));
+      return { room, rows, sessions };
     });
     const names = await this.namesOf(
       manager,

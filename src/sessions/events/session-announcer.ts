@@ -7,8 +7,7 @@ import { startSpan } from '../../tracing/spans.js';
 import { activeTraceparent, contextOf, linksTo, traceparentOf } from '../../tracing/trace-context.js';
 import type { RoomChange } from '../fact-store.js';
 import type { RoomFacts } from '../facts/facts.js';
-import { foldRoom } from '../fold/fold.js';
-import type { KeptSession } from '../kept-session.js';
+import { type KeptSession, sessionsWithRows } from '../kept-session.js';
 import type { Session } from '../session.js';
 import { toSession } from '../to-session.js';
 import { changesOf, type SessionChange } from './changes.js';
@@ -70,10 +69,9 @@ function changesIn({ room: { before, after }, rows, sessions }: KeptRoom): Sessi
 }
 
 const sessionsAsTold = (facts: RoomFacts, rows: readonly SessionEntity[]): Session[] =>
-  foldRoom(facts).flatMap((fold) => {
-    const row = rows.find(({ segment }) => segment === fold.segment);
-    return row === undefined ? [] : [toSession(fold, row)];
-  });
+  sessionsWithRows(facts, rows).flatMap(({ fold, before }) =>
+    before === undefined ? [] : [toSession(fold, before)],
+  );
 
 function draftOf({ name, payload, key, at }: SessionChange, { room }: RoomFacts, now: number): EventDraft {
   const { segment } = 'session' in payload ? payload.session : payload.before;
