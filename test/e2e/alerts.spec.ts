@@ -25,7 +25,7 @@ import {
   type Rules,
   rules,
 } from '../support/ops-files.js';
-import { testOnPostgres } from '../support/on-postgres.js';
+import { testOnPostgres, testOnSqlite } from '../support/only-on.js';
 import { answering, OutletReceiver } from '../support/outlet-receiver.js';
 import { PrivateServer } from '../support/private-server.js';
 import { hasPrometheus, Prometheus } from '../support/prometheus.js';
@@ -315,7 +315,7 @@ onPrometheus(`each alert fires when there is its trouble${unlessHere}`, () => {
     ).finally(() => held?.release());
   });
 
-  (onPostgres ? test.skip : test)('when a handler keeps the writer (on SQLite, which has one)', async () => {
+  testOnSqlite('when a handler keeps the writer (on SQLite, which has one)', async () => {
     const few = numbers(3).map(() => ({ event: 'ingress_started' }) as const);
     await fire(
       ['LivekitCommitsSlow'],

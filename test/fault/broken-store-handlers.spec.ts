@@ -1,6 +1,6 @@
 import type { ApplicationProcess } from '../support/application-process.js';
 import { holdWrites } from '../support/hold-writes.js';
-import { describeOnPostgres } from '../support/on-postgres.js';
+import { describeOnPostgres } from '../support/only-on.js';
 import { DELIVERY_ENGINES, shareOf } from '../support/private-server.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';

@@ -2,7 +2,7 @@ import { copyFileSync, linkSync, mkdtempSync, renameSync, rmSync, statSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
-import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../support/database.js';
+import { type FreshDatabase, freshDatabase, sqlQuery } from '../support/database.js';
 import { holdWrites } from '../support/hold-writes.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
@@ -17,7 +17,7 @@ import {
   mount,
   unmount,
 } from './breakage.js';
-import { describeOnPostgres } from '../support/on-postgres.js';
+import { describeOnPostgres, describeOnSqlite } from '../support/only-on.js';
 import { callEvents } from './calls.js';
 import { type Answer, Load, Sender } from './sender.js';
 import { TcpProxy, TROUBLES } from './tcp-proxy.js';
@@ -27,8 +27,6 @@ const DUE = 10_000;
 
 /** For one test: some failures take seconds to be over. */
 const PATIENCE = 240_000;
-
-const onSqlite = onPostgres ? describe.skip : describe;
 
 let database: FreshDatabase;
 let application: ApplicationProcess;
@@ -94,7 +92,7 @@ async function acknowledgements(more: number): Promise<void> {
   await until('acknowledgements', () => sender.acknowledged.length >= enough, 60_000);
 }
 
-onSqlite('an SQLite store', () => {
+describeOnSqlite('an SQLite store', () => {
   const file = (suffix = ''): string => database.url.slice('file:'.length) + suffix;
 
   test(

@@ -1,6 +1,6 @@
 import type { ApplicationProcess } from '../support/application-process.js';
-import { onPostgres, sqlQuery } from '../support/database.js';
-import { describeOnPostgres } from '../support/on-postgres.js';
+import { sqlQuery } from '../support/database.js';
+import { describeOnPostgres, describeOnSqlite } from '../support/only-on.js';
 import { DELIVERY_ENGINES, shareOf } from '../support/private-server.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
@@ -48,8 +48,6 @@ async function begun(by: ApplicationProcess, expected: Record<string, number>): 
     60_000,
   );
 }
-
-const onFile = onPostgres ? describe.skip : describe;
 
 describeOnPostgres.each(DELIVERY_ENGINES)('of two processes on PostgreSQL, over %s,', (engine) => {
   /** What stands in the store of the deliveries that were held, but for leases that are renewed. */
@@ -186,7 +184,7 @@ describeOnPostgres.each(DELIVERY_ENGINES)('of two processes on PostgreSQL, over 
   );
 });
 
-onFile('on an SQLite file,', () => {
+describeOnSqlite('on an SQLite file,', () => {
   test(
     'a process that is paused beyond its leases goes on where it was: what it held open is rolled back, and done again',
     async () => {

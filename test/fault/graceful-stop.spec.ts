@@ -2,15 +2,14 @@ import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
-import { type FreshDatabase, freshDatabase, onPostgres } from '../support/database.js';
+import { type FreshDatabase, freshDatabase } from '../support/database.js';
+import { describeOnSqlite } from '../support/only-on.js';
 import { DELIVERY_ENGINES, PrivateServer } from '../support/private-server.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
 import { auditSessions, auditStore } from './audit.js';
 import { callEvents } from './calls.js';
 import { Load, Sender } from './sender.js';
-
-const onSqlite = onPostgres ? describe.skip : describe;
 
 let database: FreshDatabase;
 let application: ApplicationProcess;
@@ -95,7 +94,7 @@ describe.each(['express', 'fastify'])('connections that stay open hold up no sto
   });
 });
 
-onSqlite('on an SQLite file', () => {
+describeOnSqlite('on an SQLite file', () => {
   test('a second process refuses to start, and tells the cure', async () => {
     application = await ApplicationProcess.start(database.url);
     const second = ApplicationProcess.launch(database.url);

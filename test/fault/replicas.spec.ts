@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationProcess, killApplications } from '../support/application-process.js';
 import { backlog } from '../support/backlog.js';
 import { freshDatabase } from '../support/database.js';
-import { testOnPostgres } from '../support/on-postgres.js';
+import { testOnPostgres } from '../support/only-on.js';
 import { DELIVERY_ENGINES } from '../support/private-server.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';

@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { EventStore } from '../../src/database/event-store.js';
 import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
 import { emptyDatabase, type FreshDatabase, onPostgres, sqlQuery } from '../support/database.js';
-import { testOnPostgres } from '../support/on-postgres.js';
+import { testOnPostgres } from '../support/only-on.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
 import { auditSessions, auditStore } from './audit.js';

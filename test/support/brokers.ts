@@ -2,7 +2,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
-import { describeOnPostgres } from './on-postgres.js';
+import { describeOnPostgres } from './only-on.js';
 import { type ReadEvent, readCloudEvent } from './outlet-receiver.js';
 
 /** Where the services of `npm run test:services` are. */

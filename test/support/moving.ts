@@ -1,6 +1,6 @@
 import { MOVED_IN, MOVED_OUT, MOVING_IN } from '../../src/database/moving/marks.js';
 import { type FreshDatabase, freshPostgres, freshSqlite, sqlQuery } from './database.js';
-import { describeOnPostgres } from './on-postgres.js';
+import { describeOnPostgres } from './only-on.js';
 import { rowsOf, tables } from './rows.js';
 
 /** Moving takes both databases: it is tested where there is a PostgreSQL. */

@@ -10,11 +10,9 @@ import {
 import { EventStore } from '../../../src/database/event-store.js';
 import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres, testOnSqlite } from '../../support/only-on.js';
 import { freshStores } from '../../support/stores.js';
 import { until } from '../../support/until.js';
-
-const onSqlite = onPostgres ? test.skip : test;
 
 interface SqliteConnection {
   pragma(statement: string): unknown;
@@ -40,7 +38,7 @@ describe('the event store', () => {
     expect(await kept()).toEqual(['kept']);
   });
 
-  onSqlite('commits no part of a transaction whose statements nobody waits for', async () => {
+  testOnSqlite('commits no part of a transaction whose statements nobody waits for', async () => {
     await fresh.store.transaction(async (manager) => {
       for (const name of ['a', 'b', 'c']) void manager.query(quarantine(name));
     });
@@ -61,7 +59,7 @@ describe('the event store', () => {
     expect(await kept()).toEqual(['00', '02', '04', '06', '08', '10', '12', '14', '16', '18']);
   });
 
-  onSqlite(
+  testOnSqlite(
     'tells nobody of a transaction that shares a commit with others before it is committed',
     async () => {
       let isFirstTold = false;
@@ -77,7 +75,7 @@ describe('the event store', () => {
     },
   );
 
-  onSqlite(
+  testOnSqlite(
     'a transaction that only its commit refuses takes none with it that shares the commit',
     async () => {
       await sqlQuery(fresh.url, 'CREATE TABLE parents (id integer PRIMARY KEY)');
@@ -129,7 +127,7 @@ describe('the event store', () => {
         ),
       );
 
-    onSqlite.each<[string, (manager: EntityManager) => Promise<unknown>, RegExp]>([
+    testOnSqlite.each<[string, (manager: EntityManager) => Promise<unknown>, RegExp]>([
       ['by OR ROLLBACK', orRollback, /^SQLite has rolled .* \(SQLITE_CONSTRAINT_PRIMARYKEY\)/],
       ['by a trigger', byTrigger, /^SQLite has rolled .* \(SQLITE_CONSTRAINT_TRIGGER\)/],
       ['because the disk is full', fillDisk, /^SQLite has rolled .* \(database or disk is full\)/],
@@ -144,7 +142,7 @@ describe('the event store', () => {
       expect(await kept()).toEqual(['1', '1 later', '3', '3 later', 'again']);
     });
 
-    onSqlite.each<[string, (manager: EntityManager) => Promise<unknown>, string]>([
+    testOnSqlite.each<[string, (manager: EntityManager) => Promise<unknown>, string]>([
       ['by OR ROLLBACK', orRollback, 'SQLITE_CONSTRAINT_PRIMARYKEY'],
       ['because the disk is full', fillDisk, 'SQLITE_FULL'],
     ])('%s fails of just that where it is told', async (_, end, code) => {
@@ -156,7 +154,7 @@ describe('the event store', () => {
       ]);
     });
 
-    onSqlite('keeps nothing of what was on its way', async () => {
+    testOnSqlite('keeps nothing of what was on its way', async () => {
       const beside = async (manager: EntityManager) =>
         void (await Promise.allSettled([orRollback(manager), manager.query(quarantine('beside'))]));
       await expect(fresh.store.transaction(beside)).rejects.toThrow(TransactionLostError);
@@ -164,7 +162,7 @@ describe('the event store', () => {
     });
   });
 
-  onSqlite('lets an append that comes meanwhile go first', async () => {
+  testOnSqlite('lets an append that comes meanwhile go first', async () => {
     const order: string[] = [];
     const write = (name: string) => async (manager: EntityManager) => {
       await manager.query(quarantine(name));
@@ -372,37 +370,37 @@ describe('the event store', () => {
     expect(row).toMatchObject({ beganAt: 1_795_423_728_435, endedAt: null, revision: 1 });
   });
 
-  onSqlite('refuses writes on the connection that reads', async () => {
+  testOnSqlite('refuses writes on the connection that reads', async () => {
     await expect(fresh.store.read((manager) => manager.query(quarantine('stray')))).rejects.toThrow(
       /readonly/,
     );
   });
 
-  onSqlite('has the disk hold a commit before it is one', async () => {
+  testOnSqlite('has the disk hold a commit before it is one', async () => {
     const pragma = (name: string) => fresh.store.transaction((manager) => manager.query(`PRAGMA ${name}`));
     expect(await pragma('journal_mode')).toMatchObject([{ journal_mode: 'wal' }]);
     expect(await pragma('synchronous')).toMatchObject([{ synchronous: 2 }]);
   });
 
-  onSqlite('refuses a file that is in use, and names PostgreSQL as the cure', async () => {
+  testOnSqlite('refuses a file that is in use, and names PostgreSQL as the cure', async () => {
     await expect(EventStore.open({ url: fresh.url })).rejects.toThrow(DatabaseInUseError);
     await expect(EventStore.open({ url: fresh.url })).rejects.toThrow(/postgres:\/\//);
   });
 
-  onSqlite('refuses a folder that it can not write to, and names it', async () => {
+  testOnSqlite('refuses a folder that it can not write to, and names it', async () => {
     const file = fresh.url.slice('file:'.length);
     const open = EventStore.open({ url: `file:${file}/voice.sqlite` }); // a file is no folder
     await expect(open).rejects.toThrow(DatabaseConfigurationError);
     await expect(open).rejects.toThrow(file);
   });
 
-  onSqlite('refuses a folder that can not be made, at once', async () => {
+  testOnSqlite('refuses a folder that can not be made, at once', async () => {
     const open = EventStore.open({ url: 'file:/proc/nowhere/deep/voice.sqlite' });
     await expect(open).rejects.toThrow(DatabaseConfigurationError);
     await expect(open).rejects.toThrow('/proc/nowhere/deep');
   });
 
-  onSqlite('makes the folders that lead to its file', async () => {
+  testOnSqlite('makes the folders that lead to its file', async () => {
     const url = `${fresh.url}-folder/of/many/voice.sqlite`;
     await (await EventStore.open({ url })).close();
     expect(await sqlQuery(url, 'SELECT * FROM livekit_events')).toEqual([]);
@@ -415,7 +413,7 @@ describe('the event store', () => {
       path = `${fresh.url.slice('file:'.length)}.txt`;
     });
 
-    onSqlite.each<[string, () => void, RegExp]>([
+    testOnSqlite.each<[string, () => void, RegExp]>([
       ['a folder', () => mkdirSync(path), /voice\.sqlite\.txt is no SQLite database .*`database\.url`/],
       [
         'a file of something else',

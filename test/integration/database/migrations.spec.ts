@@ -5,7 +5,7 @@ import { DatabaseConfigurationError, PendingMigrationsError } from '../../../src
 import { EventStore } from '../../../src/database/event-store.js';
 import { migrations } from '../../../src/database/migrations/index.js';
 import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { until } from '../../support/until.js';
 
 /** What a release that does not know of it never notices: statements name their columns, and none names an index. */

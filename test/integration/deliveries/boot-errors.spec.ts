@@ -6,7 +6,7 @@ import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.de
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
 import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 import { bootHandlers, type HandlerHostShape } from '../../support/handlers.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 
 @Injectable()
 class Twins {

@@ -8,7 +8,7 @@ import {
   type HandlerHost,
   type TestHandlerOptions,
 } from '../../support/handlers.js';
-import { describeOnPostgres } from '../../support/on-postgres.js';
+import { describeOnPostgres } from '../../support/only-on.js';
 import { until } from '../../support/until.js';
 import { NOW } from '../../support/webhook.js';
 

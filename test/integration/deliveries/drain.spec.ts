@@ -2,7 +2,7 @@ import pg from 'pg';
 import { HostEvents } from '../../../src/event-log/append/host-events.js';
 import { sqlQuery } from '../../support/database.js';
 import { handlerHosts, handlerOf } from '../../support/handlers.js';
-import { describeOnPostgres } from '../../support/on-postgres.js';
+import { describeOnPostgres } from '../../support/only-on.js';
 import { until } from '../../support/until.js';
 
 describeOnPostgres('drain()', () => {

@@ -4,7 +4,7 @@ import type { DeliveryContext } from '../../../src/event-log/handlers/context.js
 import { onPostgres, sqlQuery } from '../../support/database.js';
 import { gate } from '../../support/gate.js';
 import { handlerHosts, handlerOf } from '../../support/handlers.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres, testOnSqlite } from '../../support/only-on.js';
 import { until } from '../../support/until.js';
 
 /** The shortest that a handler may have, milliseconds. */
@@ -84,7 +84,7 @@ describe('the lease of a delivery', () => {
     });
   });
 
-  (onPostgres ? test.skip : test)(
+  testOnSqlite(
     'is that of nobody else on SQLite, where a clock that is put forward makes no second run of it',
     async () => {
       const runs: string[] = [];

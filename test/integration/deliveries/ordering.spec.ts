@@ -5,7 +5,7 @@ import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.j
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
 import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 import { bootHandlers, type HandlerHost } from '../../support/handlers.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 
 type Started = LivekitEvent<'room_started'>;
 

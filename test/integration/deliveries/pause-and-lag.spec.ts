@@ -5,7 +5,7 @@ import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
 import { onPostgres, sqlQuery } from '../../support/database.js';
 import { type HandlerHost, handlerHosts, handlerOf } from '../../support/handlers.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { until } from '../../support/until.js';
 
 const AT_REST = {

@@ -6,7 +6,7 @@ import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.de
 import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 import { bootHandlers, type HandlerHost } from '../../support/handlers.js';
 import { holdWrites } from '../../support/hold-writes.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { until } from '../../support/until.js';
 import { NOW } from '../../support/webhook.js';
 

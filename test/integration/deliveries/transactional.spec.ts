@@ -23,7 +23,7 @@ import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.de
 import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
 import { bootHandlers, type HandlerHost, type HandlerHostShape } from '../../support/handlers.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres, testOnSqlite } from '../../support/only-on.js';
 import { until } from '../../support/until.js';
 
 @Entity('charges')
@@ -472,9 +472,7 @@ describe('a transactional handler', () => {
     },
   );
 
-  const onFile = onPostgres ? test.skip : test;
-
-  onFile('on SQLite has a second, and is told the cure', async () => {
+  testOnSqlite('on SQLite has a second, and is told the cure', async () => {
     @Injectable()
     class TooSlow {
       @OnLivekitEvent('room_started', { name: 'too-slow', transactional: true, maxAttempts: 1 })
@@ -493,7 +491,7 @@ describe('a transactional handler', () => {
     expect(delivery?.error).toMatch(/rolled back after 1000 ms, because webhooks wait.*await nothing in it/s);
   });
 
-  onFile(
+  testOnSqlite(
     'that goes on after SQLite has rolled all of it back is not acknowledged, and run again',
     async () => {
       @Injectable()
@@ -513,7 +511,7 @@ describe('a transactional handler', () => {
     },
   );
 
-  onFile("a host writes to the file in the store's own transactions, and only there", async () => {
+  testOnSqlite("a host writes to the file in the store's own transactions, and only there", async () => {
     const kept: EntityManager[] = [];
     @Injectable()
     class Nothing {

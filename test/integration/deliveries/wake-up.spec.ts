@@ -11,7 +11,7 @@ import {
   type HandlerHostShape,
   type TestHandlerOptions,
 } from '../../support/handlers.js';
-import { describeOnPostgres } from '../../support/on-postgres.js';
+import { describeOnPostgres } from '../../support/only-on.js';
 import { countClaims, countQueries } from '../../support/queries.js';
 import { until } from '../../support/until.js';
 

@@ -17,7 +17,7 @@ import { RetryAfter } from '../../../src/event-log/handlers/outcomes.js';
 import { sqlQuery } from '../../support/database.js';
 import { gate } from '../../support/gate.js';
 import { type HandlerHost, handlerHosts, handlerOf } from '../../support/handlers.js';
-import { describeOnPostgres } from '../../support/on-postgres.js';
+import { describeOnPostgres } from '../../support/only-on.js';
 import { ENGINES, PrivateServer } from '../../support/private-server.js';
 import { until } from '../../support/until.js';
 

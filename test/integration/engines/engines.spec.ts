@@ -4,7 +4,7 @@ import { Dispatcher } from '../../../src/event-log/dispatcher.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
 import { sqlQuery } from '../../support/database.js';
 import { type HandlerHost, handlerHosts, handlerOf } from '../../support/handlers.js';
-import { describeOnPostgres } from '../../support/on-postgres.js';
+import { describeOnPostgres } from '../../support/only-on.js';
 import { ENGINES, PrivateServer } from '../../support/private-server.js';
 import { until } from '../../support/until.js';
 

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
 import { bootHandlers, type HandlerHost } from '../../support/handlers.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { countOf } from '../../support/rows.js';
 import { until } from '../../support/until.js';
 import { NOW } from '../../support/webhook.js';

@@ -8,7 +8,7 @@ import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.de
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
 import { onPostgres } from '../../support/database.js';
 import { handlerHosts, handlerOf, type HandlerHost } from '../../support/handlers.js';
-import { describeOnPostgres } from '../../support/on-postgres.js';
+import { describeOnPostgres } from '../../support/only-on.js';
 import { countOf } from '../../support/rows.js';
 
 const heard: AppEvent[] = [];

@@ -7,7 +7,7 @@ import { Retention } from '../../../src/event-log/retention/retention.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
 import { deliveries } from '../../support/captures.js';
 import { onPostgres, sqlQuery } from '../../support/database.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { planOf } from '../../support/plans.js';
 import { type ReconciledHost, reconciledHosts } from '../../support/reconciled.js';
 

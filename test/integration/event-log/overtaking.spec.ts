@@ -3,7 +3,7 @@ import { Erasure } from '../../../src/event-log/retention/erasure.js';
 import { Retention } from '../../../src/event-log/retention/retention.js';
 import { sqlQuery } from '../../support/database.js';
 import { handlerHosts, handlerOf } from '../../support/handlers.js';
-import { describeOnPostgres } from '../../support/on-postgres.js';
+import { describeOnPostgres } from '../../support/only-on.js';
 import { until } from '../../support/until.js';
 
 const DAY = 86_400_000;

@@ -9,7 +9,7 @@ import { type FreshDatabase, freshDatabase } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
 import { gate } from '../../support/gate.js';
 import { bootHandlers, type HandlerHost, type HandlerHostShape, handlerOf } from '../../support/handlers.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { countOf } from '../../support/rows.js';
 import { NOW } from '../../support/webhook.js';
 

@@ -8,7 +8,7 @@ import { gate } from '../../support/gate.js';
 import { handlerOf } from '../../support/handlers.js';
 import { downWhileReady, healthOf } from '../../support/health.js';
 import { holdWrites } from '../../support/hold-writes.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { type SessionHost, sessionHosts } from '../../support/session-host.js';
 import { until } from '../../support/until.js';
 

@@ -8,7 +8,7 @@ import { type FreshDatabase, freshDatabase } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
 import { downWhileReady, healthOf } from '../../support/health.js';
 import { LivekitStandIn, type Told } from '../../support/livekit-stand-in.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { bootReconciled, type HostParts, type ReconciledHost } from '../../support/reconciled.js';
 import { NOW } from '../../support/webhook.js';
 import { freshStores } from '../../support/stores.js';

@@ -7,7 +7,7 @@ import type { MetricsModuleOptions } from '../../../src/metrics/metrics.options.
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
 import { sqlQuery } from '../../support/database.js';
 import { handlerOf } from '../../support/handlers.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { type SessionHost, sessionHosts } from '../../support/session-host.js';
 import { until } from '../../support/until.js';
 

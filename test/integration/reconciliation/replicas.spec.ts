@@ -2,7 +2,7 @@ import { systemClock } from '../../../src/event-log/clock.js';
 import { CAPTURE_KEY } from '../../support/captures.js';
 import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 import { LivekitStandIn } from '../../support/livekit-stand-in.js';
-import { describeOnPostgres } from '../../support/on-postgres.js';
+import { describeOnPostgres } from '../../support/only-on.js';
 import { bootReconciled, type ReconciledHost } from '../../support/reconciled.js';
 import { until } from '../../support/until.js';
 

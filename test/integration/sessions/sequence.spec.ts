@@ -1,5 +1,5 @@
 import { sqlQuery } from '../../support/database.js';
-import { testOnPostgres } from '../../support/on-postgres.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { sessionHosts } from '../../support/session-host.js';
 
 describe('the keys of sessions', () => {
