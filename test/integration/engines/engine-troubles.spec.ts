@@ -10,15 +10,15 @@ import { Claims } from '../../../src/event-log/claims.js';
 import { StoreClock } from '../../../src/event-log/clock.js';
 import { Dispatcher } from '../../../src/event-log/dispatcher.js';
 import { EventStore } from '../../../src/database/event-store.js';
-import type { LoggedEvent } from '../../../src/event-log/events.js';
 import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
 import { OrderingLock } from '../../../src/event-log/running/ordering-lock.js';
 import { RetryAfter } from '../../../src/event-log/handlers/outcomes.js';
+import { carriedDeliveries } from '../../support/carried-deliveries.js';
 import { sqlQuery } from '../../support/database.js';
 import { gate } from '../../support/gate.js';
-import { type HandlerHost, handlerHosts, handlerOf } from '../../support/handlers.js';
+import { type HandlerHost, handlerOf } from '../../support/handlers.js';
 import { describeOnPostgres } from '../../support/only-on.js';
-import { ENGINES, PrivateServer } from '../../support/private-server.js';
+import { ENGINES } from '../../support/private-server.js';
 import { until } from '../../support/until.js';
 
 /** An advisory lock of PostgreSQL that nobody but a test takes. */
@@ -28,35 +28,16 @@ const HELD_UP = 4711;
 describeOnPostgres.each(ENGINES)(
   'deliveries that are carried by %s, when they can not be run as they come,',
   (type) => {
-    const hosts = handlerHosts();
-    let server: PrivateServer;
-    let given: string[];
-
-    beforeEach(async () => {
-      given = [];
-      server = await (await PrivateServer.of(type)).start();
-    });
-
-    afterEach(async () => {
-      await server.remove();
-    });
+    const carried = carriedDeliveries(type);
+    const { hosts, given, figures, take, givenTo } = carried;
 
     const bootAt = (url: string, ...providers: ReturnType<typeof handlerOf>[]): Promise<HandlerHost> =>
       hosts.boot(providers, { options: { deliveries: { engine: { type, url }, drainTimeout: 20_000 } } });
 
-    const boot = (...providers: ReturnType<typeof handlerOf>[]) => bootAt(server.url, ...providers);
-
-    const figures = (host: HandlerHost) => host.app.get(Dispatcher).figures;
+    const boot = (...providers: ReturnType<typeof handlerOf>[]) => bootAt(carried.server.url, ...providers);
 
     const events = (count: number, room: (n: number) => string = () => 'RM_1'): [string, string, string][] =>
       Array.from({ length: count }, (_, n) => [`EV_${n + 1}`, 'room_started', room(n)]);
-
-    const take =
-      (name: string) =>
-      ({ eventId }: LoggedEvent): void =>
-        void given.push(`${name} ${eventId}`);
-
-    const givenTo = (name: string) => given.filter((line) => line.startsWith(`${name} `));
 
     test('do not wait for a room that fills a claim by itself', async () => {
       const held = gate();
@@ -132,11 +113,11 @@ describeOnPostgres.each(ENGINES)(
     });
 
     test('wait for a server that is slow to greet who starts', async () => {
-      server.hang();
+      carried.server.hang();
       const host = await boot(handlerOf('greeted', take('greeted')));
       await host.receive(...events(5));
       await until('all to be routed', async () => (await host.deliveries.lag())[0]?.pending === 5);
-      server.goOn();
+      carried.server.goOn();
       await until('all', () => given.length === 5);
       expect(host.logger.text()).not.toContain('takes no deliveries');
     });
@@ -154,7 +135,7 @@ describeOnPostgres.each(ENGINES)(
 
     test('are not held up by what others put into the queue', async () => {
       const host = await boot(handlerOf('sturdy', take('sturdy')));
-      await putIntoQueue(type, server.url, await storeId(host.app.get(EventStore)), 'sturdy', [
+      await putIntoQueue(type, carried.server.url, await storeId(host.app.get(EventStore)), 'sturdy', [
         'nonsense',
         '1e99',
         '12.5',
@@ -179,13 +160,16 @@ describeOnPostgres.each(ENGINES)(
     });
 
     test('are brought by a server that wants a password', async () => {
-      await server.kill();
-      await server.start({ user: 'default', password: 'pass/word' });
-      const host = await bootAt(server.urlFor('default', 'pass/word'), handlerOf('knows', take('knows')));
+      await carried.server.kill();
+      await carried.server.start({ user: 'default', password: 'pass/word' });
+      const host = await bootAt(
+        carried.server.urlFor('default', 'pass/word'),
+        handlerOf('knows', take('knows')),
+      );
       await host.receive(...events(5));
       await until('all', () => given.length === 5);
-      await server.kill();
-      await server.start({ user: 'default', password: 'another' });
+      await carried.server.kill();
+      await carried.server.start({ user: 'default', password: 'another' });
       await host.receive(['EV_6', 'room_started', 'RM_1']);
       await until('trouble', () => !figures(host).isUp);
       await expect(host.app.get(Dispatcher).check()).rejects.toThrow();
@@ -194,8 +178,8 @@ describeOnPostgres.each(ENGINES)(
         .check()
         .catch((error: Error) => error.message);
       expect(host.logger.text() + String(told)).not.toContain('pass/word');
-      await server.kill();
-      await server.start({ user: 'default', password: 'pass/word' });
+      await carried.server.kill();
+      await carried.server.start({ user: 'default', password: 'pass/word' });
       await until('the last', () => given.length === 6, 20_000);
     });
 
@@ -230,10 +214,10 @@ describeOnPostgres.each(ENGINES)(
           host.app.get(Claims),
           host.app.get(OrderingLock),
         ] as const;
-        const stopping = new Dispatcher(...services, { type, url: server.url });
+        const stopping = new Dispatcher(...services, { type, url: carried.server.url });
         let handedOut = 0;
         await stopping.start([...host.app.get(HandlerRegistry).handlers.values()], () => (handedOut += 1));
-        const engine = await openEngine({ type, url: server.url }, await storeId(store));
+        const engine = await openEngine({ type, url: carried.server.url }, await storeId(store));
         engine.start([], async () => undefined);
         await until('the first to be carried', () =>
           engine.carry('rooms', [first]).then(
@@ -265,13 +249,13 @@ describeOnPostgres.each(ENGINES)(
       const host = await boot(handlerOf('waits', take('waits')));
       await host.receive(...events(5));
       await until('the first', () => given.length === 5);
-      server.hang();
+      carried.server.hang();
       await host.receive(['EV_6', 'room_started', 'RM_1']);
       await until('trouble', () => !figures(host).isUp);
       await expect(host.app.get(Dispatcher).check()).rejects.toThrow('did not answer');
-      server.goOn();
+      carried.server.goOn();
       await until('the last', () => given.length === 6);
-      server.hang();
+      carried.server.hang();
       await hosts.stop(host);
       const unheard = await boot(handlerOf('waits', take('waits')));
       await unheard.receive(['EV_7', 'room_started', 'RM_1']);

@@ -2,42 +2,22 @@ import { Redis } from 'ioredis';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Dispatcher } from '../../../src/event-log/dispatcher.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
+import { carriedDeliveries } from '../../support/carried-deliveries.js';
 import { sqlQuery } from '../../support/database.js';
-import { type HandlerHost, handlerHosts, handlerOf } from '../../support/handlers.js';
+import { type HandlerHost, handlerOf } from '../../support/handlers.js';
 import { describeOnPostgres } from '../../support/only-on.js';
-import { ENGINES, PrivateServer } from '../../support/private-server.js';
+import { ENGINES } from '../../support/private-server.js';
 import { until } from '../../support/until.js';
 
 describeOnPostgres.each(ENGINES)('deliveries that are carried by %s', (type) => {
-  const hosts = handlerHosts();
-  let server: PrivateServer;
-  let given: string[];
-
-  beforeEach(async () => {
-    given = [];
-    server = await (await PrivateServer.of(type)).start();
-  });
-
-  afterEach(async () => {
-    await server.remove();
-  });
+  const carried = carriedDeliveries(type);
+  const { hosts, given, figures, take, givenTo } = carried;
 
   const boot = (...providers: ReturnType<typeof handlerOf>[]): Promise<HandlerHost> =>
-    hosts.boot(providers, { options: { deliveries: { engine: { type, url: server.url } } } });
-
-  const figures = (host: HandlerHost) => host.app.get(Dispatcher).figures;
+    hosts.boot(providers, { options: { deliveries: { engine: { type, url: carried.server.url } } } });
 
   const events = (count: number, from = 1): [string, string, string][] =>
     Array.from({ length: count }, (_, n) => [`EV_${from + n}`, 'room_started', `RM_${(from + n) % 3}`]);
-
-  const take =
-    (name: string) =>
-    ({ eventId }: LoggedEvent): void =>
-      void given.push(`${name} ${eventId}`);
-
-  /** What a handler was given, in its order. */
-  const givenTo = (name: string) =>
-    given.filter((line) => line.startsWith(`${name} `)).map((line) => line.split(' ')[1]);
 
   const ids = (count: number) => events(count).map(([id]) => id);
 
@@ -105,18 +85,18 @@ describeOnPostgres.each(ENGINES)('deliveries that are carried by %s', (type) => 
   });
 
   test('wait while the engine is down, and webhooks do not', async () => {
-    await server.kill();
+    await carried.server.kill();
     const host = await boot(handlerOf('waits', take('waits')));
     await host.receive(...events(10));
     await until('trouble', () => !figures(host).isUp);
     expect(given).toEqual([]);
     expect(host.logger.text()).toContain('takes no deliveries: they wait in the store');
     await expect(host.app.get(Dispatcher).check()).rejects.toThrow();
-    await server.start();
+    await carried.server.start();
     await until('all to be run', () => given.length === 10);
-    await server.kill();
+    await carried.server.kill();
     await host.receive(...events(10, 11));
-    await server.start();
+    await carried.server.start();
     await until('all to be run', () => given.length === 20);
     await until('its trouble to be over', () => figures(host).isUp);
     expect(new Set(given).size).toBe(20);
@@ -131,7 +111,7 @@ describeOnPostgres.each(ENGINES)('deliveries that are carried by %s', (type) => 
     await host.receive(...events(200));
     await until('all to be carried', () => figures(host).carried >= 199);
     await until('one to be handed out', async () => ((await host.deliveries.lag())[0]?.running ?? 0) > 0);
-    await server.empty();
+    await carried.server.empty();
     release();
     host.clock.advance(15_001); // it is trusted no longer
     await until('all to be run', () => given.length === 200);
@@ -152,7 +132,7 @@ describeOnPostgres.each(ENGINES)('deliveries that are carried by %s', (type) => 
   if (type === 'bullmq') {
     test('wait while Redis is out of memory', async () => {
       const host = await boot(handlerOf('waits', take('waits')));
-      const redis = new Redis(server.url);
+      const redis = new Redis(carried.server.url);
       await redis.config('SET', 'maxmemory', '1');
       await host.receive(...events(5));
       await until('trouble', () => !figures(host).isUp);
