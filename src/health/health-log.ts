@@ -10,16 +10,25 @@ export class HealthLog {
 
   /** Is told what indicators have told. */
   hear(indicators: HealthIndicatorResult): void {
-    for (const [indicator, { status, message }] of Object.entries(indicators)) {
-      const isDown = status === 'down';
+    for (const [indicator, told] of Object.entries(indicators)) {
+      const isDown = told.status === 'down';
       if (isDown === this.down.has(indicator)) continue;
       if (isDown) {
         this.down.add(indicator);
-        this.logger.warn('a health indicator is down', { indicator, detail: message });
+        this.logger.warn('a health indicator is down', { indicator, detail: troublesIn(told).join('; ') });
       } else {
         this.down.delete(indicator);
         this.logger.log('a health indicator is up again', { indicator });
       }
     }
   }
+}
+
+/** What an indicator tells of its trouble: its own message, or those of its parts (projects, outlets) by their names. */
+function troublesIn(told: Readonly<Record<string, unknown>>, part?: string): string[] {
+  const { message } = told;
+  if (typeof message === 'string') return [part === undefined ? message : `${part}: ${message}`];
+  return Object.entries(told).flatMap(([name, value]) =>
+    typeof value === 'object' && value !== null ? troublesIn({ ...value }, name) : [],
+  );
 }

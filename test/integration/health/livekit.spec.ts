@@ -97,6 +97,15 @@ describe('the health of LiveKit', () => {
     standIn.troubles.clear();
     expect(await askedAgain()).toMatchObject({ status: 'up' });
     expect(await downWhileReady(host.app)).toEqual([]);
+    expect(host.logger.of('Health')).toEqual([
+      {
+        message: 'a health indicator is down',
+        indicator: 'livekit',
+        detail: expect.stringMatching(new RegExp(`^default: LiveKit .*${words.source}`)),
+      },
+      { message: 'a health indicator is up again', indicator: 'livekit' },
+    ]);
+    expect(host.logger.text()).not.toContain('eyJ');
   });
 
   test('is down while nobody is there, and up when it is back', async () => {
