@@ -69,11 +69,11 @@ describe('the alerts', () => {
     },
   );
 
-  test('have a section each that says what one sees, why, and what to do; and no other has one', () => {
+  test('have a section each with a symptom, a cause and an action; and no other has one', () => {
     const sections = [...operations.matchAll(/^### (Livekit\w+)\n(.*?)(?=^##|$(?![^]))/gms)];
     expect(sections.map(([, name]) => name).toSorted()).toEqual(names.toSorted());
     for (const [, , text = ''] of sections) {
-      for (const part of [/\*\*One sees\*\*/, /\*\*Why\*\*/i, /\*\*do\*\*/i]) expect(text).toMatch(part);
+      for (const part of [/\*\*Symptom\*\*/, /\*\*Cause\*\*/, /\*\*Action\*\*/]) expect(text).toMatch(part);
     }
   });
 
