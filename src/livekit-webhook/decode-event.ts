@@ -2,11 +2,11 @@ import { WebhookEvent } from 'livekit-server-sdk';
 import type { LoggedEvent } from '../event-log/events.js';
 import type { LivekitEvent, ReconciledLivekitEvent } from './livekit-events.js';
 
-/** Decodes a logged event into what listeners get. */
+/** Decodes a logged event into what listeners receive. */
 export const decodeEvent = (event: LoggedEvent): LivekitEvent =>
   decoded(event, { raw: event.body }) as LivekitEvent;
 
-/** The same for handlers that hear of reconciled events, too: LiveKit has sent no bytes of such. */
+/** The same for handlers that also receive reconciled events, for which LiveKit has sent no bytes. */
 export const decodeAnyEvent = (event: LoggedEvent): LivekitEvent | ReconciledLivekitEvent =>
   event.kind === 'reconciled'
     ? (decoded(event, { reconciled: true }) as ReconciledLivekitEvent)

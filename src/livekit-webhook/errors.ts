@@ -9,12 +9,12 @@ export class LivekitWebhookOptionsError extends Error {
   }
 }
 
-/** The body was signed rightly, and is no webhook event. */
+/** The body was signed correctly, but is not a webhook event. */
 export class InvalidWebhookError extends Error {
   override readonly name = 'InvalidWebhookError';
 }
 
-/** Refuses a request. Where in the code is not kept: to find out would be a tenth of what a forged request costs. */
+/** Refuses a request. It has no stack trace, which would be a tenth of the cost of a forged request. */
 abstract class RefusedError extends Error {
   constructor(message: string) {
     const { stackTraceLimit } = Error;
@@ -24,7 +24,7 @@ abstract class RefusedError extends Error {
   }
 }
 
-/** Nobody who knows a secret of ours signed the request. */
+/** The request has no valid signature made with a secret of ours. */
 export class SignatureRefusedError extends RefusedError {
   override readonly name = 'SignatureRefusedError';
 
@@ -33,7 +33,7 @@ export class SignatureRefusedError extends RefusedError {
   }
 }
 
-/** Why a request was refused before anybody looked at its signature. */
+/** Why a request was refused before its signature was checked. */
 export type RequestProblem =
   'method_not_allowed' | 'too_large' | 'unsupported_encoding' | 'unfinished' | 'unread';
 

@@ -31,8 +31,8 @@ export function mountedPaths(
 const normalizePath = (path: string): string => `/${path}`.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 
 /**
- * The keys to try on each mounted path: a project with a path of its own has that one, and the others share all paths
- * that are nobody's own.
+ * The keys to try on each mounted path: a project with a path of its own uses that one, and the others share all
+ * remaining paths.
  *
  * @throws LivekitWebhookOptionsError naming the option and the cure.
  */

@@ -28,7 +28,7 @@ interface WithIngress {
 }
 
 /**
- * What each LiveKit event is sure to carry, by its name (`livekit/protocol webhook/consts.go`,
+ * The fields that each LiveKit event always carries, by its name (`livekit/protocol webhook/consts.go`,
  * `livekit/livekit pkg/telemetry/events.go`). The room of `track_*` and `egress_*` has only `sid` and `name`, and
  * the participant of `track_*` only `sid` and `identity`. The job of `agent_job_*` is in `raw` only: the SDK's
  * `WebhookEvent` does not know it yet.
@@ -71,28 +71,28 @@ export const LIVEKIT_EVENT_NAMES = [
   'agent_job_ended',
 ] as const satisfies readonly LivekitEventName[];
 
-/** The events that listeners hear of when the `events` option is not set. */
+/** The events that listeners receive when the `events` option is not set. */
 export const DEFAULT_EVENTS = [
   'room_finished',
   'participant_joined',
   'participant_left',
 ] as const satisfies readonly LivekitEventName[];
 
-/** What is beside LiveKit's own fields on every event. */
+/** The fields on every event besides LiveKit's own. */
 export interface LivekitEventEnvelope {
   /** The LiveKit project it came from: `default`, or a name from the `projects` option. */
   project: string;
   /** When it was received, UTC milliseconds. */
   receivedAt: number;
-  /** The body's bytes as LiveKit sent them: what newer servers add is only here. */
+  /** The body's bytes as LiveKit sent them; fields that newer servers add are only here. */
   raw: Buffer;
-  /** Only what LiveKit did not send has it: see `ReconciledLivekitEvent`. */
+  /** Only set on events that LiveKit did not send: see `ReconciledLivekitEvent`. */
   reconciled?: undefined;
 }
 
 /**
- * A LiveKit webhook event as listeners get it: livekit-server-sdk's `WebhookEvent`, narrowed to what event `N`
- * is sure to carry (`LivekitEvent<'participant_joined'>` has its room and participant).
+ * A LiveKit webhook event as listeners receive it: livekit-server-sdk's `WebhookEvent`, narrowed to the fields that
+ * event `N` always carries (`LivekitEvent<'participant_joined'>` has its room and participant).
  */
 export type LivekitEvent<N extends LivekitEventName = LivekitEventName> = N extends LivekitEventName
   ? Omit<WebhookEvent, 'event' | keyof LivekitEventMap[N]> &
@@ -100,7 +100,7 @@ export type LivekitEvent<N extends LivekitEventName = LivekitEventName> = N exte
       LivekitEventEnvelope & { event: N }
   : never;
 
-/** The events that LiveKit may be found to owe when it is asked. */
+/** The events that may turn out to be missing when LiveKit's API is queried. */
 export const RECONCILED_EVENT_NAMES = [
   'room_started',
   'room_finished',
@@ -115,7 +115,7 @@ export const RECONCILED_EVENT_NAMES = [
 export type ReconciledEventName = (typeof RECONCILED_EVENT_NAMES)[number];
 
 /**
- * An event that LiveKit did not send: made of what it said when it was asked, for handlers that say `includeReconciled: true`.
+ * An event that LiveKit did not send, made from the answers of its API, for handlers with `includeReconciled: true`.
  * It has no `raw`; the room of a `room_finished`, and the participant of a `participant_left`, may be known by `sid` alone.
  */
 export type ReconciledLivekitEvent<N extends ReconciledEventName = ReconciledEventName> =

@@ -12,7 +12,7 @@ import { verifyLivekitToken } from './signatures/livekit-token.verifier.js';
 import type { SignedRequest, Verdict } from './signatures/signature.js';
 import { WebhookAnswers } from './webhook-answers.js';
 
-/** Lets through what somebody signed who knows a secret of ours, and notes on the delivery whose project it is. */
+/** Lets through requests signed with one of our secrets, and records on the delivery which project signed it. */
 @Injectable()
 export class LivekitSignatureGuard implements CanActivate {
   constructor(
@@ -49,7 +49,7 @@ export class LivekitSignatureGuard implements CanActivate {
 
   private verify(scheme: SignatureScheme, signature: string, delivery: WebhookDelivery): Verdict {
     const body = delivery.body ?? Buffer.alloc(0);
-    delivery.bodySha256 = hash('sha256', body, 'hex'); // as bytes it takes twice as long
+    delivery.bodySha256 = hash('sha256', body, 'hex'); // hashing to bytes takes twice as long
     const request: SignedRequest = {
       body,
       bodySha256: delivery.bodySha256,

@@ -19,8 +19,8 @@ import { WebhookIntake } from './webhook-intake.js';
 import { WebhookRoute } from './webhook-route.js';
 
 /**
- * Makes the controller that receives LiveKit's webhooks on a path: bytes in, verified by the guard, validated, appended,
- * answered. It takes and gives nothing but the raw request and response, so that a host's global pipes and
+ * Creates the controller that receives LiveKit's webhooks on a path: the bytes, verified by the guard, are validated,
+ * appended and answered. It handles nothing but the raw request and response, so that a host's global pipes and
  * interceptors find nothing to change.
  */
 export function createLivekitWebhookController(path: string, decorators: ClassDecorator[] = []): Type {
@@ -37,7 +37,7 @@ export function createLivekitWebhookController(path: string, decorators: ClassDe
     @All()
     @WebhookRoute(path)
     async receive(@Req() request: IncomingMessage, @Res() response: unknown): Promise<void> {
-      const delivery = deliveryOf(request) as WebhookDelivery; // the guard saw to it
+      const delivery = deliveryOf(request) as WebhookDelivery; // the guard refuses a request without one
       const event = WebhookEventDto.from(jsonOf(delivery));
       const outcome = await this.intake.take(event, delivery);
       this.answers.send(response, delivery, { outcome });

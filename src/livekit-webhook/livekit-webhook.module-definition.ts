@@ -10,7 +10,7 @@ import {
   type LivekitWebhookModuleOptions,
 } from './livekit-webhook.options.js';
 
-/** Where the paths that webhooks are received on are injected from. */
+/** The injection token of the paths that webhooks are received on. */
 export const WEBHOOK_PATHS = Symbol.for('nestjs-livekit-webhooks:paths');
 
 const builder = new ConfigurableModuleBuilder<LivekitWebhookModuleOptions>({
@@ -39,7 +39,7 @@ const builder = new ConfigurableModuleBuilder<LivekitWebhookModuleOptions>({
     };
   });
 
-/** What `LivekitWebhookModule` is made of: `forRoot`, `forRootAsync` and the token of its options. */
+/** The base of `LivekitWebhookModule`: `forRoot`, `forRootAsync` and the token of its options. */
 export const {
   ConfigurableModuleClass: LivekitWebhookModuleClass,
   MODULE_OPTIONS_TOKEN: LIVEKIT_WEBHOOK_OPTIONS,

@@ -43,8 +43,8 @@ import { WebhookIntake } from './webhook-intake.js';
 import { WebhookReceipts } from './webhook-receipts.js';
 
 /**
- * Receives LiveKit's webhooks: verifies them, stores them in the event log before they are acknowledged, and tells the
- * host's event emitter of them. Imported once, with `forRoot` or `forRootAsync`; what it exports is visible everywhere.
+ * Receives LiveKit's webhooks: verifies them, stores them in the event log before they are acknowledged, and emits them on
+ * the host's event emitter. Import it once, with `forRoot` or `forRootAsync`; its exports are global.
  */
 @Module({
   imports: [DiscoveryModule],
@@ -58,7 +58,7 @@ import { WebhookReceipts } from './webhook-receipts.js';
         role: Role,
         modules: ModulesContainer,
       ) => {
-        requireOneImport(modules); // before a store is opened, which the other import might hold
+        requireOneImport(modules); // before opening a store that the other import might hold
         return resolveSettings(options, paths, role);
       },
     },
@@ -82,7 +82,7 @@ import { WebhookReceipts } from './webhook-receipts.js';
     {
       provide: DELIVERY_ENGINE_OPTIONS,
       inject: [WEBHOOK_SETTINGS, ROLE],
-      // An edge is connected to none, and has nothing to tell of it.
+      // An edge connects to no engine, and has nothing to report about it.
       useFactory: ({ deliveries }: WebhookSettings, role: Role) =>
         role === 'edge' ? { type: 'database' } : deliveries.engine,
     },

@@ -8,7 +8,7 @@ import type { LivekitEventName } from './livekit-events.js';
 /** The ways a delivery may be signed: `livekit` (a JWT with the body's hash) and `hmac` (`X-LiveKit-Signature`). */
 export type SignatureScheme = 'livekit' | 'hmac';
 
-/** An API key and its secret. Without the key, any issuer signed with the secret is accepted. */
+/** An API key and its secret. Without the key, any issuer is accepted that signs with the secret. */
 export interface LivekitKey {
   apiKey?: string | undefined;
   apiSecret: string;
@@ -20,23 +20,23 @@ export interface LivekitProject extends LivekitKey {
   name: string;
   /** More keys, as in the option of the same name. */
   keys?: LivekitKey[] | undefined;
-  /** A path of its own; without it the project is told by the token's issuer on the common path. */
+  /** A path of its own; without it the project is identified by the token's issuer on the common path. */
   path?: string | undefined;
 }
 
-/** What `LivekitWebhookModule` is told by `forRoot`, or by the factory of `forRootAsync`. */
+/** The options of `LivekitWebhookModule`, passed to `forRoot` or returned by the factory of `forRootAsync`. */
 export interface LivekitWebhookModuleOptions {
   /** The API key that LiveKit signs with (`webhook.api_key` of its configuration). */
   apiKey?: string | undefined;
   /** Its secret. */
   apiSecret?: string | undefined;
-  /** More keys: several servers, or a rotation in progress (one key may stand twice, with two secrets). */
+  /** More keys, for several servers or a rotation in progress (one key may appear twice, with two secrets). */
   keys?: LivekitKey[] | undefined;
-  /** Several LiveKit projects instead of one; `apiKey`, `apiSecret` and `keys` are then theirs. */
+  /** Several LiveKit projects instead of one; `apiKey`, `apiSecret` and `keys` are then given per project. */
   projects?: LivekitProject[] | undefined;
   /**
-   * The events that listeners and handlers hear of: names, or `'*'`. Unless told, `DEFAULT_EVENTS` and whatever a handler's
-   * decorator names. Every verified event is stored, whatever stands here.
+   * The events that listeners and handlers receive: names, or `'*'`; by default `DEFAULT_EVENTS` and whatever a handler's
+   * decorator names. Every verified event is stored in any case.
    */
   events?: readonly (LivekitEventName | '*')[] | '*' | undefined;
   /** Accepted schemes, `['livekit', 'hmac']` by default. */
@@ -45,33 +45,33 @@ export interface LivekitWebhookModuleOptions {
   bodyLimit?: number | undefined;
   /** How long a body may take to arrive in milliseconds, 10 s by default. */
   bodyTimeout?: number | undefined;
-  /** How far LiveKit's clock and ours may be apart, milliseconds, 10 s by default. */
+  /** How far LiveKit's clock and ours may differ in milliseconds, 10 s by default. */
   clockTolerance?: number | undefined;
   /** Where events are stored: `{ url: 'file:./data/voice.sqlite' }` by default. */
   database?: EventStoreOptions | undefined;
   /** How durable handlers are run. */
   deliveries?: DeliveryRunnerOptions | undefined;
-  /** What is kept how long. */
+  /** What is kept for how long. */
   retention?: RetentionOptions | undefined;
-  /** What is logged of webhooks and of deliveries. */
+  /** What is logged about webhooks and deliveries. */
   log?: LogOptions | undefined;
 }
 
-/** What shapes the route, and so must be known before any factory runs: beside `useFactory` in `forRootAsync`. */
+/** The options that shape the routes, which must be known before any factory runs: beside `useFactory` in `forRootAsync`. */
 export interface LivekitWebhookModuleExtras {
-  /** The path LiveKit posts to, `/voice/livekit/webhooks` by default. In `forRootAsync`, also every project's own. */
+  /** The path LiveKit posts to, `/voice/livekit/webhooks` by default. In `forRootAsync`, list the projects' own too. */
   path?: string | string[] | undefined;
-  /** Put on the webhooks' controller, to let it past the host's global guards: `[Public(), SkipThrottle()]`. */
+  /** Put on the webhooks' controller, to let requests past the host's global guards: `[Public(), SkipThrottle()]`. */
   decorators?: ClassDecorator[] | undefined;
-  /** What this process does of an application that runs as several on PostgreSQL, `all` by default. */
+  /** The part of this process in an application that runs as several on PostgreSQL, `all` by default. */
   role?: Role | undefined;
-  /** The bearer token of `/voice/deliveries` and `/voice/handlers`; without one, and on a worker, they do not exist. */
+  /** The bearer token of `/voice/deliveries` and `/voice/handlers`; without one, and on a worker, neither exists. */
   adminToken?: string | undefined;
-  /** Put on their controllers, to let them past the host's global guards. The token is asked for all the same. */
+  /** Put on their controllers, to let requests past the host's global guards. The token is still required. */
   adminDecorators?: ClassDecorator[] | undefined;
 }
 
-/** The name of every option, for those whom no compiler tells. */
+/** The name of every option, for callers without a type checker. */
 export const LIVEKIT_WEBHOOK_OPTION_NAMES: Readonly<Record<keyof LivekitWebhookModuleOptions, true>> = {
   apiKey: true,
   apiSecret: true,
@@ -88,7 +88,7 @@ export const LIVEKIT_WEBHOOK_OPTION_NAMES: Readonly<Record<keyof LivekitWebhookM
   log: true,
 };
 
-/** The name of everything that shapes the routes: none of it is given by default. */
+/** The name of every option that shapes the routes; none is set by default. */
 export const LIVEKIT_WEBHOOK_EXTRAS: Readonly<Record<keyof LivekitWebhookModuleExtras, undefined>> = {
   path: undefined,
   decorators: undefined,

@@ -4,10 +4,10 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Log } from '../logging/log.js';
 import { RawBodyRoutes } from './raw-body/raw-body.routes.js';
 
-/** What LiveKit sends, and hardly anybody else (`livekit/protocol webhook/resource_url_notifier.go`). */
+/** LiveKit's content type, which hardly anything else sends (`livekit/protocol webhook/resource_url_notifier.go`). */
 const WEBHOOK_TYPE = 'application/webhook+json';
 
-/** Tells of webhooks that were posted where nobody takes them: a 404 is an answer to LiveKit, which never sends them again. */
+/** Logs webhooks that were posted to a path where nothing receives them: LiveKit never resends what got a 404. */
 @Injectable()
 export class MisdirectedWebhooks implements OnApplicationBootstrap {
   private readonly logger = new Log('LivekitWebhook');

@@ -17,15 +17,15 @@ type ReconciledOf<N extends LivekitEventName | '*', O> = O extends { includeReco
   : never;
 
 /**
- * Handles LiveKit's events durably: stored, retried, dead-lettered, replayable, after the webhook has been answered. Names,
- * several, or `'*'`: all that the module's `events` let through.
+ * Handles LiveKit's events durably (stored, retried, dead-lettered, replayable), after the webhook has been answered. Takes
+ * one name, several, or `'*'` for all that the module's `events` let through.
  *
  * ```ts
  * @OnLivekitEvent('egress_ended', { name: 'archive-recording' })
  * async archive(event: LivekitEvent<'egress_ended'>, delivery: DeliveryContext) {}
  * ```
  *
- * With `includeReconciled: true` it is given what LiveKit told when it was asked, too: `ReconciledLivekitEvent`.
+ * With `includeReconciled: true` it also receives events made from the answers of LiveKit's API: `ReconciledLivekitEvent`.
  */
 export function OnLivekitEvent<
   const N extends LivekitEventName | '*',

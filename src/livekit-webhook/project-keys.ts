@@ -1,16 +1,16 @@
 import type { KeyObject } from 'node:crypto';
 import type { WebhookSettings } from './settings.js';
 
-/** What LiveKit is asked with, and access tokens are signed with. */
+/** The key that LiveKit's API is called with, and access tokens are signed with. */
 export interface ProjectKey {
   apiKey: string;
   secret: KeyObject;
 }
 
-/** The key of each project by its name; `null`: it has secrets only, and no API key to name them by. */
+/** The key of each project by its name; `null` for a project that has secrets but no API key. */
 export type ProjectKeys = ReadonlyMap<string, ProjectKey | null>;
 
-/** Where the keys of the projects are injected from, for whoever asks LiveKit. */
+/** The injection token of the projects' keys, for services that call LiveKit's API. */
 export const PROJECT_KEYS = Symbol.for('nestjs-livekit-webhooks:project-keys');
 
 /** The first key of each project that has an API key. */

@@ -6,7 +6,7 @@ import { outsideSpans } from '../tracing/spans.js';
 import { isSampled, traceIdOf } from '../tracing/trace-context.js';
 import { type TimedWebhookReceipt, type WebhookOutcome, WebhookReceipts } from './webhook-receipts.js';
 
-/** How loud an outcome is: what is lost or wrong is a warning, what a human must mend an error. */
+/** The level of an outcome: a warning for what is lost or wrong, an error for what a human must fix. */
 const LEVELS: Partial<Record<WebhookOutcome, 'warn' | 'error'>> = {
   conflict: 'warn',
   too_old: 'warn',
@@ -27,11 +27,11 @@ const LEVELS: Partial<Record<WebhookOutcome, 'warn' | 'error'>> = {
   failed: 'error',
 };
 
-/** Writes one line for every request to a webhook path; of those that went well, for a share of the rooms if that is wanted. */
+/** Writes one line for every request to a webhook path; successful ones may be sampled by room. */
 @Injectable()
 export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Log('LivekitWebhook');
-  /** Of those that are answered together: their lines are written together, too, and cost each half as much. */
+  /** Receipts of requests answered together: writing their lines together halves the cost of each. */
   private readonly unwritten: TimedWebhookReceipt[] = [];
 
   constructor(
@@ -53,7 +53,7 @@ export class ReceiptLog implements OnModuleInit, OnModuleDestroy {
     if (!this.settings.writes(level)) return;
     if (level === 'log' && !this.settings.samples(delivery.event?.roomName ?? delivery.event?.id ?? ''))
       return;
-    // A host's logger may look for the span that is active.
+    // A host's logger may read the active span.
     if (level === 'error' || isSampled(delivery.traceparent)) return this.write(receipt);
     if (this.unwritten.push(receipt) === 1) process.nextTick(() => outsideSpans(() => this.writeAll()));
   }

@@ -5,14 +5,14 @@ import { traceparentOf } from '../tracing/trace-context.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
 import { type WebhookReceipt, WebhookReceipts } from './webhook-receipts.js';
 
-/** Begins the span of a request to a webhook path, by OpenTelemetry's semantic conventions for HTTP servers. */
+/** Starts the span of a request to a webhook path, by OpenTelemetry's semantic conventions for HTTP servers. */
 export const startReceipt = ({ method = '' }: IncomingMessage, path: string): Span =>
   startSpan(`${method} ${path}`, {
     kind: SpanKind.SERVER,
     attributes: { 'http.request.method': method, 'http.route': path },
   });
 
-/** Begins the span in which an event is written to the log: what follows from the event is its child. */
+/** Starts the span in which an event is written to the log, the parent of everything that follows from the event. */
 const startAppend = ({ span, event, project }: WebhookDelivery): Span =>
   startSpan('send livekit_events', {
     kind: SpanKind.PRODUCER,
@@ -28,9 +28,10 @@ const startAppend = ({ span, event, project }: WebhookDelivery): Span =>
   });
 
 /**
- * Appends in a span of its own, or in that of the request where nobody records it.
+ * Appends in a span of its own, or in that of the request when it is not recorded.
  *
- * @param append gets the place of the span that what follows from the event is a child of; `null` when nobody traces.
+ * @param append receives the `traceparent` of the span that is the parent of what follows from the event; `null` without
+ * tracing.
  */
 export function inAppendSpan<T>(
   delivery: WebhookDelivery,
@@ -41,7 +42,7 @@ export function inAppendSpan<T>(
   return inSpan(startAppend(delivery), (appending) => append(traceparentOf(appending)));
 }
 
-/** Ends the span of every request to a webhook path with what became of it. */
+/** Ends the span of every request to a webhook path with its outcome. */
 @Injectable()
 export class ReceiptSpans implements OnModuleInit {
   constructor(private readonly receipts: WebhookReceipts) {}

@@ -25,11 +25,11 @@ import {
 import { strayOption } from '../stray-option.js';
 import type { SigningKey } from './signatures/signature.js';
 
-/** The options of the module, checked, with every default in its place. */
+/** The options of the module, checked, with the defaults filled in. */
 export interface WebhookSettings {
   /** The keys to try on each path. */
   keysByPath: ReadonlyMap<string, readonly SigningKey[]>;
-  /** The events that the host lets listeners and handlers hear of; undefined: it has not said. */
+  /** The events that the host lets listeners and handlers receive; undefined when the option is not set. */
   events: ReadonlySet<string> | '*' | undefined;
   deliveries: DeliveryRunnerOptions;
   retention: RetentionSettings;
@@ -41,7 +41,7 @@ export interface WebhookSettings {
   log: LogSettings;
 }
 
-/** Where the settings are injected from. */
+/** The injection token of the settings. */
 export const WEBHOOK_SETTINGS = Symbol.for('nestjs-livekit-webhooks:settings');
 
 /**
@@ -72,7 +72,7 @@ export function resolveSettings(
         'deliveries.drainTimeout',
         options.deliveries?.drainTimeout ?? 10_000,
         0,
-        LONGEST_TIMEOUT - 1_000, // with the second that those who heed their signal have after it
+        LONGEST_TIMEOUT - 1_000, // leaves room for the extra second that handlers heeding their signal get
       ),
     },
     retention: retentionSettings(options.retention),

@@ -3,7 +3,7 @@ import { HandlerRegistry } from '../event-log/handlers/handler-registry.js';
 import { DEFAULT_EVENTS, LIVEKIT_EVENT_NAMES } from './livekit-events.js';
 import { WEBHOOK_SETTINGS, type WebhookSettings } from './settings.js';
 
-/** Knows which of LiveKit's events anybody here hears of. */
+/** Knows which of LiveKit's events listeners and handlers receive. */
 @Injectable()
 export class Subscriptions {
   private named: ReadonlySet<string> | undefined;
@@ -13,14 +13,14 @@ export class Subscriptions {
     private readonly registry: HandlerRegistry,
   ) {}
 
-  /** Whether listeners on the bus are told of it: the option `events`, or the defaults and what handlers name. */
+  /** Whether listeners on the bus receive it: the option `events` decides, else the defaults and what handlers name. */
   listened(name: string): boolean {
     const { events } = this.settings;
     if (events !== undefined) return events === '*' || events.has(name);
     return (DEFAULT_EVENTS as readonly string[]).includes(name) || this.handled.has(name);
   }
 
-  /** What is said of an event that has been stored. */
+  /** The outcome reported for an event that has been stored. */
   hearing(name: string): 'accepted' | 'unsubscribed' | 'unknown' {
     if (!(LIVEKIT_EVENT_NAMES as readonly string[]).includes(name)) return 'unknown';
     return this.listened(name) || this.handled.has('*') ? 'accepted' : 'unsubscribed';

@@ -6,18 +6,18 @@ import { type AnsweredOutcome, type WebhookReceipt, WebhookReceipts } from './we
 
 interface Answer {
   status: number;
-  /** The word in the body; it tells a sender no reason. */
+  /** The word in the body; it gives the sender no reason. */
   body: string;
   headers?: Record<string, string>;
 }
 
-// LiveKit tries five times, 1, 2, 4 and 8 s apart by default: seven seconds each make that 28 s, just
+// LiveKit tries five times, by default 1, 2, 4 and 8 s apart: seven seconds each time make 28 s, just
 // under the 30 s after which it drops what is queued (`livekit/protocol webhook/resource_url_notifier.go`).
 const STORE_DOWN: Answer = { status: 503, body: 'unavailable', headers: { 'Retry-After': '7' } };
 const BUSY: Answer = { status: 503, body: 'unavailable' };
 const ACCEPTED: Answer = { status: 200, body: 'accepted' };
 
-/** The contract's HTTP table. LiveKit never sends again what was answered with 4xx, and what got 5xx for 15 s. */
+/** The contract's HTTP table. LiveKit never retries a 4xx, and retries a 5xx for 15 s. */
 const ANSWERS: Record<AnsweredOutcome, Answer> = {
   accepted: ACCEPTED,
   unsubscribed: ACCEPTED,
@@ -40,10 +40,10 @@ const ANSWERS: Record<AnsweredOutcome, Answer> = {
   failed: STORE_DOWN,
 };
 
-/** LiveKit waits for ever, and its room's queue behind it; whatever we wait for is given up well before this, milliseconds. */
+/** Milliseconds: LiveKit waits for ever, and its room's queue with it; whatever we wait for times out well before this. */
 const LONGEST_WAIT = 5_000;
 
-/** Answers deliveries by the contract's table, on either adapter, and records what was answered. */
+/** Answers deliveries by the contract's table, on either adapter, and records the answers. */
 @Injectable()
 export class WebhookAnswers implements OnModuleDestroy {
   private stopping = false;
@@ -53,12 +53,12 @@ export class WebhookAnswers implements OnModuleDestroy {
     private readonly receipts: WebhookReceipts,
   ) {}
 
-  // LiveKit keeps its connections: one that is left open now would keep the server from closing.
+  // LiveKit keeps its connections alive: one left open now would keep the server from closing.
   onModuleDestroy(): void {
     this.stopping = true;
   }
 
-  /** Sees to an answer in time: Nest sends none where a host's interceptor keeps the request from its controller. */
+  /** Ensures an answer in time: Nest sends none when a host's interceptor keeps the request from its controller. */
   answerInTime(response: unknown, delivery: WebhookDelivery): void {
     const detail =
       'a global interceptor of the host kept the request from its controller: have it pass webhooks on (`next.handle()`)';
@@ -68,7 +68,7 @@ export class WebhookAnswers implements OnModuleDestroy {
     );
   }
 
-  /** Answers, unless somebody has: a host's interceptor may fail after us. */
+  /** Answers, unless an answer has been sent: a host's interceptor may fail after ours. */
   send(
     response: unknown,
     delivery: WebhookDelivery,
@@ -89,7 +89,7 @@ export class WebhookAnswers implements OnModuleDestroy {
   private write(response: unknown, status: number, text: string, headers: Record<string, string>): void {
     const adapter = this.adapterHost.httpAdapter;
     if (adapter.getType() === 'express') {
-      // Express's own way would hash every answer for an ETag: a tenth of what a delivery costs.
+      // Express itself would hash every answer for an ETag: a tenth of the cost of a delivery.
       (response as ServerResponse)
         .writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(text) })
         .end(text);

@@ -4,7 +4,7 @@ import { HostEmitter } from '../event-log/host-emitter.js';
 import { decodeEvent } from './decode-event.js';
 import { Subscriptions } from './subscriptions.js';
 
-/** Tells the host's own event emitter of received events, as `livekit.<event>`: live, best effort, in this process. */
+/** Emits received events on the host's own event emitter, as `livekit.<event>`: live, best effort, in this process. */
 @Injectable()
 export class WebhookBus implements OnModuleInit, OnModuleDestroy {
   private forget: () => void = () => undefined;

@@ -15,7 +15,7 @@ type Refusal = Parameters<WebhookAnswers['send']>[2];
 
 /**
  * Turns whatever goes wrong with a delivery into the contract's answer. Bound to the controller itself, it comes before
- * a host's global filters; what it does not know is answered 503, because LiveKit never sends again what got a 4xx.
+ * a host's global filters; an unknown error is answered 503, because LiveKit never retries a 4xx.
  */
 @Catch()
 @Injectable()
@@ -41,7 +41,7 @@ export class WebhookExceptionFilter implements ExceptionFilter {
     return this.refusalOf(error, delivery);
   }
 
-  // Its bytes are kept before it is refused: it will not come again.
+  // Its bytes are kept before it is refused: it will not be sent again.
   private async invalid(error: InvalidWebhookError, delivery: WebhookDelivery): Promise<Refusal> {
     try {
       await this.intake.quarantine(delivery);
@@ -55,7 +55,7 @@ export class WebhookExceptionFilter implements ExceptionFilter {
     if (error instanceof SignatureRefusedError) {
       return { outcome: 'unauthorized', reason: error.failure.reason, ...explain(error.failure) };
     }
-    // What ails the request itself comes first, whoever in the host refused it before we could.
+    // A problem of the request itself comes first, even when the host refused it before we could.
     const problem = error instanceof RequestRefusedError ? error.problem : delivery.problem;
     if (problem !== undefined) return { outcome: problem, ...PROBLEM_DETAILS[problem] };
     if (error instanceof AppendQueueFullError) return { outcome: 'queue_full' };

@@ -46,7 +46,7 @@ export class WebhookIntake {
   }
 
   /**
-   * Keeps the bytes of a delivery that was signed rightly and is no event.
+   * Keeps the bytes of a correctly signed delivery that is not a webhook event.
    *
    * @throws AppendQueueFullError, StoreUnavailableError when they can't be kept.
    */

@@ -3,7 +3,7 @@ import { Observers } from '../event-log/observers.js';
 import { within } from '../tracing/spans.js';
 import type { WebhookDelivery } from './raw-body/delivery.js';
 
-/** What became of a request to a webhook path. */
+/** The outcome of a request to a webhook path. */
 export type WebhookOutcome =
   | 'accepted'
   | 'unsubscribed'
@@ -27,36 +27,36 @@ export type WebhookOutcome =
   | 'host_answered'
   | 'failed';
 
-/** The outcomes that have an answer of ours: whoever cut the connection gets none. */
+/** The outcomes that we answer: not a connection that was cut, nor what the host has answered. */
 export type AnsweredOutcome = Exclude<WebhookOutcome, 'cut_off' | 'host_answered'>;
 
 /** One request to a webhook path, answered. */
 export interface WebhookReceipt {
   delivery: WebhookDelivery;
   outcome: WebhookOutcome;
-  /** The HTTP status of the answer; `null` when nobody was there any more to be answered. */
+  /** The HTTP status of the answer; `null` when the sender was no longer there to be answered. */
   status: number | null;
-  /** Why, in a word: a signature's failure. */
+  /** Why a signature was refused, in a word. */
   reason?: string;
-  /** Why, in a sentence that names the cure, for whoever reads the log. */
+  /** Why, in a sentence that names the cure, for the log. */
   detail?: string;
 }
 
-/** A receipt with how long the answer took. */
+/** A receipt with the time that the answer took. */
 export interface TimedWebhookReceipt extends WebhookReceipt {
   /** From the request's head to its answer. */
   milliseconds: number;
 }
 
-/** Hears of every request to a webhook path, in the request: it must be quick, and can't change the answer. */
+/** Receives every request to a webhook path, within the request: it must be quick, and can't change the answer. */
 export type WebhookObserver = (receipt: TimedWebhookReceipt) => void;
 
-/** Tells its observers (the log line, the metrics) of every request to a webhook path. */
+/** Notifies its observers (the log line, the metrics) of every request to a webhook path. */
 @Injectable()
 export class WebhookReceipts {
   private readonly observers = new Observers<WebhookObserver>('webhook deliveries');
 
-  /** Adds an observer; returns what takes it away again. */
+  /** Adds an observer; returns a function that removes it. */
   observe(observer: WebhookObserver): () => void {
     return this.observers.add(observer);
   }

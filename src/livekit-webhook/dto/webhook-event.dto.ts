@@ -12,16 +12,16 @@ import {
 } from 'class-validator';
 import { InvalidWebhookError } from '../errors.js';
 
-/** Longer identifiers than LiveKit makes are no identifiers (its sids and event ids have 15 characters). */
+/** The longest identifier accepted, far longer than LiveKit's own (its sids and event ids have 15 characters). */
 const LONGEST_ID = 255;
 
-/** Longer names than LiveKit allows by default (256 characters) still fit; what does not can't be indexed. */
+/** The longest name accepted, above LiveKit's default limit (256 characters); a longer one can't be indexed. */
 const LONGEST_NAME = 512;
 
-/** 9999-12-31T23:59:59Z, in seconds: the last moment that ISO 8601 writes with four digits. */
+/** 9999-12-31T23:59:59Z, in seconds: the last moment whose year ISO 8601 writes with four digits. */
 const LAST_SECOND = 253_402_300_799;
 
-/** The room of an event, as far as the edge looks. */
+/** The room of an event, with the fields that are validated. */
 export class WebhookRoomDto {
   @IsOptional()
   @IsString()
@@ -34,7 +34,7 @@ export class WebhookRoomDto {
   name?: unknown;
 }
 
-/** The participant of an event, as far as the edge looks. */
+/** The participant of an event, with the fields that are validated. */
 export class WebhookParticipantDto {
   @IsOptional()
   @IsString()
@@ -48,8 +48,8 @@ export class WebhookParticipantDto {
 }
 
 /**
- * What every webhook event must look like, and no more: LiveKit adds fields and events as it grows, and what
- * we do not know must still be stored.
+ * The least that every webhook event must satisfy: LiveKit adds fields and events over time, and those we do not
+ * know must still be stored.
  */
 export class WebhookEventDto {
   @IsString()
@@ -80,13 +80,13 @@ export class WebhookEventDto {
   participant?: WebhookParticipantDto;
 
   /**
-   * Reads an event out of a body's JSON.
+   * Reads an event from a body's JSON.
    *
-   * @throws InvalidWebhookError when it is none.
+   * @throws InvalidWebhookError when it is not a webhook event.
    */
   static from(json: unknown): WebhookEventDto {
     if (!isObject(json)) throw new InvalidWebhookError('the body is not a JSON object');
-    // Taken field by field: a body is not to choose what else is set, `__proto__` least of all.
+    // Copied field by field, so that a body can't set anything else, `__proto__` least of all.
     const dto = Object.assign(new WebhookEventDto(), {
       event: json['event'],
       id: json['id'] === '' ? undefined : (json['id'] ?? undefined),
@@ -107,31 +107,31 @@ export class WebhookEventDto {
     return dto;
   }
 
-  /** When it was sent, UTC milliseconds: LiveKit tells seconds. */
+  /** When it was sent, UTC milliseconds (LiveKit sends seconds). */
   get occurredAt(): number | undefined {
     return millisecondsOf(this.createdAt);
   }
 }
 
-/** When an event says it was sent, UTC milliseconds, read from JSON that may be no event at all. */
+/** When an event was sent by its `createdAt`, UTC milliseconds, read from JSON that may not be an event at all. */
 export const occurredAtOf = (json: unknown): number | undefined =>
   isObject(json) ? millisecondsOf(int64(json['createdAt'])) : undefined;
 
-// A relay may write what protojson leaves out.
+// A relay may write the zero that protojson leaves out.
 const millisecondsOf = (seconds: unknown): number | undefined =>
   typeof seconds === 'number' && seconds !== 0 ? seconds * 1000 : undefined;
 
-// protojson writes 64-bit integers as text; what is neither is left for the validator to refuse.
+// protojson writes 64-bit integers as text; anything else is left to the validator.
 const int64 = (value: unknown): unknown =>
   typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : (value ?? undefined);
 
-// Before 1.14 the room of egress and ingress events stands in their info only (`livekit/livekit#4730`).
+// Before 1.14 the room of egress and ingress events is only in their info (`livekit/livekit#4730`).
 function roomOfInfo({ egressInfo, ingressInfo }: Record<string, unknown>): unknown {
   if (isObject(egressInfo)) return { sid: egressInfo['roomId'], name: egressInfo['roomName'] };
   return isObject(ingressInfo) ? { name: ingressInfo['roomName'] } : undefined;
 }
 
-// The validator gets to see no list: it goes through all of one, however long, and however deep.
+// Keeps lists from the validator, which walks the whole of one, however long and however deep.
 function nested(
   property: string,
   value: unknown,
@@ -146,8 +146,8 @@ const wrong = (property: string): InvalidWebhookError =>
   new InvalidWebhookError(`\`${property}\` is not what a webhook event has there`);
 
 /**
- * Whether an event meets all that is asked of it, seen at a glance, as every event of LiveKit's does: the validator takes
- * longer than all else that is done to a delivery before it is stored. Of what is not plainly valid it has the last word.
+ * A fast check of the constraints above, which every event of LiveKit's passes: the validator takes longer than everything
+ * else that is done to a delivery before it is stored, and decides only about events that fail this check.
  */
 export function isPlainlyValid({ event, id, createdAt, room, participant }: WebhookEventDto): boolean {
   return (

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import type { Span } from '../../tracing/spans.js';
 import type { RequestProblem } from '../errors.js';
 
-/** One request to a webhook path: what is known of it, gathered as it passes through. */
+/** What is known of one request to a webhook path, filled in as it is processed. */
 export interface WebhookDelivery {
-  /** The path it came in by, as the options name it (without the host's prefix). */
+  /** The path it was sent to, as configured (without the host's prefix). */
   path: string;
   /** When its head arrived, UTC milliseconds. */
   receivedAt: number;
@@ -12,13 +12,13 @@ export interface WebhookDelivery {
   startedAt: number;
   /** Its body, byte for byte; undefined when the request was refused before it was read. */
   body?: Buffer;
-  /** Why it is to be refused, whoever signed it. */
+  /** Why it must be refused, whatever its signature. */
   problem?: RequestProblem;
-  /** Whether it got as far as our guard: what refuses it before that is the host's. */
+  /** Whether it reached our guard; anything that refuses it earlier is the host's. */
   guarded: boolean;
-  /** Whether it has been told what became of it. */
+  /** Whether its outcome has been recorded. */
   recorded: boolean;
-  /** Answers it when nobody else does. */
+  /** The timer that answers it if nothing else does. */
   overdue?: NodeJS.Timeout;
   /** The project whose key signed it. */
   project?: string;
@@ -26,13 +26,13 @@ export interface WebhookDelivery {
   scheme?: string;
   /** The SHA-256 of its body, hex. */
   bodySha256?: string;
-  /** Its body's JSON once it was asked for; see `jsonOf`. */
+  /** Its body's JSON, once parsed; see `jsonOf`. */
   json?: { value: unknown };
-  /** The event in it, once it is known to be one: for the log line and the metrics. */
+  /** Its event, once validated: for the log line and the metrics. */
   event?: { name: string; id: string; occurredAt: number; roomName: string | null };
-  /** Of the request; its end is the answer. */
+  /** The span of the request; it ends with the answer. */
   span?: Span;
-  /** The `traceparent` of that; `null` when nobody traces. */
+  /** The span's `traceparent`; `null` without tracing. */
   traceparent?: string | null;
 }
 
@@ -46,13 +46,13 @@ export function attachDelivery(request: IncomingMessage, delivery: WebhookDelive
   return delivery;
 }
 
-/** The delivery of a request, be it Express's or Fastify's (which keeps Node's request in `raw`). */
+/** The delivery of a request of Express or of Fastify (which keeps Node's request in `raw`). */
 export function deliveryOf(request: IncomingMessage | { raw: IncomingMessage }): WebhookDelivery | undefined {
   const node: CarriesDelivery = 'raw' in request ? request.raw : request;
   return node[DELIVERY];
 }
 
-/** The JSON of a delivery's body, parsed once; undefined when it is none. To be asked for only once it is verified. */
+/** The JSON of a delivery's body, parsed once; undefined when it is not JSON. To be called only once it is verified. */
 export function jsonOf(delivery: WebhookDelivery): unknown {
   delivery.json ??= { value: parseJson(delivery.body) };
   return delivery.json.value;

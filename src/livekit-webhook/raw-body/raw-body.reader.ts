@@ -9,7 +9,7 @@ import { WebhookReceipts } from '../webhook-receipts.js';
 import { attachDelivery, deliveryOf, type WebhookDelivery } from './delivery.js';
 import { readBody } from './read-body.js';
 
-/** Reads a delivery's raw body ahead of every parser of the host's, on either adapter. */
+/** Reads a delivery's raw body before any parser of the host, on either adapter. */
 @Injectable()
 export class RawBodyReader {
   private turn: Promise<void> | undefined;
@@ -24,7 +24,7 @@ export class RawBodyReader {
    * Reads the body and binds the delivery to the request.
    *
    * @param path the route's path, as the options name it.
-   * @returns whether there is still somebody to answer.
+   * @returns whether the sender is still there to be answered.
    */
   async read(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
     if (deliveryOf(request) !== undefined) return true;
@@ -49,7 +49,7 @@ export class RawBodyReader {
     return true;
   }
 
-  // What stands between us and our guard may answer (a rate limit, a list of addresses), and tells nobody.
+  // The host's middleware between this reader and our guard (a rate limit, an address list) may answer without telling us.
   private recordAnswerOfHost(delivery: WebhookDelivery, { headersSent, statusCode }: ServerResponse): void {
     if (delivery.recorded || !headersSent) return;
     const outcome = delivery.problem ?? 'host_answered';
@@ -64,14 +64,14 @@ export class RawBodyReader {
     });
   }
 
-  // What comes in one turn of the event loop goes on together, each step taken for all before the next one: where the steps of
-  // one delivery follow each other, the processor's caches are always full of another one's code.
+  // Deliveries that arrive in one turn of the event loop proceed together, each step run for all before the next one:
+  // run delivery by delivery, every step would find the processor's caches full of another step's code.
   private endOfTurn(): Promise<void> {
     return (this.turn ??= nextTurn().then(() => (this.turn = undefined)));
   }
 }
 
-// As LiveKit's HTTP client has it (`hashicorp/go-retryablehttp`, DefaultRetryPolicy), and Go's own, which follows redirects that
-// keep the method.
+// What LiveKit's HTTP client retries (`hashicorp/go-retryablehttp`, DefaultRetryPolicy), and the redirects that Go's own
+// follows with the same method.
 const isSentAgain = (status: number): boolean =>
   (status >= 500 && status !== 501) || [307, 308, 429].includes(status);

@@ -50,15 +50,15 @@ interface FastifyInstance {
 }
 
 /**
- * Puts the raw body reader in front of the webhook routes and of nothing else. The host's parsers, content types and
- * `rawBody` play no part: they would refuse or forget the bytes that the signature covers.
+ * Puts the raw body reader in front of the webhook routes only. It bypasses the host's parsers, content types and
+ * `rawBody`, which would refuse or lose the bytes that the signature covers.
  */
 @Injectable()
 export class RawBodyRoutes {
   private readonly logger = new Log('LivekitWebhook');
-  /** The options' path of each URL, which has the host's prefix in front. */
+  /** The configured path of each URL, which includes the host's prefix. */
   private readonly paths = new Map<string, string>();
-  /** What Fastify was given for each of them, to be given once more. */
+  /** The Fastify route of each, to be registered once more with a trailing slash. */
   private readonly fastifyRoutes: FastifyRoute[] = [];
 
   constructor(
@@ -67,17 +67,17 @@ export class RawBodyRoutes {
     private readonly answers: WebhookAnswers,
   ) {}
 
-  /** Where webhooks are received, the host's prefix in front. */
+  /** The URLs that webhooks are received on, including the host's prefix. */
   get urls(): string[] {
     return [...this.paths.keys()];
   }
 
-  /** To be called before Nest registers its routes: Fastify tells of each one as it comes. */
+  /** To be called before Nest registers its routes: Fastify reports each one as it is registered. */
   beforeRoutes(): void {
     if (this.adapterType() === 'fastify') this.installOnFastify(this.adapterHost.httpAdapter.getInstance());
   }
 
-  /** To be called once Nest has registered its routes: Express has them in a list, Fastify takes more. */
+  /** To be called once Nest has registered its routes: Express then lists them, and Fastify still accepts more. */
   afterRoutes(): void {
     const type = this.adapterType();
     if (type === 'express') this.installOnExpress(this.adapterHost.httpAdapter.getInstance());
@@ -102,7 +102,7 @@ export class RawBodyRoutes {
           next();
         }, next);
       });
-      // Registered last, and wanted first: the host's parsers are already in the list.
+      // Moved from last to first: the host's parsers are already in the list.
       stack.unshift(stack.pop() as ExpressLayer);
     }
   }
@@ -122,17 +122,17 @@ export class RawBodyRoutes {
         if (!alive) reply.hijack();
         else if (raw.method === 'POST') {
           hideBody(raw);
-          raw.headers['content-type'] = undefined; // for its parsers it says that there is a body
+          raw.headers['content-type'] = undefined; // to Fastify's parsers it means that there is a body
           next();
         } else {
-          // Fastify has no routes for some methods, and words of its own for others.
+          // Fastify has no routes for some methods, and its own answer for others.
           this.answers.send(reply, deliveryOf(raw) as WebhookDelivery, { outcome: 'method_not_allowed' });
         }
       }, next);
     });
   }
 
-  // As Express does: a webhook that is sent to such a path would be a 404 that nobody sees, and is lost.
+  // As Express does: a webhook sent to such a path would get a 404 that nobody sees, and be lost.
   private takeTrailingSlashes(fastify: FastifyInstance): void {
     const { ignoreTrailingSlash, routerOptions } = fastify.initialConfig;
     if (ignoreTrailingSlash || routerOptions?.ignoreTrailingSlash) return;
@@ -151,8 +151,8 @@ export class RawBodyRoutes {
 
 const withoutSlash = (url: string): string => (url.endsWith('/') ? url.slice(0, -1) : url);
 
-// It is dealt with, read or refused: the framework's parsers are to find none. (Not deleted: that would make all headers
-// slow to look up.)
+// The body has been read or refused, so the framework's parsers must find none. (Not deleted: that would slow down every
+// look-up of a header.)
 function hideBody({ headers }: IncomingMessage): void {
   headers['content-length'] = undefined;
   headers['transfer-encoding'] = undefined;

@@ -1,18 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestProblem } from '../errors.js';
 
-/** How large a body may be, in bytes, and how long it may take, in milliseconds. */
+/** How large a body may be, in bytes, and how long it may take to arrive, in milliseconds. */
 export interface BodyLimits {
   bodyLimit: number;
   bodyTimeout: number;
 }
 
-/** The body, or why there is none: a problem to answer, or `cut_off` when nobody is there to answer any more. */
+/** The body, or why there is none: a problem to answer, or `cut_off` when the sender has gone. */
 export type BodyReading = { body: Buffer } | { problem: RequestProblem } | 'cut_off';
 
 /**
- * Reads a request's body as the bytes that were sent, whatever its content type. What is too large is told as
- * soon as it is known, while Node goes on discarding the rest, so that the sender gets to read the answer.
+ * Reads a request's body as the bytes that were sent, whatever its content type. A body that is too large
+ * is reported at once, while Node goes on discarding the rest, so that the sender can read the answer.
  */
 export function readBody(request: ReadableRequest, limits: BodyLimits): Promise<BodyReading> {
   const known = knownAtOnce(request, limits);
@@ -26,7 +26,7 @@ function knownAtOnce(request: ReadableRequest, limits: BodyLimits): BodyReading 
   if (method !== 'POST') return refuse(request, limits, 'method_not_allowed');
   if (!isIdentity(headers['content-encoding'])) return refuse(request, limits, 'unsupported_encoding');
   if (request.readableEnded) {
-    // Somebody in front of the framework has read it already; some of them (serverless platforms) keep the bytes.
+    // Something in front of the framework has already read it; some (serverless platforms) keep the bytes.
     return Buffer.isBuffer(request.rawBody) ? { body: request.rawBody } : { problem: 'unread' };
   }
   if (Number(headers['content-length'] ?? 0) > limits.bodyLimit) return refuse(request, limits, 'too_large');
@@ -43,10 +43,10 @@ function readAll(request: IncomingMessage, limits: BodyLimits): Promise<BodyRead
       resolve(reading);
     };
     const timer = setTimeout(() => finish({ problem: 'unfinished' }), bodyTimeout);
-    // They stay: what comes after the first of them has nobody to tell, and a cut must have a listener.
+    // The listeners stay: whatever follows the first outcome has no effect, and an error must have a listener.
     request
       .on('data', (chunk: Buffer) => {
-        if (size > bodyLimit) return; // it is refused already
+        if (size > bodyLimit) return; // already refused
         size += chunk.length;
         if (size <= bodyLimit) chunks.push(chunk);
         else finish(refuse(request, limits, 'too_large'));
@@ -65,7 +65,7 @@ function refuse(request: IncomingMessage, { bodyTimeout }: BodyLimits, problem: 
 const isIdentity = (encoding: string | undefined): boolean =>
   encoding === undefined || encoding.trim() === '' || encoding.trim().toLowerCase() === 'identity';
 
-// Node discards the rest of a refused body for as long as it keeps coming.
+// Node would discard the rest of a refused body for as long as it keeps coming.
 function endTricklers(request: IncomingMessage, patience: number): void {
   if (request.readableEnded) return;
   request.resume();

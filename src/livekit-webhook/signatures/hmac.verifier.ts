@@ -2,12 +2,12 @@ import { createHmac } from 'node:crypto';
 import { equalInConstantTime } from './constant-time.js';
 import type { SignedRequest, Verdict } from './signature.js';
 
-/** How old an event may be: the signature itself has no date, so a captured one could be sent again for ever. */
+/** How old an event may be: the signature itself has no date, so a captured one could be replayed for ever. */
 const OLDEST_EVENT = 10 * 60 * 1000;
 
 /**
  * Verifies `X-LiveKit-Signature: hex(HMAC-SHA256(secret, body))`, which gateways and relays send. The body must be a
- * JSON object: a participant's own access token is an HMAC of `header.payload` under the same secret, so that anyone
+ * JSON object: a participant's own access token is an HMAC of `header.payload` under the same secret, so anyone
  * in a room holds a pair that would otherwise pass.
  */
 export function verifyHmac(

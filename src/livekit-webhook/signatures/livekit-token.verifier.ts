@@ -2,14 +2,14 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import { equalInConstantTime } from './constant-time.js';
 import type { SignatureFailure, SignedRequest, Verdict } from './signature.js';
 
-/** The longest life a token may have: LiveKit gives its own five minutes (`livekit/protocol webhook/url_notifier.go`). */
+/** The longest lifetime a token may have: LiveKit gives its own five minutes (`livekit/protocol webhook/url_notifier.go`). */
 const LONGEST_LIFE_SECONDS = 10 * 60;
 
 /** `{"alg":"HS256","typ":"JWT"}`, as every token of LiveKit's begins. */
 const USUAL_HEADER = 'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9';
 
 /**
- * Verifies `Authorization: <JWT>`, which every LiveKit server sends: HS256 under a key of ours, alive now, and made for
+ * Verifies `Authorization: <JWT>`, which every LiveKit server sends: HS256 with a key of ours, valid now, and made for
  * these bytes (`sha256`: the base64 of their SHA-256; `livekit/protocol webhook/resource_url_notifier.go`).
  */
 export function verifyLivekitToken(authorization: string, request: SignedRequest): Verdict {

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 /** A key that may sign deliveries, and the project it signs for. */
 export interface SigningKey {
   project: string;
-  /** The issuer it is named by; without it, any. */
+  /** The issuer that a token must name; any without it. */
   apiKey?: string;
   secret: KeyObject;
 }
@@ -31,14 +31,14 @@ export type SignatureFailureReason = (typeof SIGNATURE_FAILURE_REASONS)[number];
 /** A refused signature. */
 export interface SignatureFailure {
   reason: SignatureFailureReason;
-  /** How far outside its life the token was, milliseconds, where the clock was the reason. */
+  /** How far outside its lifetime the token was, milliseconds, when the clock was the reason. */
   skew?: number;
 }
 
 /** Either the key that signed, or why none did. */
 export type Verdict = { key: SigningKey } | SignatureFailure;
 
-/** What a verifier knows of a request beside its signature. */
+/** What a verifier knows about a request besides its signature. */
 export interface SignedRequest {
   body: Buffer;
   /** Hex. */
