@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FOLDER } from '../../captures/folder.cjs'; // beside `src/` as beside `dist/`
+import { FOLDER } from '../../captures/folder.cjs'; // a sibling of both `src/` and `dist/`
 import { WebhookTestingError } from './errors.js';
 
 /** A webhook delivery of a real LiveKit server. */
@@ -39,7 +39,7 @@ export interface CapturedCall {
   truth: TruthLine[];
 }
 
-/** What the captures were signed with, and is used nowhere else. */
+/** The key that the captures were signed with, used nowhere else. */
 export const CAPTURED_KEY = {
   apiKey: 'APIcapture',
   apiSecret: 'captured-calls-signing-secret-0123456789',
@@ -47,14 +47,14 @@ export const CAPTURED_KEY = {
 
 const TRUTH = '.truth.jsonl';
 
-/** The names of the captured calls; `captures/README.md` tells what happens in each. */
+/** The names of the captured calls; `captures/README.md` describes each. */
 export const capturedCalls = (): string[] =>
   readdirSync(FOLDER)
     .filter((file) => file.endsWith(TRUTH))
     .map((file) => file.slice(0, -TRUTH.length))
     .sort();
 
-/** A captured call by its name. @throws WebhookTestingError when there is none of this name. */
+/** A captured call by its name. @throws WebhookTestingError when there is none with this name. */
 export function capturedCall(name: string): CapturedCall {
   const names = capturedCalls();
   if (!names.includes(name)) {

@@ -1,4 +1,4 @@
-/** A test asked for something that can't be; the message names the cure. */
+/** A test asked for something impossible; the message names the cure. */
 export class WebhookTestingError extends Error {
   override readonly name = 'WebhookTestingError';
 }

@@ -1,6 +1,6 @@
 /**
- * Tests of your own modules and handlers: real webhooks at the real endpoint, a clock to set, calls of a real LiveKit
- * server to play. Nothing of it needs a particular test runner.
+ * Tools to test your own modules and handlers: real webhooks at the real endpoint, a clock to set, calls of a real LiveKit
+ * server to play. None of them needs a particular test runner.
  *
  * ```ts
  * const KEY = { apiKey: 'APItest', apiSecret: 'a-secret-that-only-tests-know' };

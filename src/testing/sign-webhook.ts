@@ -1,7 +1,7 @@
 import { createHmac, hash } from 'node:crypto';
 import type { SignatureScheme } from '../livekit-webhook/livekit-webhook.options.js';
 
-/** The key that a webhook is signed with: one that the module under test was given. */
+/** The key that a webhook is signed with: one of the module under test. */
 export interface SigningKey {
   apiKey: string;
   apiSecret: string;
@@ -21,7 +21,7 @@ export interface SignedHeaders {
   hmac: { 'Content-Type': string; 'X-LiveKit-Signature': string };
 }
 
-/** How long LiveKit lets its tokens live, seconds (`livekit/protocol webhook/url_notifier.go`). */
+/** The lifetime that LiveKit gives its tokens, seconds (`livekit/protocol webhook/url_notifier.go`). */
 const TOKEN_LIFE = 300;
 
 /** The headers that LiveKit, or a relay that signs with `hmac`, would send with these bytes. */
@@ -37,7 +37,7 @@ export function signWebhook<S extends SignatureScheme = 'livekit'>(
   return headers as SignedHeaders[S];
 }
 
-// Byte for byte what LiveKit makes of the same key and second, down to the order of the claims.
+// Byte for byte what LiveKit makes with the same key at the same second, down to the order of the claims.
 function mintToken(body: string | Uint8Array, { apiKey, apiSecret }: SigningKey, second: number): string {
   const sha256 = hash('sha256', body, 'base64');
   const content = [

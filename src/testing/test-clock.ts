@@ -19,12 +19,12 @@ export class TestClock implements Clock {
     return this.current;
   }
 
-  /** Puts it to a moment, also to one that has been. */
+  /** Sets it to a moment, even an earlier one. */
   set(moment: Moment): void {
     this.current = millisecondsOf(moment);
   }
 
-  /** Puts it forward. */
+  /** Advances it. */
   advance(milliseconds: number): void {
     this.set(this.current + milliseconds);
   }

@@ -10,7 +10,7 @@ export type JsonField<F> = F extends bigint
   : F extends string | boolean
     ? F
     : F extends number
-      ? `${number}` extends `${F}` // an enum takes any number, and its text only its own
+      ? `${number}` extends `${F}` // an enum accepts any number, but as text only its own
         ? F
         : string
       : F extends Uint8Array
@@ -34,8 +34,8 @@ type FieldsOf<N extends LivekitEventName> =
   | Extract<keyof LivekitEventMap[N], keyof Fields>;
 
 /**
- * What is told of a webhook, by its event: what one does not say is made up, and events that name the same room and
- * identity are of the same room and participant.
+ * The fields of a webhook, by its event: those left out are made up, and events that name the same room and identity
+ * are of the same room and participant.
  */
 export type WebhookFields<N extends LivekitEventName = LivekitEventName> = N extends LivekitEventName
   ? { event: N } & JsonField<Pick<Fields, FieldsOf<N>>>
@@ -68,7 +68,7 @@ export function webhookBody(fields: WebhookFields, clock: Clock = { now: () => D
   }
 }
 
-/** The same, with nothing known of which event it is. */
+/** The same for any event. */
 interface AnyFields {
   event: string;
   room?: { sid?: string; name?: string };
@@ -78,7 +78,7 @@ interface AnyFields {
   ingressInfo?: object;
 }
 
-/** How an egress stands when each event of it is sent. */
+/** The status of an egress when each of its events is sent. */
 const EGRESS_STATUS: Record<string, string> = {
   egress_started: 'EGRESS_STARTING',
   egress_updated: 'EGRESS_ACTIVE',
@@ -133,6 +133,6 @@ const timed = (field: string, now: number): object => ({
   [`${field}Ms`]: String(now),
 });
 
-/** The same for the same names, so that a test need not carry it from one event to the next. */
+/** A sid that is the same for the same names, so that a test need not carry it from one event to the next. */
 const sid = (prefix: string, ...names: string[]): string =>
   `${prefix}_${hash('sha256', names.join('/'), 'hex').slice(0, 12)}`;

@@ -13,9 +13,9 @@ import { webhookBody, type WebhookFields } from './webhook-body.js';
 /** The parts of a Nest application that are used here. */
 export type TestedApplication = Pick<INestApplication, 'get' | 'listen' | 'getHttpServer' | 'getUrl'>;
 
-/** What a tester sends with. */
+/** The key and the path that a tester uses. */
 export interface WebhookTesterOptions extends SigningKey {
-  /** Where to, with the global prefix; the first path that the module receives webhooks on by default. */
+  /** Where to send, with the global prefix; by default the first path that the module receives webhooks on. */
   path?: string;
 }
 
@@ -23,7 +23,7 @@ export interface WebhookTesterOptions extends SigningKey {
 export interface DeliverOptions {
   /** `livekit` by default. */
   scheme?: SignatureScheme;
-  /** Headers instead of those that would be sent, or beside them; `null` leaves one out. */
+  /** Headers to replace or add; `null` leaves one out. */
   headers?: Record<string, string | null>;
   path?: string;
 }
@@ -36,16 +36,16 @@ export interface PlayOptions {
   repeat?: number;
 }
 
-/** What a webhook was answered. */
+/** The answer to a webhook. */
 export interface WebhookAnswer {
   status: number;
-  /** Of JSON what it says, else the text. */
+  /** The parsed JSON, or the text if it is not JSON. */
   body: unknown;
 }
 
 /**
- * Plays LiveKit to an application with `LivekitWebhookModule`: sends webhooks over HTTP, signed, at the application's own
- * clock, and runs the handlers that are due.
+ * Plays LiveKit to an application with `LivekitWebhookModule`: sends signed webhooks over HTTP, at the time of the
+ * application's own clock, and runs the handlers that are due.
  */
 export class WebhookTester {
   private readonly deliveries: Deliveries;
@@ -53,9 +53,9 @@ export class WebhookTester {
   private listening: Promise<unknown> | undefined;
 
   /**
-   * @param app from `module.createNestApplication()`; it is made to listen when something is sent, unless it does.
+   * @param app from `module.createNestApplication()`; it is made to listen when something is sent, unless it already does.
    * @param options the API key and secret that the module was given.
-   * @throws WebhookTestingError when it is no application, or has no `LivekitWebhookModule`.
+   * @throws WebhookTestingError when `app` is not an application, or has no `LivekitWebhookModule`.
    */
   constructor(
     private readonly app: TestedApplication,
@@ -79,7 +79,7 @@ export class WebhookTester {
     );
   }
 
-  /** Sends a webhook: a body as it is, or what `webhookBody` makes of fields. Handlers run after the answer: see `drain`. */
+  /** Sends a webhook: a body as it is, or one that `webhookBody` makes of fields. Handlers run after the answer: see `drain`. */
   async deliver(
     webhook: string | Uint8Array | WebhookFields,
     how: DeliverOptions = {},
@@ -94,8 +94,8 @@ export class WebhookTester {
   }
 
   /**
-   * Plays a captured call, by its name, or deliveries of one: each at the time that one was received, signed afresh, and
-   * everything that is due by then has run before the next.
+   * Plays a captured call, by its name, or deliveries of one: each is signed afresh and sent at the next recorded time, and
+   * everything due by then runs before the one after.
    *
    * @returns the answers, in the order they came.
    * @throws WebhookTestingError when one is not answered 200.
@@ -105,7 +105,7 @@ export class WebhookTester {
     { order = 'recorded', repeat = 1 }: PlayOptions = {},
   ): Promise<WebhookAnswer[]> {
     const recorded = deliveriesOf(call);
-    const times = recorded.map(({ receivedAt }) => receivedAt).sort(); // whatever comes when, time goes forward
+    const times = recorded.map(({ receivedAt }) => receivedAt).sort(); // time goes forward in every order
     const answers: WebhookAnswer[] = [];
     for (const [index, { body }] of ORDERS[order](recorded).entries()) {
       this.clock.set(times[index] as string);
@@ -121,11 +121,11 @@ export class WebhookTester {
 
   /** Runs every handler that has something due at the clock's time; resolves when nothing is left and nothing runs. */
   async drain(): Promise<void> {
-    await this.started(); // before that nothing would ever be run
+    await this.started(); // before that, nothing would ever run
     await this.deliveries.drain();
   }
 
-  /** Puts the clock forward, and runs what has fallen due: retries, above all. */
+  /** Advances the clock, and runs what has fallen due: retries, above all. */
   async advance(milliseconds: number): Promise<void> {
     this.clock.advance(milliseconds);
     await this.drain();
