@@ -5,7 +5,7 @@ import { toldOf } from '../logging/error-fields.js';
 import { deliveryFigures, deliveryTroubles } from './delivery-troubles.js';
 import { HEALTH_SETTINGS, type HealthSettings } from './health.options.js';
 
-/** Tells Terminus whether what is stored reaches its handlers in time, the same in every process. */
+/** Reports to Terminus whether stored events reach their handlers in time, the same in every process. */
 @Injectable()
 export class DeliveryHealthIndicator {
   constructor(
@@ -14,7 +14,7 @@ export class DeliveryHealthIndicator {
     @Inject(HEALTH_SETTINGS) private readonly settings: HealthSettings,
   ) {}
 
-  /** Whether nobody is too late, and there are no dead letters, under `key`. Not for readiness: a backlog refuses no webhook. */
+  /** Whether lags and dead letters are within their limits, under `key`. Not for readiness: a backlog refuses no webhook. */
   async isHealthy(key = 'deliveries') {
     const indicator = this.indicators.check(key);
     try {

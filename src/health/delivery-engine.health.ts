@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { Dispatcher } from '../event-log/dispatcher.js';
 
-/** Tells Terminus whether the engine that carries deliveries can be reached: while it can't, they wait in the store. */
+/** Reports to Terminus whether the engine that carries deliveries can be reached: while it can't, they wait in the store. */
 @Injectable()
 export class DeliveryEngineHealthIndicator {
   constructor(
@@ -10,7 +10,7 @@ export class DeliveryEngineHealthIndicator {
     private readonly dispatcher: Dispatcher,
   ) {}
 
-  /** Asks the engine, and tells how that went under `key`; the database by itself is always up. */
+  /** Checks the engine, and reports the result under `key`; the database engine is always up. */
   async isHealthy(key = 'delivery_engine') {
     const indicator = this.indicators.check(key);
     const { type } = this.dispatcher.figures;

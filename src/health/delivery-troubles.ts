@@ -1,19 +1,19 @@
 import type { BacklogSummary } from '../event-log/deliveries/backlog.js';
 import type { HealthSettings } from './health.options.js';
 
-/** Handlers that a message names. */
+/** The most handlers that a message names. */
 const NAMED = 5;
 
-/** How far deliveries are behind, of whoever is the furthest. */
+/** How far deliveries are behind, by the handler that is furthest behind. */
 export interface DeliveryFigures {
   lagSeconds: number;
-  /** Whose that is; `null`: nobody is behind. */
+  /** The handler with that lag; `null` when none is behind. */
   slowest: string | null;
   routingLagSeconds: number;
   deadLetters: number;
 }
 
-/** The few figures that tell the most. */
+/** The key figures of a backlog. */
 export function deliveryFigures({ handlers, unrouted }: BacklogSummary): DeliveryFigures {
   const slowest = handlers.toSorted((a, b) => b.overdue - a.overdue)[0];
   const lag = slowest?.overdue ?? 0;
@@ -25,7 +25,7 @@ export function deliveryFigures({ handlers, unrouted }: BacklogSummary): Deliver
   };
 }
 
-/** What of it is more than is allowed, why, and what to do. */
+/** What exceeds its threshold in a backlog, by how much, and what to do. */
 export function deliveryTroubles(
   summary: BacklogSummary,
   {

@@ -5,10 +5,10 @@ import { EventStore } from '../database/event-store.js';
 import { toldOf } from '../logging/error-fields.js';
 import { ToldError } from '../logging/told-error.js';
 
-/** How long the store may take to commit before it counts as down, milliseconds: as long as a delivery waits. */
+/** How long the store may take to commit before it counts as down, milliseconds: as long as a webhook waits. */
 export const PATIENCE = 2_000;
 
-/** Tells Terminus whether the event store can commit a write now. */
+/** Reports to Terminus whether the event store can commit a write now. */
 @Injectable()
 export class EventStoreHealthIndicator {
   constructor(
@@ -16,7 +16,7 @@ export class EventStoreHealthIndicator {
     private readonly store: EventStore,
   ) {}
 
-  /** Commits a write, and tells how that went under `key`. */
+  /** Commits a write, and reports the result under `key`. */
   async isHealthy(key = 'event_store') {
     const indicator = this.indicators.check(key);
     const error = new ToldError(`no commit within ${PATIENCE / 1000} s`);

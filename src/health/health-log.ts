@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import type { HealthIndicatorResult } from '@nestjs/terminus';
 import { Log } from '../logging/log.js';
 
-/** Says when an indicator goes down and when it is up again, however often somebody asks in between. */
+/** Logs when an indicator goes down and when it is up again, however often health is checked in between. */
 @Injectable()
 export class HealthLog {
   private readonly logger = new Log('Health');
   private readonly down = new Set<string>();
 
-  /** Is told what indicators have told. */
+  /** Receives the results of indicators. */
   hear(indicators: HealthIndicatorResult): void {
     for (const [indicator, told] of Object.entries(indicators)) {
       const isDown = told.status === 'down';
@@ -24,7 +24,7 @@ export class HealthLog {
   }
 }
 
-/** What an indicator tells of its trouble: its own message, or those of its parts (projects, outlets) by their names. */
+/** The messages of an indicator that is down: its own, or those of its parts (projects, outlets) by their names. */
 function troublesIn(told: Readonly<Record<string, unknown>>, part?: string): string[] {
   const { message } = told;
   if (typeof message === 'string') return [part === undefined ? message : `${part}: ${message}`];

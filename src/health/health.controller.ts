@@ -14,7 +14,7 @@ import { OutletsHealthIndicator } from './outlets.health.js';
 import { ShutdownHealthIndicator } from './shutdown.health.js';
 import { WebhookSilenceHealthIndicator } from './webhook-silence.health.js';
 
-/** Health as an orchestrator asks for it: `live` restarts the process, `ready` sends it traffic. */
+/** Health for an orchestrator, which restarts the process by `live`, and sends it traffic by `ready`. */
 @Controller({ path: 'health', version: VERSION_NEUTRAL })
 export class HealthController {
   constructor(
@@ -66,7 +66,7 @@ export class HealthController {
     }
   }
 
-  // What webhooks need: whatever is behind, or an outlet that is down, delays what comes after them, and refuses none.
+  // What webhooks need: a backlog, or an outlet that is down, delays what follows a webhook, but refuses none.
   private get traffic() {
     return [() => this.store.isHealthy(), () => this.shutdown.isRunning()];
   }

@@ -1,7 +1,7 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import type { LivekitHealthModuleOptions } from './health.options.js';
 
-/** What `LivekitHealthModule` is made of: `forRoot`, `forRootAsync` and the token of its options. */
+/** The base of `LivekitHealthModule`: `forRoot`, `forRootAsync` and the token of its options. */
 export const { ConfigurableModuleClass: HealthModuleClass, MODULE_OPTIONS_TOKEN: HEALTH_OPTIONS } =
   new ConfigurableModuleBuilder<LivekitHealthModuleOptions>({
     moduleName: 'LivekitHealth',

@@ -23,7 +23,7 @@ const INDICATORS = [
 ];
 
 /**
- * The health indicators, for a host's own health controller: imported as it is, or with thresholds by `forRoot` or
+ * The health indicators, for a host's own health controller: import it as it is, or with thresholds by `forRoot` or
  * `forRootAsync`. Needs `LivekitWebhookModule`.
  */
 @Module({
@@ -39,7 +39,7 @@ const INDICATORS = [
   exports: INDICATORS,
 })
 export class LivekitHealthModule extends HealthModuleClass {
-  /** With no options: the defaults. */
+  /** Without options, the defaults apply. */
   static override forRoot(options: LivekitHealthModuleOptions = {}): DynamicModule {
     return super.forRoot(options);
   }
@@ -47,7 +47,7 @@ export class LivekitHealthModule extends HealthModuleClass {
 
 /** The indicators and the routes of the standalone application. */
 @Module({
-  imports: [TerminusModule.forRoot({ logger: false })], // it would write a line for every question that is answered 503
+  imports: [TerminusModule.forRoot({ logger: false })], // it would log a line for every check answered 503
   controllers: [HealthController],
   providers: [HealthLog],
 })

@@ -1,34 +1,34 @@
 import { MOST_COUNTED } from '../event-log/deliveries/backlog.js';
 import { LivekitHealthOptionsError } from './errors.js';
 
-/** The most dead letters that can be allowed: more of one handler are not counted. */
+/** The highest threshold for dead letters: of one handler, no more than one above it are counted. */
 export const MOST_DEAD_LETTERS = MOST_COUNTED - 1;
 
-/** What `LivekitHealthModule.forRoot` is told: the thresholds beyond which an indicator is down; `false` switches one off. */
+/** The options of `LivekitHealthModule`: thresholds beyond which an indicator is down; `false` switches one off. */
 export interface LivekitHealthModuleOptions {
   /** How long a delivery may have been due, milliseconds, 5 min by default. */
   deliveryLag?: number | false | undefined;
   /** How long an event may wait to be handed to its handlers, milliseconds, 1 min by default. */
   routingLag?: number | false | undefined;
-  /** How many dead letters there may be that nobody has replayed or dismissed, none by default; 9,999 at most. */
+  /** How many dead letters there may be that have not been replayed or dismissed, none by default; 9,999 at most. */
   deadLetters?: number | false | undefined;
   /**
-   * How long no webhook may come while somebody is in a room, milliseconds. Unless told, silence is down only where it is
-   * proven: LiveKit has opened a room since, and nothing has come of it.
+   * How long no webhook may arrive while somebody is in a room, milliseconds. By default silence counts as down only when it
+   * is proven: LiveKit has opened a room since, and no webhook has arrived.
    */
   webhookSilence?: number | false | undefined;
 }
 
-/** The options, checked, with every default in its place. */
+/** The options, checked, with the defaults filled in. */
 export interface HealthSettings extends Record<
   Exclude<keyof LivekitHealthModuleOptions, 'webhookSilence'>,
   number | false
 > {
-  /** Undefined: only what is proven. */
+  /** Undefined: only proven silence counts. */
   webhookSilence: number | false | undefined;
 }
 
-/** Where the settings are injected from. */
+/** The injection token of the settings. */
 export const HEALTH_SETTINGS = Symbol.for('nestjs-livekit-webhooks:health-settings');
 
 const MINUTE = 60_000;

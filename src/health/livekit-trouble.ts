@@ -1,9 +1,9 @@
 import type { LivekitCallError } from '../sessions/reconciliation/asking.js';
 
-/** How Node says that it does not trust a certificate. */
+/** The codes by which Node says that it does not trust a certificate. */
 const ABOUT_CERTIFICATES = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/;
 
-/** Why LiveKit can't be asked, and what to do: in our words, for its own may hold a token. */
+/** Why LiveKit can't be queried, and what to do: in our words, because its own may hold a token. */
 export function livekitTrouble({ status, code, isAboutTimes }: LivekitCallError): string {
   if (status !== undefined) return refusal(status, isAboutTimes);
   if (code === undefined) {

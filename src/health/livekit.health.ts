@@ -3,7 +3,7 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import { RoomListings } from '../sessions/reconciliation/room-listings.js';
 import { livekitTrouble } from './livekit-trouble.js';
 
-/** Tells Terminus whether the LiveKit of each project that has an address could be asked, when it was asked last. */
+/** Reports to Terminus whether the LiveKit of each project with an address answered the last query. */
 @Injectable()
 export class LivekitHealthIndicator {
   constructor(
@@ -11,7 +11,7 @@ export class LivekitHealthIndicator {
     @Optional() private readonly listings?: RoomListings,
   ) {}
 
-  /** Whether all of them could, under `key`; true where none has an address. */
+  /** Whether all of them did, under `key`; up where none has an address. */
   async isHealthy(key = 'livekit') {
     const indicator = this.indicators.check(key);
     const listings = (await this.listings?.recent()) ?? [];

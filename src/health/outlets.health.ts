@@ -2,7 +2,7 @@ import { Injectable, Optional } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { OutletStates } from '../outlets/outlet-states.js';
 
-/** Tells Terminus how the outlets of this process do, each by its last attempt. */
+/** Reports to Terminus the state of this process's outlets, each by its last attempt. */
 @Injectable()
 export class OutletsHealthIndicator {
   constructor(
@@ -10,7 +10,7 @@ export class OutletsHealthIndicator {
     @Optional() private readonly outlets?: OutletStates,
   ) {}
 
-  /** Whether none is down, under `key`; true where there is none. */
+  /** Whether none is down, under `key`; up where there is none. */
   isHealthy(key = 'outlets') {
     const indicator = this.indicators.check(key);
     const states = [...(this.outlets?.all ?? [])].map(([name, state]) => {

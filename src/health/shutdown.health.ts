@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 
-/** Tells Terminus whether the process has begun to stop: no more traffic should be sent to it then. */
+/** Reports to Terminus whether the process has begun to stop and should receive no more traffic. */
 @Injectable()
 export class ShutdownHealthIndicator implements OnModuleDestroy {
   private stopping = false;
@@ -12,7 +12,7 @@ export class ShutdownHealthIndicator implements OnModuleDestroy {
     this.stopping = true;
   }
 
-  /** Whether the process goes on, under `key`. */
+  /** Whether the process is not stopping, under `key`. */
   isRunning(key = 'shutdown') {
     const indicator = this.indicators.check(key);
     return this.stopping ? indicator.down({ message: 'stopping' }) : indicator.up();

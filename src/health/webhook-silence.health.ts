@@ -10,7 +10,7 @@ import { type RoomListing, RoomListings } from '../sessions/reconciliation/room-
 import { HEALTH_SETTINGS, type HealthSettings } from './health.options.js';
 import { silenceTrouble } from './webhook-silence.js';
 
-/** Tells Terminus whether LiveKit's webhooks come, to whichever process: see `webhook-silence.ts` for what silence is too long. */
+/** Reports to Terminus whether LiveKit's webhooks arrive, at any process; `webhook-silence.ts` says which silence is too long. */
 @Injectable()
 export class WebhookSilenceHealthIndicator {
   private readonly startedAt: number;
@@ -29,14 +29,14 @@ export class WebhookSilenceHealthIndicator {
     this.activeProjects = sharedRead(async () => (await known?.activeProjects()) ?? new Set());
   }
 
-  /** Whether webhooks of every project come, or none need to, under `key`. */
+  /** Whether webhooks of every project arrive, or need not, under `key`. */
   async isHealthy(key = 'webhooks') {
     const indicator = this.indicators.check(key);
     try {
       const [webhooks, listings, active] = await Promise.all([
         this.webhooks.last(),
         this.listings?.recent() ?? [],
-        // Only asked for by whoever goes by it.
+        // Only read when a limit depends on it.
         typeof this.settings.webhookSilence === 'number' ? this.activeProjects() : new Set<string>(),
       ]);
       const listed = new Map(listings.map((listing) => [listing.project, listing]));
@@ -64,7 +64,7 @@ export class WebhookSilenceHealthIndicator {
         now,
         quietSince: Math.max(last ?? othersBefore ?? 0, this.startedAt),
         opened: listing?.opened,
-        // While LiveKit can't be asked, it may well be the one that has gone: that is told elsewhere.
+        // While LiveKit can't be queried, LiveKit itself may be down, which another indicator reports.
         isActive: listing === undefined ? hasSession : (listing.opened?.length ?? 0) > 0,
       },
       this.settings.webhookSilence,

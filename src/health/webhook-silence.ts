@@ -1,28 +1,28 @@
 import { SILENCE } from '../sessions/reconciliation/reconciliation-loop.js';
 
-/** How far LiveKit's clock, which rooms are opened by, and ours may be apart, milliseconds: with more, webhooks are refused. */
+/** How far LiveKit's clock, which dates the rooms, and ours may differ, milliseconds: beyond it, webhooks are refused. */
 const CLOCKS_APART = 10_000;
 
-/** What tells of a project whether webhooks should have come. Times are UTC milliseconds. */
+/** What shows whether a project's webhooks should have arrived. Times are UTC milliseconds. */
 export interface WatchedProject {
   now: number;
-  /** None has come since, or none could, for this process did not run yet. */
+  /** No webhook has arrived since, or none could, because this process was not running yet. */
   quietSince: number;
-  /** When each room was opened that somebody takes part in at LiveKit; undefined: LiveKit is not asked, or does not say. */
+  /** When LiveKit opened each of its rooms that have participants; undefined when it is not queried, or does not answer. */
   opened: readonly number[] | undefined;
-  /** Whether somebody is in a room, for all we know. */
+  /** Whether somebody is in a room, as far as we know. */
   isActive: boolean;
 }
 
-/** What to compare when nothing comes. */
+/** What to compare when no webhook arrives. */
 const CURE =
   "compare `webhook.urls` in LiveKit's configuration with the address logged at the start, and see that `webhook.api_key` is one of its `keys`; what came and was refused is in the log";
 
 /**
- * Why a project's silence is a fault, and what to do; undefined: it need not be one. Long calls are silent, and so it takes
- * either a proof, a room that LiveKit has opened since and that nothing has come of, or somebody who says how long is too long.
+ * Why a project's silence is a fault, and what to do; undefined when it need not be one. Long calls are silent too, so a
+ * fault takes either proof, a room that LiveKit has opened since without a webhook arriving, or a configured limit.
  *
- * @param limit what somebody says, milliseconds; `false`: no silence is too long.
+ * @param limit the configured limit, milliseconds; `false`: no silence is too long.
  */
 export function silenceTrouble(
   { now, quietSince, opened, isActive }: WatchedProject,
