@@ -5,13 +5,13 @@ import type { AppendedEvents } from '../event-log/events.js';
 import { countEach, Instruments, type Observe } from './instruments.js';
 import { sharedRead } from '../database/shared-read.js';
 
-/** To what one commit may hold. */
+/** Events, up to the most that one commit may hold. */
 const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-/** From what a fast disk takes to past the 2 s after which whoever waits is answered 503. */
+/** Seconds, from what a fast disk takes to past the 2 s after which a waiting webhook is answered 503. */
 const COMMIT_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** Counts what this process appends to the log, and tells what waits for that. */
+/** Counts what this process appends to the log, and shows what waits to be appended. */
 @Injectable()
 export class AppendMetrics implements OnModuleInit, OnModuleDestroy {
   private forget: () => void = () => undefined;

@@ -4,7 +4,7 @@ import { ROLE, type Role } from '../event-log/role.js';
 import { Instruments } from './instruments.js';
 import { PACKAGE_VERSION } from './package-version.js';
 
-/** Tells what runs here. */
+/** Shows the version, Node, database and role that run here. */
 @Injectable()
 export class BuildMetrics implements OnModuleInit {
   constructor(

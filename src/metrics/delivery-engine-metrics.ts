@@ -4,7 +4,7 @@ import { Dispatcher } from '../event-log/dispatcher.js';
 import type { EngineFigures } from '../event-log/engines/engine-supply.js';
 import { Instruments } from './instruments.js';
 
-/** Tells whether an engine carries deliveries, where there is one, and how many. */
+/** Shows whether the engine, where there is one, carries deliveries, and counts them. */
 @Injectable()
 export class DeliveryEngineMetrics implements OnModuleInit {
   constructor(

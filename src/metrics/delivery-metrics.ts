@@ -3,7 +3,7 @@ import { Backlog, type HandlerBacklog, MOST_COUNTED } from '../event-log/deliver
 import { Instruments } from './instruments.js';
 import { LabelValues, MOST_HANDLERS } from './label-values.js';
 
-/** Tells how far deliveries are behind, by what the store says, the same in every process. */
+/** Shows how far deliveries are behind, read from the store and so the same in every process. */
 @Injectable()
 export class DeliveryMetrics implements OnModuleInit {
   constructor(

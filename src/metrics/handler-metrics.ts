@@ -6,13 +6,13 @@ import type { Settlement } from '../event-log/settlements.js';
 import { countEach, Instruments, type Observe } from './instruments.js';
 import { LabelValues, MOST_HANDLERS } from './label-values.js';
 
-/** What may become of a delivery that was tried; `released` ones were not. */
+/** The outcomes of an attempted delivery; a `released` one was not attempted. */
 const OUTCOMES = ['done', 'retry', 'dead', 'discarded'] as const;
 
-/** From a handler that only counts to one that runs into the time-out of 30 s. */
+/** Seconds, from a handler that only counts to one that exceeds the time-out of 30 s. */
 const RUN_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Counts what handlers do in this process. */
+/** Counts the attempts and times the runs of handlers in this process. */
 @Injectable()
 export class HandlerMetrics implements OnModuleInit, OnModuleDestroy {
   private forget: () => void = () => undefined;
@@ -43,7 +43,7 @@ export class HandlerMetrics implements OnModuleInit, OnModuleDestroy {
   onModuleInit(): void {
     const handlers = [...this.registry.handlers.keys()].toSorted();
     this.names = new LabelValues(MOST_HANDLERS, handlers);
-    // A counter that comes up at 1 has not risen for Prometheus: nobody would hear of the first dead letter.
+    // To Prometheus, a counter that appears at 1 has not risen: nobody would notice the first dead letter.
     for (const name of handlers) {
       for (const outcome of OUTCOMES) this.attempts.inc({ handler: this.names.of(name), outcome }, 0);
     }

@@ -3,14 +3,14 @@ import { Counter, Gauge, Histogram, type Metric, type MetricObject, Registry } f
 import { sampledTraceId } from '../tracing/trace-context.js';
 import { METRICS_REGISTRY } from './metrics.registry.js';
 
-/** What a metric is called, what it tells, and by what it is told apart. */
+/** The name, help text and label names of a metric. */
 export interface MetricShape<Label extends string> {
   name: string;
   help: string;
   labelNames?: readonly Label[];
 }
 
-/** Adds a value to a histogram. @param trace that it is of, the one that goes on by default; `''`: none. */
+/** Adds a value to a histogram. @param trace the id of its trace, by default the active one if sampled; `''`: none. */
 export type Observe<Label extends string> = (
   labels: Record<Label, string>,
   value: number,
@@ -18,7 +18,7 @@ export type Observe<Label extends string> = (
 ) => void;
 
 /**
- * Adds one for each of some labels, and at once for those that are the same: prom-client's bookkeeping takes longer than what
+ * Adds one for each set of labels, in a single call for equal ones: prom-client's bookkeeping takes longer than what
  * is counted.
  */
 export function countEach<Label extends string>(
@@ -35,7 +35,7 @@ export function countEach<Label extends string>(
   for (const { labels, count } of counts.values()) counter.inc(labels, count);
 }
 
-/** Makes metrics in the registry, and takes them away with the application, which a host's registry may outlive. */
+/** Registers metrics, and removes them when the application stops, because a host's registry may outlive it. */
 @Injectable()
 export class Instruments implements OnApplicationShutdown {
   private readonly made: string[] = [];
@@ -46,7 +46,7 @@ export class Instruments implements OnApplicationShutdown {
     for (const name of this.made) this.registry.removeSingleMetric(name);
   }
 
-  /** A counter. @param collect is called for every scrape. */
+  /** A counter. @param collect is called on every scrape. */
   counter<Label extends string = never>(
     shape: MetricShape<Label>,
     collect?: (this: Counter<Label>) => void,
@@ -54,13 +54,13 @@ export class Instruments implements OnApplicationShutdown {
     return this.register(new Counter({ ...shape, registers: [], ...(collect && { collect }) }));
   }
 
-  /** A histogram: where a trace goes on, its id is kept with the value, as an exemplar. @param collect is called for every scrape. */
+  /** A histogram: the id of a sampled trace is kept with a value, as an exemplar. @param collect is called on every scrape. */
   histogram<Label extends string = never>(
     shape: MetricShape<Label>,
     buckets: readonly number[],
     collect?: () => void,
   ): Observe<Label> {
-    // Its type takes an exemplar's labels for its own.
+    // The type mistakes an exemplar's labels for the histogram's own.
     const histogram: Histogram = this.register(
       new Histogram<string>({
         ...shape,
@@ -74,7 +74,7 @@ export class Instruments implements OnApplicationShutdown {
       histogram.observe({ labels, value, ...(trace && { exemplarLabels: { trace_id: trace } }) });
   }
 
-  /** A gauge of what this process knows. @param collect sets it, for every scrape. */
+  /** A gauge of what this process knows. @param collect sets it, on every scrape. */
   gauge<Label extends string = never>(
     shape: MetricShape<Label>,
     collect: (this: Gauge<Label>) => void,
@@ -83,10 +83,10 @@ export class Instruments implements OnApplicationShutdown {
   }
 
   /**
-   * A gauge of what the store says, the same in every process. Nothing is told of it while the store fails, which is when
-   * whatever else there is to tell is needed the most.
+   * A gauge read from the store, the same in every process. It is left out while the store fails, which is when
+   * the other metrics are needed most.
    *
-   * @param tell sets the gauge, which is empty.
+   * @param tell sets the gauge, which has been emptied.
    */
   storeGauge<Figures, Label extends string = never>(
     shape: MetricShape<Label>,
@@ -95,14 +95,14 @@ export class Instruments implements OnApplicationShutdown {
   ): void {
     const collect = async function (this: Gauge<Label>) {
       const figures = await read().catch(() => undefined);
-      this.reset(); // nothing is told any more of a handler that is retired
+      this.reset(); // a retired handler disappears
       if (figures !== undefined) tell(this, figures);
       else if (shape.labelNames === undefined) this.remove(); // or it would be 0
     };
     this.register(new Gauge({ ...shape, registers: [], collect }));
   }
 
-  /** A metric that somebody else has made, unless the host has one of its name. */
+  /** Registers a metric made elsewhere, unless the host has one of its name. */
   adopt(metric: MetricObject): void {
     if (this.registry.getSingleMetric(metric.name) === undefined) this.register(metric);
   }

@@ -1,22 +1,22 @@
-/** What stands for every value that a label may not have. */
+/** The value that stands for all values beyond a label's limit. */
 export const OTHER = 'other';
 
-/** The most projects that are told apart. */
+/** The most projects that have a label value of their own. */
 export const MOST_PROJECTS = 100;
 
-/** The most handlers that are told apart. */
+/** The most handlers that have a label value of their own. */
 export const MOST_HANDLERS = 200;
 
-/** The most dispositions that are told apart: ours, and those that a host gives. */
+/** The most dispositions that have a label value of their own: ours, and those that a host gives. */
 export const MOST_DISPOSITIONS = 50;
 
-/** Keeps a label from growing with what is told: the first values are themselves, and all that come later are `other`. */
+/** Limits the values of a label: the first are kept as they are, and all later ones become `other`. */
 export class LabelValues {
   private readonly known: Set<string>;
 
   /**
-   * @param most how many there may be beside `other`.
-   * @param known those that come first, so that every process tells the same ones apart.
+   * @param most how many there may be besides `other`.
+   * @param known values that are kept first, so that every process keeps the same ones.
    */
   constructor(
     private readonly most: number,
@@ -34,5 +34,5 @@ export class LabelValues {
   }
 }
 
-/** A label that has no values but these. */
+/** A label that allows these values only. */
 export const onlyOf = (values: readonly string[]): LabelValues => new LabelValues(values.length, values);

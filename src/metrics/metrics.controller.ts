@@ -19,7 +19,7 @@ import { METRICS_REGISTRY } from './metrics.registry.js';
 
 const ANYBODY: CanActivate = { canActivate: () => true };
 
-/** Makes the controller that serves the metrics. */
+/** Creates the controller that serves the metrics. */
 export function createMetricsController(
   path: string,
   token: string | undefined,

@@ -15,10 +15,10 @@ import { ReconciliationMetrics } from './reconciliation-metrics.js';
 import { SessionMetrics } from './session-metrics.js';
 import { WebhookMetrics } from './webhook-metrics.js';
 
-/** Counts deliveries and sessions for Prometheus, and serves the figures. Needs `LivekitWebhookModule`. */
+/** Counts deliveries and sessions for Prometheus, and serves the metrics. Needs `LivekitWebhookModule`. */
 @Module({})
 export class MetricsModule {
-  /** With no options: an own registry, served openly at `/metrics`. */
+  /** Without options: a registry of its own, served without a token at `/metrics`. */
   static forRoot({
     path = '/metrics',
     token,

@@ -1,2 +1,2 @@
-/** Where the Prometheus registry is injected from. */
+/** The injection token of the Prometheus registry. */
 export const METRICS_REGISTRY = Symbol.for('nestjs-livekit-webhooks:metrics-registry');

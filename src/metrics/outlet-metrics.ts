@@ -5,7 +5,7 @@ import { OutletStates } from '../outlets/outlet-states.js';
 import { Instruments } from './instruments.js';
 import { sharedRead } from '../database/shared-read.js';
 
-/** Counts what outlets publish in this process, and tells which of them are down, and how far behind they are. */
+/** Counts what outlets publish in this process, and shows which of them are down and how far behind they are. */
 @Injectable()
 export class OutletMetrics implements OnModuleInit, OnModuleDestroy {
   private forget: () => void = () => undefined;

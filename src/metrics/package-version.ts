@@ -1,2 +1,2 @@
-/** The version in `package.json`, which nothing reads at run time: `import.meta` would not pass runners that turn modules into CommonJS. */
+/** The version in `package.json`, not read at run time: runners that compile modules to CommonJS reject `import.meta`. */
 export const PACKAGE_VERSION = '0.1.0';

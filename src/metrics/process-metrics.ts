@@ -2,10 +2,10 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { Instruments } from './instruments.js';
 
-/** Gauges of prom-client's that are called like counters, each the sum of another one. */
+/** Gauges of prom-client that are named like counters, each the sum of another one. */
 const MISNAMED = ['handles', 'requests', 'resources'].map((things) => `nodejs_active_${things}_total`);
 
-/** Tells what prom-client knows of the process: memory, processor, event loop, garbage collection. */
+/** Adds prom-client's metrics of the process: memory, processor, event loop, garbage collection. */
 @Injectable()
 export class ProcessMetrics implements OnModuleInit {
   constructor(private readonly instruments: Instruments) {}

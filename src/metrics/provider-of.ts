@@ -1,7 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
 
-/** A provider of a module that the host may do without; undefined: it does. */
+/** A provider of a module that is optional for the host; undefined when the host does not import it. */
 export function providerOf<T>(moduleRef: ModuleRef, type: Type<T>): T | undefined {
   try {
     return moduleRef.get(type, { strict: false });

@@ -8,7 +8,7 @@ import { Instruments } from './instruments.js';
 import { LabelValues, MOST_PROJECTS } from './label-values.js';
 import { providerOf } from './provider-of.js';
 
-/** Counts how often LiveKit is asked what webhooks have missed, and what was. */
+/** Counts the rounds of reconciliation with LiveKit, and the events that webhooks had missed. */
 @Injectable()
 export class ReconciliationMetrics implements OnModuleInit, OnModuleDestroy {
   private forget: () => void = () => undefined;
@@ -38,7 +38,7 @@ export class ReconciliationMetrics implements OnModuleInit, OnModuleDestroy {
       help: 'Egresses that had not ended for all we know, and that LiveKit does not know any more, by project.',
       labelNames: ['project'],
     });
-    // A counter that comes up at 1 has not risen for Prometheus: nobody would hear of the first repair.
+    // To Prometheus, a counter that appears at 1 has not risen: nobody would notice the first repair.
     for (const client of providerOf(this.moduleRef, LivekitClients)?.all() ?? []) {
       const project = projects.of(client.project);
       for (const outcome of RECONCILIATION_OUTCOMES) rounds.inc({ project, outcome }, 0);

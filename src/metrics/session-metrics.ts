@@ -19,16 +19,16 @@ import { LabelValues, MOST_DISPOSITIONS } from './label-values.js';
 import { providerOf } from './provider-of.js';
 import { sharedRead } from '../database/shared-read.js';
 
-/** From a call that is hung up at once to one of four hours. */
+/** Seconds, from a call that is hung up at once to one of four hours. */
 const DURATION_BUCKETS = [1, 5, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400];
 
-/** What is told by how the session went. */
+/** The events that are counted by the session's disposition. */
 const BY_DISPOSITION = ['session.ended', 'session.settled', 'session.corrected'] as const;
 
 /**
- * Tells how many sessions and participants are active, by what the store says, the same in every process; and counts what
- * becomes of sessions in this process. A session event is counted where it was committed: once, however often the handler that
- * makes it was tried and in however many processes. (The store would have to count all sessions that ever were.)
+ * Shows how many sessions and participants are active, read from the store and so the same in every process, and counts the
+ * session events of this process. Each is counted where it was committed: once, however often and in however many processes
+ * the handler that makes it was tried. (Counting them in the store would mean counting all sessions there ever were.)
  */
 @Injectable()
 export class SessionMetrics implements OnModuleInit, OnModuleDestroy {
@@ -49,7 +49,7 @@ export class SessionMetrics implements OnModuleInit, OnModuleDestroy {
     const count = this.counting();
     this.forget = this.log.onCommitted((committed) => {
       const events = committed.filter(({ kind }) => kind === 'session');
-      // Not while the next turn of the projection waits: what they hold may be long.
+      // Deferred, so that the projection's next turn need not wait for the decoding of events, which may be long.
       if (events.length > 0) setImmediate(() => events.forEach((event) => this.decoded(event, count)));
     });
   }
@@ -125,7 +125,7 @@ export class SessionMetrics implements OnModuleInit, OnModuleDestroy {
     };
   }
 
-  // A counter that comes up at 1 has not risen for Prometheus: nobody would see the first call that drops.
+  // To Prometheus, a counter that appears at 1 has not risen: nobody would see the first call that drops.
   private beginAtZero(events: Counter<'event' | 'disposition'>): void {
     for (const event of SESSION_EVENT_NAMES) {
       if (!isJudged(event)) events.inc({ event }, 0);
@@ -148,7 +148,7 @@ export class SessionMetrics implements OnModuleInit, OnModuleDestroy {
 
 const isJudged = (name: string): boolean => (BY_DISPOSITION as readonly string[]).includes(name);
 
-/** The session whose disposition an event is told by. */
+/** The session whose disposition an event is counted by. */
 function judged(event: SessionEvent): Session | undefined {
   if (event.name === 'session.corrected') return event.after ?? event.before;
   return event.name === 'session.ended' || event.name === 'session.settled' ? event.session : undefined;

@@ -14,26 +14,26 @@ import { sampledTraceId } from '../tracing/trace-context.js';
 import { Instruments, type Observe } from './instruments.js';
 import { LabelValues, MOST_PROJECTS, onlyOf } from './label-values.js';
 
-/** From half a millisecond to past the 2 s after which a delivery is answered 503. */
+/** Seconds, from half a millisecond to past the 2 s after which a delivery is answered 503. */
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** From a second, which is as fine as LiveKit tells, to past the 30 s after which it drops what is queued. */
+/** Seconds, from one, the resolution of LiveKit's times, to past the 30 s after which it drops what is queued. */
 const LAG_BUCKETS = [1, 2, 3, 5, 10, 15, 30, 60, 300, 3600];
 
-/** From the smallest event to past the limit of a body. */
+/** Bytes, from the smallest event to past the limit of a body. */
 const BODY_BUCKETS = [512, 1_024, 2_048, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
 
-/** What LiveKit never sends again, though nothing is wrong with its signature. */
+/** The outcomes of webhooks that LiveKit never resends, although nothing is wrong with their signature. */
 const LOST_UNREAD = [
   'too_large',
   'unsupported_encoding',
   'host_answered',
 ] as const satisfies readonly WebhookOutcome[];
 
-/** Requests that are counted at once: one by one, prom-client's bookkeeping would cost each of them several times as much. */
+/** How many requests are counted at once: one by one, prom-client's bookkeeping would cost each several times as much. */
 const AT_ONCE = 256;
 
-/** What is counted of a request. */
+/** The figures of a request that are counted. */
 interface Figures {
   outcome: WebhookOutcome;
   reason: string | undefined;
@@ -56,7 +56,7 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
   private readonly lagSeconds: Observe<'event'>;
   private readonly bodyBytes: Observe<never>;
   private readonly projects: LabelValues;
-  /** When the last event of each project came, UTC milliseconds. */
+  /** When the last event of each project arrived, UTC milliseconds. */
   private readonly lastEventAt = new Map<string, number>();
   private readonly events = onlyOf(LIVEKIT_EVENT_NAMES);
   private uncounted: Figures[] = [];
@@ -123,7 +123,7 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
     );
     const names = [...projects.keys()].map((project) => this.projects.of(project));
     this.beginAtZero(names);
-    // A worker receives nothing: that one has begun says nothing of how long LiveKit has been silent.
+    // A worker receives nothing: its start says nothing about how long LiveKit has been silent.
     if (role !== 'worker') for (const project of names) this.lastEventAt.set(project, clock.now());
   }
 
@@ -139,7 +139,7 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
     this.countAll();
   }
 
-  // A counter that comes up at 1 has not risen for Prometheus: nobody would hear of the first event that is lost.
+  // To Prometheus, a counter that appears at 1 has not risen: nobody would notice the first event that is lost.
   private beginAtZero(projects: readonly string[]): void {
     for (const reason of SIGNATURE_FAILURE_REASONS) this.signatureFailures.inc({ reason }, 0);
     for (const outcome of LOST_UNREAD) this.requests.inc({ project: 'none', event: 'none', outcome }, 0);
