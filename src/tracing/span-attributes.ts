@@ -1,8 +1,8 @@
 import type { AttributeValue } from '@opentelemetry/api';
 
 /**
- * Every attribute that a span of ours may have, `docs/tracing.md` says which has which: none holds a room's name, an identity, a
- * number, a token or a body.
+ * Every attribute that our spans may have (`docs/tracing.md` says which span has which): none holds a room's name, an
+ * identity, a number, a token or a body.
  */
 export const SPAN_ATTRIBUTES = [
   'http.request.method',
@@ -32,5 +32,5 @@ export const SPAN_ATTRIBUTES = [
 /** The name of an attribute. */
 export type SpanAttribute = (typeof SPAN_ATTRIBUTES)[number];
 
-/** Attributes of ours. */
+/** The attributes of a span. */
 export type SpanAttributes = { [N in SpanAttribute]?: AttributeValue | undefined };
