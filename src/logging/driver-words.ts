@@ -1,19 +1,19 @@
 import { isError } from '../tracing/spans.js';
 
 /**
- * Classes of SQLSTATE with which PostgreSQL names nothing but databases, roles and servers in its message. Others quote
+ * Classes of SQLSTATE whose messages in PostgreSQL name nothing but databases, roles and servers. Others quote
  * values: 22 (`invalid input syntax for type integer: "…"`), 42601 (`syntax error at or near "…"`).
  */
 const TOLD_CLASSES = new Set(['08', '25', '28', '3D', '3F', '40', '53', '54', '55', '57', '58']);
 
-/** What is said of our own tables, and may be said: of others, a part of the name may be a value that somebody put there. */
+/** Messages about our own tables, which may be logged: in those about others, part of the name may be somebody's value. */
 const OF_OURS =
   /^(?:no such table: livekit_\w+|relation "livekit_\w+" does not exist|permission denied for table livekit_\w+)$/;
 
-/** What SQLite says of itself, the file or the disk. */
+/** The codes with which SQLite reports on itself, its file or the disk. */
 const SQLITE_TROUBLE = /^SQLITE_(?:BUSY|LOCKED|FULL|IOERR|CORRUPT|READONLY|CANTOPEN|NOTADB|NOMEM|AUTH)/;
 
-/** What drivers say in words that are always the same. */
+/** Messages of drivers that never vary. */
 const ALWAYS_THE_SAME = new Set([
   'timeout exceeded when trying to connect',
   'Connection terminated',
@@ -27,7 +27,7 @@ const ALWAYS_THE_SAME = new Set([
   'Command timed out',
 ]);
 
-/** What a driver says of a database, a broker or a host, where its words hold nobody's data; else undefined. */
+/** A driver's message about a database, a broker or a host, if it holds nobody's data; else undefined. */
 export function driverWords(error: Error): string | undefined {
   const { driverError, cause } = error as { driverError?: unknown; cause?: unknown };
   if (isError(driverError) && driverError !== error) return driverWords(driverError);
@@ -41,7 +41,7 @@ export function driverWords(error: Error): string | undefined {
   if (code.startsWith('SQLITE_')) {
     return SQLITE_TROUBLE.test(code) ? message : undefined;
   }
-  // Node's, without the address, of which a part may be a secret.
+  // An error of Node's, without the address, part of which may be a secret.
   const isNodes = typeof syscall === 'string' && /^\w+$/.test(syscall) && /^E[A-Z_]+$/.test(code);
   return isNodes ? `${syscall} ${code}` : undefined;
 }

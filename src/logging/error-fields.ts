@@ -4,16 +4,16 @@ import { errorCode } from './error-code.js';
 import type { ERROR_FIELDS, FieldsNamed } from './log-lines.js';
 import { isTold } from './told-error.js';
 
-/** The most places of the code that are told of an error. */
+/** The most stack frames that are logged of an error. */
 const MOST_FRAMES = 8;
 
-/** A place in the code, as V8 writes it. */
+/** A stack frame, as V8 writes it. */
 const FRAME = /^\s+at (?:[\w$.<>#[\] ]+ \()?(?:file:\/\/|node:)?[\w$@.:/\\+~-]+:\d+:\d+\)?$/;
 
 /**
- * All that may be logged of what was thrown, which may be anything: its class, its code, and its message where that is fit for
- * logs (`ToldError`, and what drivers say in words that are always the same). Any other message may hold a token, a number or
- * somebody's name: instead of it, the places in the code are told.
+ * All that may be logged of what was thrown, which may be anything: its class, its code, and its message if that is fit for
+ * logs (`ToldError`, and messages of drivers without anybody's data). Any other message may hold a token, a number or
+ * somebody's name: the stack frames are logged in its place.
  */
 export function errorFields(thrown: unknown): FieldsNamed<(typeof ERROR_FIELDS)[number]> {
   try {
@@ -26,11 +26,11 @@ export function errorFields(thrown: unknown): FieldsNamed<(typeof ERROR_FIELDS)[
       errorStack: errorMessage === undefined ? framesOf(thrown) : undefined,
     };
   } catch {
-    return { errorType: 'unreadable' }; // a getter that throws, say
+    return { errorType: 'unreadable' }; // for example a getter that throws
   }
 }
 
-/** What may be told of an error in a few words: its message where that is fit for logs, else its code or its class. */
+/** An error in a few words: its message if that is fit for logs, else its code or its class. */
 export function toldOf(thrown: unknown): string {
   try {
     if (!isError(thrown)) return 'unknown';
@@ -43,7 +43,7 @@ export function toldOf(thrown: unknown): string {
 const toldMessage = (error: Error): string | undefined =>
   isTold(error) ? error.message : driverWords(error);
 
-// The message stands at the head of the stack, and may have lines that look like places.
+// The stack begins with the message, which may have lines that look like frames.
 function framesOf({ message, stack }: Error): string | undefined {
   if (typeof stack !== 'string') return undefined;
   const at = stack.indexOf(message);

@@ -1,6 +1,6 @@
 import type { FieldKind } from './log-lines.js';
 
-/** What stands where something was to be logged that its field may not hold. */
+/** What is logged in place of a value that its field may not hold. */
 export const WITHHELD = '[withheld]';
 
 const LONGEST_NAME = 200;
@@ -8,10 +8,10 @@ const LONGEST_TEXT = 2_000;
 
 const WORD = /^[\w.:/$*>@[\]-]{1,200}$/;
 
-/** A phone number as telephony writes it (E.164): LiveKit's dispatch rules put the caller's into the name of a room. */
+/** A phone number as telephony writes it (E.164): LiveKit's dispatch rules put the caller's into a room's name. */
 const PHONE_NUMBER = /\+\d{5,15}/g;
 
-/** Whatever is in there, it is put as its kind of field may hold it; undefined: it is not known. */
+/** Any value, in the form that its kind of field may hold; undefined when there is none. */
 export function fieldValue(kind: FieldKind, value: unknown): string | number | undefined {
   if (value == null) return undefined;
   if (kind === 'number') return typeof value === 'number' && Number.isFinite(value) ? value : WITHHELD;

@@ -1,17 +1,17 @@
-/** How loud a line may be, from the least to the most urgent. */
+/** The levels of log lines, from the least to the most urgent. */
 export const LOG_LEVELS = ['debug', 'log', 'warn', 'error'] as const;
 
-/** A level of ours, by Nest's name. */
+/** A level of a log line, by Nest's name. */
 export type Level = (typeof LOG_LEVELS)[number];
 
 /**
- * What a field may hold. `word`: one of few words, or what somebody configured, without spaces; `name`: what somebody outside
- * calls something, cut off and without phone numbers; `text`: a sentence of ours; `number`: a number.
+ * What a field may hold. `word`: one of a few words, or a configured value, without spaces; `name`: a name from outside,
+ * truncated and without phone numbers; `text`: a sentence of ours; `number`: a number.
  */
 export type FieldKind = 'word' | 'name' | 'text' | 'number';
 
 /**
- * Every field that may stand in a log line. What is not here is not logged: no body, header, token, identity, attribute or
+ * Every field that a log line may have. Nothing else is logged: no body, header, token, identity, attribute or
  * metadata has a field. `docs/observability.md` says what each one means.
  */
 export const LOG_FIELDS = {
@@ -53,7 +53,7 @@ export const LOG_FIELDS = {
 /** The name of a field. */
 export type FieldName = keyof typeof LOG_FIELDS;
 
-/** What is logged of an error: see `errorFields`. */
+/** The fields that are logged of an error: see `errorFields`. */
 export const ERROR_FIELDS = ['errorType', 'errorCode', 'errorMessage', 'errorStack'] as const;
 
 const line = <const L extends Level, const F extends FieldName = never>(
@@ -61,7 +61,7 @@ const line = <const L extends Level, const F extends FieldName = never>(
   fields: readonly F[] = [],
 ) => ({ levels, fields });
 
-/** Every line there is, by its context and its message, which is always the same: its levels, and its fields. */
+/** The levels and fields of every log line, by its context and its constant message. */
 export const LOG_LINES = {
   LivekitWebhook: {
     webhook: line(
@@ -169,7 +169,7 @@ export const LOG_LINES = {
   },
 } as const;
 
-/** The part of the software that says something. */
+/** The part of the software that logs a line. */
 export type LogContext = keyof typeof LOG_LINES;
 
 interface Line {
@@ -179,7 +179,7 @@ interface Line {
 
 type LinesOf<C extends LogContext> = (typeof LOG_LINES)[C];
 
-/** What a part may say at a level. */
+/** The messages that a context may log at a level. */
 export type MessageOf<C extends LogContext, L extends Level> = {
   [M in keyof LinesOf<C>]: LinesOf<C>[M] extends { levels: readonly (infer A)[] }
     ? L extends A
@@ -192,10 +192,10 @@ export type MessageOf<C extends LogContext, L extends Level> = {
 /** What a field holds. */
 export type FieldValue<F extends FieldName> = (typeof LOG_FIELDS)[F] extends 'number' ? number : string;
 
-/** Fields with their values; what is not known may be left out. */
+/** Fields with their values; unknown ones may be left out. */
 export type FieldsNamed<F extends FieldName> = { [N in F]?: FieldValue<N> | null | undefined };
 
-/** What a line may tell: its fields, and the trace that it is of, unless that is the active one. */
+/** What a line may hold: its fields, and the id of its trace, unless that is the active one. */
 export type FieldsOf<C extends LogContext, M extends keyof LinesOf<C>> = FieldsNamed<
   (LinesOf<C>[M] extends { fields: readonly (infer F extends FieldName)[] } ? F : never) | 'traceId'
 >;

@@ -1,29 +1,29 @@
 import type { LogLevel } from '@nestjs/common';
 import { type Level, LOG_LEVELS } from './log-lines.js';
 
-/** What is logged of webhooks and of deliveries to handlers, of which there are many. */
+/** What is logged about webhooks and about deliveries to handlers, of which there are many. */
 export interface LogOptions {
   /**
-   * The least urgent of their lines that is made, `'log'` by default. At `'debug'` attempts that went well have one, too; at
-   * `'warn'` only what did not go well has. Nest's own logger has its level beside this.
+   * The least urgent level that is logged of them, `'log'` by default. `'debug'` adds successful attempts, `'warn'` leaves only
+   * failures. The level of Nest's own logger applies as well.
    */
   level?: LogLevel | undefined;
   /**
-   * The share of the lines about what went well that is made, 0 to 1, 1 by default. By room: all of a room's lines or none, in
-   * every process. What did not go well is always told.
+   * The share of the lines about successes that is logged, 0 to 1, 1 by default. It is taken by room: all lines of a room or
+   * none, in every process. Failures are always logged.
    */
   sample?: number | undefined;
 }
 
-/** The same, checked, as whoever writes such lines asks it. */
+/** The same, checked, in the form that the writers of such lines query. */
 export interface LogSettings {
-  /** Whether lines of a level are made. */
+  /** Whether lines of a level are logged. */
   writes(level: Level): boolean;
-  /** Whether what went well is told of this room, or of this event that is of none. */
+  /** Whether successes are logged for this room, or for this event that has none. */
   samples(key: string): boolean;
 }
 
-/** Where the settings are injected from. */
+/** The injection token of the settings. */
 export const LOG_SETTINGS = Symbol.for('nestjs-livekit-webhooks:log-settings');
 
 /** The levels of Nest that ours are compared with, from the least to the most urgent. */
@@ -33,7 +33,7 @@ const ORDER: readonly LogLevel[] = ['verbose', ...LOG_LEVELS, 'fatal'];
 export const isLogLevel = (level: unknown): level is LogLevel =>
   (ORDER as readonly unknown[]).includes(level);
 
-/** What options mean. */
+/** The settings that options stand for. */
 export function logSettings({ level = 'log', sample = 1 }: LogOptions = {}): LogSettings {
   const least = ORDER.indexOf(level);
   const written = new Set(LOG_LEVELS.filter((each) => ORDER.indexOf(each) >= least));
@@ -43,7 +43,7 @@ export function logSettings({ level = 'log', sample = 1 }: LogOptions = {}): Log
   };
 }
 
-// FNV-1a, with a last stir: the same in every process, and a call that is shown is shown from end to end.
+// FNV-1a with a final mix: the same in every process, so a call that is logged is logged from end to end.
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);

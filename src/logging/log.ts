@@ -12,8 +12,8 @@ import {
 } from './log-lines.js';
 
 /**
- * What a part of the software logs with, through Nest's `LoggerService`: a message that is always the same, and fields, of
- * which only those go through that `LOG_LINES` has for that message.
+ * The logger of one context, writing through Nest's `LoggerService`: a constant message, and fields, of which only those
+ * that `LOG_LINES` lists for the message are logged.
  */
 export class Log<C extends LogContext> {
   private readonly logger: Logger;
@@ -38,7 +38,7 @@ export class Log<C extends LogContext> {
     this.write('error', message, fields);
   }
 
-  /** Says it at a level that depends. */
+  /** Logs at a level that is chosen at run time. */
   write<L extends Level, M extends MessageOf<C, L>>(level: L, message: M, given: FieldsOf<C, M>): void {
     const fields: Record<string, unknown> = given;
     const line = new LogLine(message);
@@ -52,7 +52,7 @@ export class Log<C extends LogContext> {
   }
 }
 
-/** A message with its fields, as pino and winston take them; a logger that prints objects for people gets them on one line. */
+/** A message with its fields, as pino and winston take them; a logger that prints objects for people gets one line. */
 class LogLine {
   [field: string]: unknown;
 

@@ -1,6 +1,6 @@
 /**
- * An error whose message is fit for logs and for `/health`: it holds no secret, and nothing that is somebody's. Of any other
- * error they tell its class, its code and where it was thrown.
+ * An error whose message is fit for logs and for `/health`: it holds no secret and no personal data. Of any other error they
+ * show only its class, its code and where it was thrown.
  */
 export class ToldError extends Error {
   override readonly name: string = 'ToldError';
@@ -8,7 +8,7 @@ export class ToldError extends Error {
 
 const told = new WeakSet<Error>();
 
-/** Says of one error that its message is fit for logs. */
+/** Marks the message of one error as fit for logs. */
 export function tellable<E extends Error>(error: E): E {
   told.add(error);
   return error;
