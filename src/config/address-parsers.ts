@@ -6,14 +6,14 @@ import type { Parser } from './parsers.js';
 import { isSqliteFile } from './sqlite-file.js';
 import { wrong } from './units.js';
 
-/** Of passwords in URLs. */
+/** How passwords are written in URLs. */
 const ENCODED = 'where a password has %25 for %, %40 for @ and %2F for /';
 const SERVER = `postgres://user:password@host/database, ${ENCODED}`;
 
-/** Where a PostgreSQL is. */
+/** The URL of a PostgreSQL server. */
 export const serverUrl: Parser<string> = (text) => (isServerUrl(text) ? text : wrong(SERVER));
 
-/** Where the store is: an SQLite file, memory or a PostgreSQL. */
+/** The URL of the store: an SQLite file, memory or a PostgreSQL server. */
 export const databaseUrl: Parser<string> = (text) => {
   if (text === ':memory:' || isServerUrl(text)) return text;
   if (!/^file:./s.test(text)) return wrong(`file:./data/voice.sqlite, :memory: or ${SERVER}`);
@@ -24,11 +24,11 @@ export const databaseUrl: Parser<string> = (text) => {
   );
 };
 
-/** Where a Redis is. */
+/** The URL of a Redis server. */
 export const redisUrl: Parser<string> = (text) =>
   isRedisUrl(text) ? text : wrong(`redis://user:password@host:6379 or rediss://…, ${ENCODED}`);
 
-/** Where a NATS is: one server of it, or several. */
+/** The URL of a NATS server, or of several. */
 export const natsUrl: Parser<string> = (text) =>
   isDecodable(text) && natsAddress(text) !== undefined
     ? text
@@ -40,7 +40,7 @@ export const hostName: Parser<string> = (text) =>
     ? text
     : wrong('an address or a host name, such as 0.0.0.0, ::1 or localhost');
 
-/** Whether PostgreSQL's client can be told where the server is by that. */
+/** Whether PostgreSQL's client can find the server by this URL. */
 const isServerUrl = (text: string): boolean =>
   /^postgres(?:ql)?:\/\/./s.test(text) &&
   URL.canParse(text.replace('@/', '@localhost/')) && // the parameters may name the host, or a socket

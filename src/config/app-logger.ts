@@ -5,7 +5,7 @@ import { LineWriter } from './line-writer.js';
 export interface AppLoggerOptions {
   /** `json`: an object a line; `pretty`: for people. */
   format: 'json' | 'pretty';
-  /** The least that is logged. */
+  /** The least urgent level that is logged. */
   level: LogLevel;
 }
 
@@ -20,7 +20,7 @@ const STREAMS: LineOutputs = {
   stderr: new LineWriter(process.stderr),
 };
 
-/** Logs one line a message; the fields of a structured one stand at the top of its line. */
+/** Logs one line per message; the fields of a structured message are top-level fields of its line. */
 export class AppLogger extends ConsoleLogger {
   constructor(
     { format, level }: AppLoggerOptions,
@@ -29,12 +29,12 @@ export class AppLogger extends ConsoleLogger {
     super({
       logLevels: LEVELS.slice(LEVELS.indexOf(level)),
       json: format === 'json',
-      // Where it is no terminal, `isTTY` is undefined, which Nest would take for "decide yourself": colours.
+      // Without a terminal `isTTY` is undefined, which Nest would take as unset, and use colours.
       colors: format === 'pretty' && process.stdout.isTTY === true,
     });
   }
 
-  // Overridden where all levels meet: what errors and further arguments say belongs to the message's line.
+  // Overridden because all levels pass through here: errors and further arguments belong on the message's line.
   protected override printMessages(
     messages: unknown[],
     context = '',
@@ -65,11 +65,11 @@ export class AppLogger extends ConsoleLogger {
     }
   }
 
-  // It stands in its message's line already.
+  // It is already on its message's line.
   protected override printStackTrace(): void {}
 }
 
-/** What a message says to people in words, and its fields. */
+/** The words of a message that people read, and its fields. */
 function saidIn(message: unknown): { said: string | undefined; fields: Record<string, unknown> } {
   const { message: said, ...fields } = fieldsOf(message, 'message');
   return typeof said === 'string' && !(message instanceof Error)
@@ -95,7 +95,7 @@ const EmptyLine = class {} as new () => Line;
 Object.setPrototypeOf(EmptyLine.prototype, null);
 delete (EmptyLine.prototype as { constructor?: unknown }).constructor;
 
-// A name that is taken already gets a `_`: nothing is lost, and no message speaks for the line's own fields.
+// A name that is already taken gets a `_`: nothing is lost, and no message can pass for the line's own fields.
 function add(line: Line, fields: Record<string, unknown>): void {
   for (const name of Object.keys(fields)) {
     let free = name;
@@ -104,7 +104,7 @@ function add(line: Line, fields: Record<string, unknown>): void {
   }
 }
 
-// Nearly all that is logged is plain: a replacer, or a field at a time, would make it take five times as long.
+// Nearly everything logged is plain: a replacer, or a field at a time, would take five times as long.
 const jsonLine = (line: Line): string =>
   legible(
     Object.values(line).every(isPlain)
@@ -119,7 +119,7 @@ const isPlain = (value: unknown): boolean => typeof value === 'string' || typeof
 const pairs = (line: Line): string[] =>
   Object.entries(line).map(([name, value]) => `${readable(name)}=${readable(value)}`);
 
-// What came from outside is quoted where it could be taken for a field or a line of its own.
+// Text from outside is quoted where it could be taken for a field or a line of its own.
 const readable = (value: unknown): string =>
   typeof value === 'string' && /^[^\s"=\p{C}]+$/u.test(value) ? value : legible(jsonOf(value));
 
@@ -144,7 +144,7 @@ function jsonOf(value: unknown): string {
   }
 }
 
-// Controls, line ends and direction marks that JSON lets stand, and a terminal would obey.
+// Escapes controls, line ends and direction marks that JSON leaves as they are, and a terminal would obey.
 const legible = (json: string): string =>
   json.replace(
     /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,

@@ -10,23 +10,23 @@ export class EnvironmentError extends Error {
   }
 }
 
-/** Reads variables, and gathers what is wrong with them, so that all of it is told at once. */
+/** Reads variables, and collects what is wrong with them, so that everything is reported at once. */
 export class EnvironmentReader {
   private readonly problems: string[] = [];
 
   constructor(private readonly env: Readonly<Record<string, string | undefined>>) {}
 
-  /** A variable's text; an empty one is an unset one. */
+  /** A variable's text; an empty variable counts as unset. */
   raw(name: string): string | undefined {
     return this.env[name] || undefined;
   }
 
-  /** Whether a variable is there at all, be it empty. */
+  /** Whether a variable is set at all, even if empty. */
   isSet(name: string): boolean {
     return this.env[name] !== undefined;
   }
 
-  /** The names that are set and begin so. */
+  /** The names of set variables that begin with a prefix. */
   names(prefix: string): string[] {
     return Object.keys(this.env).filter((name) => name.startsWith(prefix) && this.raw(name) !== undefined);
   }
@@ -38,16 +38,16 @@ export class EnvironmentReader {
 
   /** A variable that may be unset. */
   optional<T>(name: string, parser: Parser<T>): T | undefined {
-    // What stands before an @ may be somebody's credentials.
+    // The part before an @ may be credentials.
     return this.parse(name, parser, (value) => ` is ${JSON.stringify(value.replace(/^.*@/s, '…@'))}, and`);
   }
 
-  /** The same for one whose value is told to nobody. */
+  /** The same for one whose value is never shown. */
   secret<T>(name: string, parser: Parser<T>): T | undefined {
     return this.parse(name, parser, () => '');
   }
 
-  /** Notes what is wrong with a variable. */
+  /** Records what is wrong with a variable. */
   problem(name: string, what: string): void {
     this.problems.push(`${name} ${what}`);
   }

@@ -20,7 +20,7 @@ import { outletsOf } from './outlet-variables.js';
 import { duration, durationOrNone, integer, listOf, matching, oneOf, share, size, url } from './parsers.js';
 import { wrong } from './units.js';
 
-/** What the standalone application is told by its environment. */
+/** The configuration that the standalone application reads from its environment. */
 export interface Environment {
   webhook: {
     keys: LivekitKey[];
@@ -36,7 +36,7 @@ export interface Environment {
   retention: RetentionSettings;
   database: Required<Pick<EventStoreOptions, 'url' | 'migrations' | 'poolSize'>> &
     Pick<EventStoreOptions, 'listenUrl'>;
-  /** Without one the routes that it opens do not exist. */
+  /** Without it, the routes that it protects do not exist. */
   adminToken?: string;
   sessions: {
     livekitUrl?: string;
@@ -54,7 +54,7 @@ export interface Environment {
     tls?: { certFile: string; keyFile: string };
   };
   log: AppLoggerOptions;
-  /** What is worth knowing at the start, and no reason not to. */
+  /** What is worth knowing at the start, but does not prevent it. */
   warnings: string[];
 }
 
@@ -75,11 +75,11 @@ const age = (least: string) => durationOrNone(least, '36500d');
 const logLevel = oneOf('verbose', 'debug', 'log', 'info', 'warn', 'error', 'fatal');
 
 /**
- * Reads and checks the application's environment; an empty variable is an unset one.
+ * Reads and checks the application's environment; an empty variable counts as unset.
  *
  * @param isReadable whether a file can be read.
- * @param isTerminal whether somebody reads the log as it is written.
- * @throws EnvironmentError that names every wrong variable, what is wrong with its value, and the cure.
+ * @param isTerminal whether the log is written to a terminal.
+ * @throws EnvironmentError naming every wrong variable, what is wrong with its value, and the cure.
  */
 export function readEnvironment(
   env: Readonly<Record<string, string | undefined>>,
@@ -162,7 +162,7 @@ function tlsFiles(
 ): { certFile: string; keyFile: string } | undefined {
   const file = (text: string): string => (isReadable(text) ? text : wrong('the path of a readable file'));
   const certFile = reader.optional('TLS_CERT_FILE', file);
-  // Not told when it is wrong: the key itself may have been put there.
+  // Never shown when it is wrong: the key itself may have been put there.
   const keyFile = reader.secret('TLS_KEY_FILE', file);
   const names = ['TLS_CERT_FILE', 'TLS_KEY_FILE'] as const;
   const [missing, ...others] = names.filter((name) => reader.raw(name) === undefined);
@@ -213,7 +213,7 @@ function warningsOf(reader: EnvironmentReader, keys: readonly LivekitKey[]): str
   if (keys.some(({ apiKey }) => apiKey === undefined)) {
     warnings.push('LIVEKIT_API_KEY is not set: the issuer of tokens is not checked');
   }
-  // Of a file's last line, or of a shell's quoting: kept, for it may be meant, and then every webhook is unauthorized.
+  // From a file's last line or a shell's quoting: kept, as it may be intended: without it every webhook would be unauthorized.
   if (/^[\s"']|[\s"']$/.test(reader.raw('LIVEKIT_API_SECRET') ?? '')) {
     warnings.push(
       'LIVEKIT_API_SECRET begins or ends with white space or a quote, which is taken as a part of it',

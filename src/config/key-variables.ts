@@ -2,9 +2,9 @@ import type { LivekitKey } from '../livekit-webhook/livekit-webhook.options.js';
 import type { EnvironmentReader } from './environment-reader.js';
 import { matching } from './parsers.js';
 
-/** Reads the pairs that LiveKit may sign with, each of them once. */
+/** Reads the pairs of keys and secrets that LiveKit may sign with, without duplicates. */
 export function keysOf(reader: EnvironmentReader): LivekitKey[] {
-  // Not told when it is wrong: a whole `key:secret` may have been put there.
+  // Never shown when it is wrong: a whole `key:secret` may have been put there.
   const apiKey = reader.secret(
     'LIVEKIT_API_KEY',
     matching(/^[^\s:,]+$/, 'an API key, without spaces, `:` and `,`'),
@@ -28,7 +28,7 @@ export function keysOf(reader: EnvironmentReader): LivekitKey[] {
 const isSameKey = (a: LivekitKey, b: LivekitKey): boolean =>
   a.apiKey === b.apiKey && a.apiSecret === b.apiSecret;
 
-// The message tells no part of a pair: either half may be the secret.
+// The message shows no part of a pair: either half may be the secret.
 const keyPair = matching(/^\s*[^\s:]+:\s*\S+\s*$/, 'pairs `key:secret`, divided by commas');
 
 const keyList = (text: string): LivekitKey[] =>

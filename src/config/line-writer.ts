@@ -1,12 +1,12 @@
-/** Writes lines to a stream of the process: all of one turn of the event loop at once, which under load is a write for many. */
+/** Writes lines to a stream of the process, those of one turn of the event loop at once: under load, one write for many. */
 export class LineWriter {
   private waiting = '';
 
   constructor(private readonly stream: { write(text: string): unknown }) {
-    process.once('exit', () => this.flush()); // standard streams are written to at once, even now
+    process.once('exit', () => this.flush()); // standard streams are written synchronously, even now
   }
 
-  /** @param isUrgent it is written now, and must not be lost with the process. */
+  /** @param isUrgent whether it is written now, because it must not be lost with the process. */
   write(line: string, isUrgent: boolean): void {
     if (this.waiting === '' && !isUrgent) setImmediate(() => this.flush());
     this.waiting += `${line}\n`;

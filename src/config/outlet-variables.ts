@@ -11,7 +11,7 @@ const OUTLET_NAMES = [...OUTLET_URLS, 'OUTLET_WEBHOOK_SECRET', 'OUTLET_WEBHOOK_A
 
 /** Reads and checks the variables that begin with `OUTLET_`. */
 export function outletsOf(reader: EnvironmentReader): OutletsModuleOptions {
-  // Not told when they are wrong: passwords may stand in them, and a secret's halves are secrets.
+  // Never shown when they are wrong: they may hold passwords, and part of a secret is a secret.
   const jetstream = reader.secret('OUTLET_JETSTREAM_URL', natsUrl);
   const redis = reader.secret('OUTLET_REDIS_URL', redisUrl);
   const secrets = reader.secret(

@@ -1,6 +1,6 @@
 import { parseDuration, parseSize, wrong } from './units.js';
 
-/** Reads a variable's text. @throws WrongValue that says what would be right. */
+/** Reads a variable's text. @throws WrongValue saying what is expected. */
 export type Parser<T> = (text: string) => T;
 
 /** A duration such as `500ms`, `10s`, `15m`, `2h` or `30d`, in milliseconds. */
@@ -10,7 +10,7 @@ export const duration =
     between(parseDuration(text), parseDuration(least), parseDuration(most)) ??
     wrong(`a duration from ${least} to ${most}`);
 
-/** A duration, or `none`: `false`. */
+/** A duration, or `false` for `none`. */
 export const durationOrNone =
   (least: string, most: string): Parser<number | false> =>
   (text) => {
@@ -46,7 +46,7 @@ export const oneOf =
   (text) =>
     words.find((word) => word === text) ?? wrong(`one of ${words.join(', ')}`);
 
-/** Several of some words, divided by commas. */
+/** Several of some words, separated by commas. */
 export const listOf =
   <T extends string>(...words: readonly T[]): Parser<T[]> =>
   (text) => {
@@ -58,7 +58,7 @@ export const listOf =
     return wrong(`a list of ${words.join(', ')}, divided by commas${told.join('')}`);
   };
 
-/** Several texts of one kind, divided by commas. */
+/** Several texts of one kind, separated by commas. */
 export const each =
   (isRight: (text: string) => boolean, description: string): Parser<string[]> =>
   (text) => {

@@ -1,16 +1,16 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 
-/** What every file of SQLite's begins with. */
+/** What every SQLite file begins with. */
 const HEADER = 'SQLite format 3\0';
 
-/** Whether SQLite can have its database at a path, as far as that is seen: nothing is there yet, or a database is. */
+/** Whether SQLite can have its database at a path, as far as can be seen: either nothing is there yet, or a database is. */
 export function isSqliteFile(path: string): boolean {
   try {
     const stats = statSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return true;
     return stats.isFile() && (stats.size === 0 || headOf(path) === HEADER);
   } catch {
-    return false; // we may not look
+    return false; // we may not look at it
   }
 }
 

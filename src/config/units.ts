@@ -1,4 +1,4 @@
-/** A value that can't be used; the message says what would be right, and never holds the value. */
+/** A value that can't be used; the message says what is expected, and never holds the value. */
 export class WrongValue extends Error {
   override readonly name = 'WrongValue';
 }
@@ -27,7 +27,7 @@ export const parseDuration = (text: string): number =>
 export const parseSize = (text: string): number =>
   quantity(text.toLowerCase(), SIZE_UNITS) ?? wrong('a size such as 512kb or 1mb, or a number of bytes');
 
-/** Refuses a value, telling what it must be. @throws WrongValue */
+/** Refuses a value, saying what it must be. @throws WrongValue */
 export function wrong(expected: string): never {
   throw new WrongValue(`must be ${expected}`);
 }
