@@ -9,15 +9,15 @@ import {
 } from '@nestjs/common';
 import { BearerTokenGuard } from './bearer-token.guard.js';
 
-/** Who gets at the admin routes of a module. */
+/** Who may use the admin routes of a module. */
 export interface AdminAccess {
-  /** The bearer token that is asked for. */
+  /** The bearer token that is required. */
   adminToken: string;
-  /** Put on the controllers, to let them past the host's global guards. */
+  /** Put on the controllers, to let requests past the host's global guards. */
   adminDecorators?: ClassDecorator[] | undefined;
 }
 
-/** Makes a class a controller, whatever a host's versions, for whoever shows the admin token. @throws BearerTokenError */
+/** Makes a class a version-neutral controller that requires the admin token. @throws BearerTokenError */
 export const AdminController = (
   path: string,
   { adminToken, adminDecorators = [] }: AdminAccess,

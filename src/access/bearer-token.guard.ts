@@ -8,10 +8,10 @@ import {
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** What a bearer token of ours is made of, so that nobody guesses it, and a header can hold it. */
+/** The form of our bearer tokens: hard to guess, and fit for a header. */
 export const BEARER_TOKEN = /^[\x21-\x7e]{16,}$/;
 
-/** A bearer token of ours would let in whoever guesses it, or nobody. */
+/** A configured bearer token is too easy to guess, or can't be sent in a header. */
 export class BearerTokenError extends Error {
   override readonly name = 'BearerTokenError';
 
@@ -22,7 +22,7 @@ export class BearerTokenError extends Error {
   }
 }
 
-/** Makes a guard that lets through who shows `Authorization: Bearer <token>`, which `option` names. @throws BearerTokenError */
+/** Creates a guard that requires `Authorization: Bearer <token>`, the value of `option`. @throws BearerTokenError */
 export function BearerTokenGuard(option: string, token: string): Type<CanActivate> {
   if (!BEARER_TOKEN.test(token)) throw new BearerTokenError(option);
   const expected = digest(token);
@@ -31,7 +31,7 @@ export function BearerTokenGuard(option: string, token: string): Type<CanActivat
     canActivate(context: ExecutionContext): boolean {
       const { headers } = context.switchToHttp().getRequest<IncomingMessage>();
       const shown = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
-      // Hashed first, so that the comparison takes the same time whatever length is shown.
+      // Hashed first, so that the comparison takes the same time whatever the length of the token sent.
       if (timingSafeEqual(digest(shown), expected)) return true;
       throw new UnauthorizedException('a bearer token is needed: `Authorization: Bearer <token>`');
     }

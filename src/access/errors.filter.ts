@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
-/** Makes a filter that answers errors of ours as some of HTTP's, with their own messages. */
+/** Creates a filter that answers errors of ours with HTTP exceptions, keeping their messages. */
 export function ErrorsFilter(...answers: [Type<Error>, Type<HttpException>][]): Type<ExceptionFilter> {
   @Catch(...answers.map(([Caught]) => Caught))
   class OurErrorsFilter implements ExceptionFilter<Error> {

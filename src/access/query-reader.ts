@@ -1,13 +1,13 @@
 import { BadRequestException } from '@nestjs/common';
 import { plainText } from '../database/plain-text.js';
 
-/** Reads the query of a request; an empty value is one that is not given. */
+/** Reads the query of a request; an empty value counts as not given. */
 export class QueryReader<Name extends string> {
   private readonly names: readonly string[];
 
   /**
-   * @param names that can stand there: with a misspelt condition left out, more would be meant.
-   * @throws BadRequestException when another does.
+   * @param names that the query may have: if a misspelt condition were ignored, it would match more.
+   * @throws BadRequestException when it has another.
    */
   constructor(
     private readonly query: Readonly<Record<string, unknown>>,
@@ -20,10 +20,10 @@ export class QueryReader<Name extends string> {
   }
 
   /**
-   * For what acts on all that a query means.
+   * For an action on everything that a query matches.
    *
    * @param body of the request (`SentBody`), which must have none.
-   * @throws BadRequestException when a name is given no value, or conditions stand in the body.
+   * @throws BadRequestException when a name has no value, or there are conditions in the body.
    */
   forAll(body: unknown): this {
     const empty = this.names.find((name) => this.query[name] === '');
@@ -33,7 +33,7 @@ export class QueryReader<Name extends string> {
     throw new BadRequestException(`the request has a body: ${this.names.join(', ')} stand in the query`);
   }
 
-  /** A text, by its name, if it is given. @throws BadRequestException when it is given twice. */
+  /** A text, by its name, if it is given. @throws BadRequestException when it is given more than once. */
   text<N extends Name>(name: N): Partial<Record<N, string>> {
     const value = this.query[name];
     if (value === undefined || value === '') return {};
@@ -51,7 +51,7 @@ export class QueryReader<Name extends string> {
     throw new BadRequestException(`\`${name}\` must be one of ${words.join(', ')}`);
   }
 
-  /** A time in ISO 8601. @throws BadRequestException when it is none. */
+  /** A time in ISO 8601. @throws BadRequestException when it is not one. */
   time<N extends Name>(name: N): Partial<Record<N, Date>> {
     const value = this.text(name)[name] as string | undefined;
     if (value === undefined) return {};
@@ -70,7 +70,7 @@ export class QueryReader<Name extends string> {
     return value === undefined ? {} : ({ [name]: value === 'true' } as Record<N, boolean>);
   }
 
-  /** A whole number from 0. @throws BadRequestException when it is none. */
+  /** A whole number from 0. @throws BadRequestException when it is not one. */
   whole<N extends Name>(name: N): Partial<Record<N, number>> {
     const value = this.text(name)[name] as string | undefined;
     if (value === undefined) return {};

@@ -3,14 +3,14 @@ import type { IncomingMessage } from 'node:http';
 
 type ParsedRequest = Pick<IncomingMessage, 'headers'> & { body?: unknown };
 
-/** The body of a request as it was parsed; `undefined`: none was sent, `null`: one that no parser took. */
+/** The parsed body of a request; `undefined` when none was sent, `null` when no parser took it. */
 export const sentBody = ({ headers, body }: ParsedRequest): unknown => {
-  // Express says of such a body what it says of none, and a condition in it would be taken for none.
+  // Express does not tell an unparsed body from none, so a condition in it would be missed.
   const isSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
   return body === undefined && isSent ? null : body;
 };
 
-/** Gives a controller's method the request's `sentBody`. */
+/** Passes the request's `sentBody` to a controller's method. */
 export const SentBody = createParamDecorator((_: undefined, context: ExecutionContext) =>
   sentBody(context.switchToHttp().getRequest<ParsedRequest>()),
 );
