@@ -1,18 +1,18 @@
 import { parseArgs } from 'node:util';
 
-/** What the command line asks for. */
+/** A command, as the command line names it. */
 export type Command =
   | { name: 'help' }
   | { name: 'migrate'; database: string }
   | { name: 'migrate-store'; from: string; to: string }
   | { name: 'release'; from: string };
 
-/** The command line is not understood; the message says what would be right. */
+/** The command line is not understood; the message says what is wrong. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** What `--help` tells. */
+/** The text of `--help`. */
 export const USAGE = `Usage: livekit-webhooks <command>
 
   migrate [--database <url>]
@@ -69,7 +69,7 @@ function parsed(args: readonly string[]) {
       },
     });
   } catch (error) {
-    // Not its own words: what it did not understand may hold a password.
+    // Not its own message: an argument that it quotes may hold a password.
     const { code } = error as { code?: string };
     throw new UsageError(
       code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION'

@@ -1,9 +1,9 @@
 import type { MoveProgress } from '../database/moving/move-store.js';
 
-/** How often a table's progress is told, milliseconds. */
+/** How often a table's progress is printed, milliseconds. */
 const INTERVAL = 1_000;
 
-/** Makes a line of progress, once a second for each table and when the table is done. */
+/** Returns a listener that prints a line of progress, once a second at most, and when a table is done. */
 export function progressLines(
   print: (line: string) => void,
   now: () => number = Date.now,
@@ -16,5 +16,5 @@ export function progressLines(
   };
 }
 
-/** A number as it is read most easily: `736,358`. */
+/** A number with its digits grouped: `736,358`. */
 export const grouped = (count: number): string => count.toLocaleString('en-US');

@@ -13,13 +13,13 @@ import { grouped, progressLines } from './progress-lines.js';
 
 /** Where a command writes to, line by line. */
 export interface Output {
-  /** What came out. */
+  /** For results. */
   out(line: string): void;
-  /** What goes on, and what went wrong. */
+  /** For progress, and for errors. */
   err(line: string): void;
 }
 
-/** What nothing but the cure in its message helps against: to call the command again would be of no use. */
+/** Errors that only the cure in their message resolves: running the command again would not help. */
 const REFUSALS = [
   DatabaseConfigurationError,
   DatabaseInUseError,
@@ -29,7 +29,7 @@ const REFUSALS = [
   MovedStoreDiffersError,
 ];
 
-/** Does what the command line asks for. @returns the exit code: 0 done, 1 failed, 2 wrong arguments, 3 refused. */
+/** Runs the command line. @returns the exit code: 0 done, 1 failed, 2 wrong arguments, 3 refused. */
 export async function run(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
@@ -85,7 +85,7 @@ function summaryOf({ target, tables, leftBehind }: MovedStore, seconds: number):
   ];
 }
 
-/** The message of an error. Never more of it: a driver's error may hold the URL, with its password. */
+/** The message of an error, and nothing else of it: a driver's error may hold the URL, with its password. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return reasonOf(error.errors[0]);
   return error instanceof Error ? error.message : 'failed for no reason that is known';
