@@ -11,7 +11,7 @@ class Stopped implements OnApplicationShutdown {
   constructor(readonly onApplicationShutdown: () => Promise<void>) {}
 }
 
-/** The application: the same modules that a host imports, put together from the environment. */
+/** The application: the same modules that a host imports, configured from the environment. */
 @Module({})
 export class AppModule {
   static forRoot(

@@ -9,17 +9,17 @@ import { closeInTime } from './close-in-time.js';
 import { EnvironmentError } from './config/environment-reader.js';
 import type { Environment } from './config/environment.js';
 
-/** Longer than proxies keep an idle connection, and LiveKit: Google's load balancer 600 s, Caddy 120, LiveKit 90, nginx and AWS 60. */
+/** Longer than any peer keeps an idle connection: Google's load balancer 600 s, Caddy 120, LiveKit 90, nginx and AWS 60. */
 const KEEP_ALIVE = 620_000;
 
-/** No request may take longer than this, whatever it waits for, milliseconds (Fastify has no limit of its own). */
+/** The longest that a request may take to arrive, milliseconds (Fastify has no limit of its own). */
 const REQUEST_TIMEOUT = 30_000;
 
 /**
  * Builds the application, not yet listening.
  *
- * @param onStopped is called when all else has stopped.
- * @throws EnvironmentError, or what Nest has logged that it can't start with.
+ * @param onStopped is called when everything else has stopped.
+ * @throws EnvironmentError, or the error that keeps Nest from starting, which it has logged.
  */
 export async function createApplication(
   environment: Environment,
@@ -71,6 +71,6 @@ async function httpAdapter({ http }: Environment, https: HttpsOptions | undefine
       'HTTP_ADAPTER is fastify, and @nestjs/platform-fastify is not installed: npm install @nestjs/platform-fastify',
     ]);
   });
-  // What still comes in while it closes can be stored.
+  // Webhooks that still arrive while it closes can be stored.
   return new FastifyAdapter({ return503OnClosing: false, ...(https && { https }) });
 }

@@ -3,22 +3,22 @@ import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Server as TlsServer } from 'node:tls';
 
-/** How long what is in hand may take once the server closes, milliseconds: a webhook's body has 10 s, its commit 2 s. */
+/** How long open requests may take once the server closes, milliseconds: a webhook's body has 10 s, its commit 2 s. */
 const LONGEST_CLOSE = 15_000;
 
-/** How long connections that have no request in hand are listened to then, milliseconds: one may be on its way to us. */
+/** How long idle connections then stay open, milliseconds: a request may be on its way to us. */
 const LAST_CALL = 200;
 
 /**
- * Lets `server.close()` come to an end: it waits for every connection, also for one that never sends a byte or stops in the
- * middle of a request, and by then Node's own time limits are off. What has no request in hand is closed after a fifth of a
- * second (a load balancer opens connections ahead, and a proxy sends the next request on one that it has kept), what has one
- * when it is answered, and all that is left after 15 s.
+ * Makes `server.close()` finish: it waits for every connection, even one that never sends a byte or stops in the middle of a
+ * request, and by then Node's own time limits are off. A connection without a request in progress is closed after a fifth of
+ * a second (a load balancer opens connections ahead, and a proxy sends the next request on one that it has kept), one with a
+ * request when that is answered, and all that are left after 15 s.
  */
 export function closeInTime(server: Server): void {
   const connections = new Set<Socket>();
   const open = new Set<Socket>();
-  // Weak: of requests that came one behind the other, the later responses never close when the client goes.
+  // Weak, because the later responses of pipelined requests never close when the client goes.
   const inHand = new WeakMap<Socket, number>();
   let isClosing = false;
   let accepted = 0;
@@ -42,15 +42,15 @@ export function closeInTime(server: Server): void {
     });
   });
 
-  // Node calls it as it closes, and would cut off a request that has come and is not read yet.
+  // Node calls this as it closes, and it would cut off a request that has arrived but is not read yet.
   server.closeIdleConnections = () => undefined;
   const close = server.close.bind(server);
-  // Node accepts one connection a turn, and whoever has connected and is not accepted when it closes is cut off.
+  // Node accepts one connection a turn, and cuts off clients that have connected but are not accepted when it closes.
   const allAreIn = async () => {
     const end = performance.now() + LAST_CALL;
     for (let known = -1; known !== accepted && performance.now() < end;) {
       known = accepted;
-      await nextTurn(); // what is left of this one
+      await nextTurn(); // the rest of this one
       await nextTurn();
     }
   };

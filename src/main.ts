@@ -25,7 +25,7 @@ try {
   });
   logger.log(`listening on ${await app.getUrl()}`, 'Application');
 } catch (error) {
-  // What keeps it from starting is in the log, which LOG_LEVEL may leave out.
+  // What keeps it from starting is in the log, unless LOG_LEVEL leaves that out.
   console.error(
     error instanceof EnvironmentError
       ? error.message

@@ -1,4 +1,4 @@
-/** What nobody would listen to of what a host tells a module: its name, and what to do; undefined: there is nothing. */
+/** A given option that its module would ignore: its name, and what to do; undefined when there is none. */
 export function strayOption(
   given: object,
   { known, beside }: { known: object; beside: object },

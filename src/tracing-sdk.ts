@@ -1,14 +1,14 @@
 import { EnvironmentError } from './config/environment-reader.js';
 import { importPeers, MissingPeerError } from './event-log/optional-peer.js';
 
-/** What a variable of OpenTelemetry's asks for, when it says more than nothing. */
+/** The variables of OpenTelemetry that ask for tracing, when set to anything but `none`. */
 const ASKS = ['OTEL_TRACES_EXPORTER', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'];
 
 /**
- * Starts OpenTelemetry's SDK for the application's spans, when its standard variables (`OTEL_…`) name an exporter or where
- * one sends to; all else of them the SDK reads itself. Metrics are Prometheus's, and the log is on stdout.
+ * Starts OpenTelemetry's SDK for the application's spans, when its standard variables (`OTEL_…`) name an exporter or its
+ * endpoint; the SDK reads the other variables itself. Metrics are left to Prometheus, and the log to stdout.
  *
- * @returns what sends the last spans and ends it; undefined when nobody traces.
+ * @returns a function that sends the last spans and ends the SDK; undefined without tracing.
  * @throws EnvironmentError when it is not installed.
  */
 export async function startTracingSdk(
@@ -30,5 +30,5 @@ export async function startTracingSdk(
     logRecordProcessors: [],
   });
   sdk.start();
-  return () => sdk.shutdown().catch(() => undefined); // whoever collects them may be down
+  return () => sdk.shutdown().catch(() => undefined); // the collector may be down
 }
