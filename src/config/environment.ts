@@ -213,7 +213,7 @@ function warningsOf(reader: EnvironmentReader, keys: readonly LivekitKey[]): str
   if (keys.some(({ apiKey }) => apiKey === undefined)) {
     warnings.push('LIVEKIT_API_KEY is not set: the issuer of tokens is not checked');
   }
-  // From a file's last line or a shell's quoting: kept, as it may be intended: without it every webhook would be unauthorized.
+  // From a file's last line or a shell's quoting: kept, as it may be intended, or every webhook would be unauthorized.
   if (/^[\s"']|[\s"']$/.test(reader.raw('LIVEKIT_API_SECRET') ?? '')) {
     warnings.push(
       'LIVEKIT_API_SECRET begins or ends with white space or a quote, which is taken as a part of it',
