@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { TEST_KEY } from './signing.js';
 
-/** What opens the session routes of these applications. */
+/** The token of the admin routes of these applications. */
 export const ADMIN_TOKEN = 'an-admin-token-for-fault-tests';
 
 /** How a process ended: with an exit code, or by a signal. */
@@ -13,14 +13,14 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
-/** What Node is told to run: the built application. */
+/** What Node runs: the built application. */
 const APPLICATION: readonly string[] = ['--enable-source-maps', 'dist/main.js'];
 
 const running = new Set<ApplicationProcess>();
 
-/** The built application in a process of its own, as its user would run it, or another program that is told the same. */
+/** The built application in a process of its own, as a user would run it, or another program with the same environment. */
 export class ApplicationProcess {
-  /** The origin it listens on; rejects when it ends before. */
+  /** The origin it listens on; rejects when it ends first. */
   readonly listening: Promise<string>;
   readonly exited: Promise<Exit>;
   /** Its origin, once it listens. */
@@ -96,18 +96,18 @@ export class ApplicationProcess {
     return this.lines.join('\n');
   }
 
-  /** Kills it as a power cut would: nothing of it runs any more. */
+  /** Kills it as a power cut would: nothing of it runs on. */
   kill(): Promise<Exit> {
     this.child.kill('SIGKILL');
     return this.exited;
   }
 
-  /** Stops it where it stands, as a machine that is suspended would. */
+  /** Suspends it where it is, as a suspended machine would. */
   pause(): void {
     this.child.kill('SIGSTOP');
   }
 
-  /** Lets it go on from there. */
+  /** Resumes it from there. */
   resume(): void {
     this.child.kill('SIGCONT');
   }
@@ -125,12 +125,12 @@ export class ApplicationProcess {
   }
 }
 
-/** Kills what a test has left behind. */
+/** Kills the applications that a test has left running. */
 export async function killApplications(): Promise<void> {
   await Promise.all([...running].map((application) => application.kill()));
 }
 
-/** Builds the application unless it is built; whoever comes at the same time waits. */
+/** Builds the application unless it is built; concurrent callers wait. */
 export function buildApplication(): void {
   mkdirSync('node_modules/.cache', { recursive: true });
   const lock = new Database('node_modules/.cache/build.lock', { timeout: 120_000 });

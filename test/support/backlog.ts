@@ -1,6 +1,6 @@
 import { sqlQuery } from './database.js';
 
-/** How much is still to be done: events that are not routed, and deliveries that wait or run. */
+/** How much work remains: events that are not routed, and deliveries that wait or run. */
 export async function backlog(databaseUrl: string): Promise<number> {
   const [row] = await sqlQuery<{ backlog: number | string }>(
     databaseUrl,

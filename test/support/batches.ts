@@ -1,4 +1,4 @@
-/** The first of every room, then the second of every room, …: so they can be sent at once, and each room's stay in order. */
+/** The first of every room, then the second of every room, …: each batch can be sent at once, and rooms keep their order. */
 export function inRoomOrder<T>(all: readonly T[], roomOf: (one: T) => string): T[][] {
   const batches: T[][] = [];
   const counts = new Map<string, number>();
@@ -10,6 +10,6 @@ export function inRoomOrder<T>(all: readonly T[], roomOf: (one: T) => string): T
   return batches;
 }
 
-/** All of it in their order, so many at a time. */
+/** All of them in order, in chunks of `size`. */
 export const chunks = <T>(all: readonly T[], size = 16): T[][] =>
   Array.from({ length: Math.ceil(all.length / size) }, (_, nth) => all.slice(nth * size, (nth + 1) * size));

@@ -9,7 +9,7 @@ import { type ReadEvent, readCloudEvent } from './outlet-receiver.js';
 export const NATS_URL = process.env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222';
 export const REDIS_URL = process.env['TEST_REDIS_URL'] ?? 'redis://127.0.0.1:6379';
 
-/** `describe` where there are brokers. */
+/** `describe` where brokers are available. */
 export const describeWithBrokers = describeOnPostgres;
 
 /** A LiveKit project that no other test has: subjects, streams and keys are its own. */
@@ -23,7 +23,7 @@ export interface FoundEvent extends ReadEvent {
   messageId: string;
 }
 
-/** A consumer of JetStream, by its own client. */
+/** A consumer of JetStream, using NATS's own client. */
 export class NatsConsumer {
   private constructor(readonly connection: NatsConnection) {}
 
@@ -35,7 +35,7 @@ export class NatsConsumer {
     return jetstreamManager(this.connection);
   }
 
-  /** The streams that take what is published of a project. */
+  /** The streams that capture what is published of a project. */
   async streams(project: string): Promise<string[]> {
     const names: string[] = [];
     for await (const { config } of (await this.manager).streams.list(`*.${project}.>`))
@@ -69,7 +69,7 @@ export class NatsConsumer {
   }
 }
 
-/** A consumer of Redis Streams, by its own client. */
+/** A consumer of Redis Streams, using a Redis client. */
 export class RedisConsumer {
   readonly client = new Redis(REDIS_URL);
 

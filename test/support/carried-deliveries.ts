@@ -3,7 +3,7 @@ import type { LoggedEvent } from '../../src/event-log/events.js';
 import { type HandlerHost, handlerHosts } from './handlers.js';
 import { type ENGINES, PrivateServer } from './private-server.js';
 
-/** Hosts of a test whose deliveries an engine carries, and what their handlers were given. For use in `describe`. */
+/** Hosts of a test whose deliveries an engine carries, and what their handlers received. For use in `describe`. */
 export function carriedDeliveries(type: (typeof ENGINES)[number]) {
   const hosts = handlerHosts();
   const given: string[] = [];
@@ -20,19 +20,19 @@ export function carriedDeliveries(type: (typeof ENGINES)[number]) {
 
   return {
     hosts,
-    /** A handler's name and an event's id each. */
+    /** One line per call: the handler's name and the event's id. */
     given,
-    /** The engine's, of each test its own. */
+    /** The engine's server, a new one for each test. */
     get server(): PrivateServer {
       return server;
     },
     figures: (host: HandlerHost) => host.app.get(Dispatcher).figures,
-    /** What a handler of this name does. */
+    /** The body of a handler of this name, which records its call. */
     take:
       (name: string) =>
       ({ eventId }: LoggedEvent): void =>
         void given.push(`${name} ${eventId}`),
-    /** The ids of what a handler was given, in its order. */
+    /** The ids of the events that a handler received, in order. */
     givenTo: (name: string) =>
       given.filter((line) => line.startsWith(`${name} `)).map((line) => line.split(' ')[1]),
   };

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A span as OTLP tells it, with the attributes as a record. */
+/** A span as OTLP sends it, with the attributes as a record. */
 export interface CollectedSpan {
   traceId: string;
   spanId: string;
@@ -16,10 +16,10 @@ interface OtlpSpan extends Omit<CollectedSpan, 'attributes'> {
   attributes?: { key: string; value: Record<string, unknown> }[];
 }
 
-/** Takes spans over OTLP (HTTP, JSON), and knows nothing of us but that protocol. */
+/** Receives spans over OTLP (HTTP, JSON), and knows nothing of us but that protocol. */
 export class Collector {
   readonly spans: CollectedSpan[] = [];
-  /** All that was sent, as it came. */
+  /** Every request body, as it arrived. */
   readonly bodies: string[] = [];
   private readonly server: Server;
 
@@ -40,7 +40,7 @@ export class Collector {
     return collector;
   }
 
-  /** What tells a process to send its spans here, soon. */
+  /** The environment in which a process soon sends its spans here. */
   get env(): Record<string, string> {
     return {
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`,

@@ -8,21 +8,21 @@ import { EventStore } from '../../src/database/event-store.js';
 import { migrations } from '../../src/database/migrations/index.js';
 import { until } from './until.js';
 
-/** A new, empty database of the kind that this run tests, and what takes it away again. */
+/** A new, empty database of the kind that this run tests, and how to remove it. */
 export interface FreshDatabase {
   url: string;
   drop(): Promise<void>;
 }
 
-/** Whether this run tests PostgreSQL: `npm run test:services` says so. */
+/** Whether this run tests PostgreSQL, as `npm run test:services` does. */
 export const onPostgres = process.env['TEST_DATABASE'] === 'postgres';
 
 const SERVER = process.env['TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/postgres';
 
-/** Makes a database: a file of its own, or one on the PostgreSQL server. */
+/** Creates a database: a file of its own, or one on the PostgreSQL server. */
 export const freshDatabase = (): Promise<FreshDatabase> => (onPostgres ? freshPostgres() : freshSqlite());
 
-/** Asks a database from outside, on a connection of its own; placeholders are `?` on either. */
+/** Queries a database from outside, on a connection of its own; placeholders are `?` on either. */
 export async function sqlQuery<Row = Record<string, unknown>>(
   url: string,
   sql: string,
@@ -38,7 +38,7 @@ export async function sqlQuery<Row = Record<string, unknown>>(
       return rows as Row[];
     });
   }
-  // SQLite would wait, and hold up the event loop, which whoever has the file in this process needs to be done with it.
+  // SQLite would block the event loop while it waits, and the holder of the file in this process could not finish with it.
   return until('the file to be free', () => askedIfFree<Row>(url, sql, parameters), 5_000);
 }
 
@@ -67,8 +67,8 @@ export async function freshSqlite(): Promise<FreshDatabase> {
 }
 
 /**
- * A database on the PostgreSQL server, with our tables as they are after every migration: the first of a row that no other
- * test has now. They are emptied and not dropped: to make and to drop one writes so much that it takes most of a test's time.
+ * A database on the PostgreSQL server, with our tables as they are after every migration: the first of a numbered series that
+ * no other test holds. It is emptied, not dropped: creating and dropping one writes so much that it takes most of a test's time.
  */
 export async function freshPostgres(): Promise<FreshDatabase> {
   const holder = new pg.Client({ connectionString: SERVER });
@@ -99,11 +99,11 @@ export async function emptyDatabase(): Promise<FreshDatabase> {
   };
 }
 
-/** Whether a database could be made as its template is: it is there, and no test has changed more than rows. */
+/** Whether a database could be restored to its template: it exists, and no test has changed more than rows. */
 async function emptied(server: pg.Client, name: string, template: string): Promise<boolean> {
   const { rowCount } = await server.query('SELECT FROM pg_database WHERE datname = $1', [name]);
   if (rowCount === 0) return false;
-  // Of processes that were killed, the server may not have heard yet.
+  // The server may not have noticed yet that processes were killed.
   await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
   const expected = await withClient(onServer(template), shapeOf);
   return withClient(onServer(name), async (client) => {
@@ -118,7 +118,7 @@ async function emptied(server: pg.Client, name: string, template: string): Promi
   });
 }
 
-/** What stands in a database beside rows. */
+/** A hash of everything in a database but its rows. */
 async function shapeOf(client: pg.Client): Promise<string> {
   const { rows } = await client.query(`
     SELECT md5(string_agg(what, '|' ORDER BY what)) AS shape FROM (
@@ -140,7 +140,7 @@ async function shapeOf(client: pg.Client): Promise<string> {
 
 const TEMPLATE = `livekit_webhooks_template_${createHash('sha256').update(migrations.map(String).join()).digest('hex').slice(0, 16)}`;
 
-/** Makes the template unless a run with these migrations has; it has its name only when it is whole. */
+/** Creates the template unless a run with these migrations has; it gets its name only when it is complete. */
 async function migratedTemplate(server: pg.Client): Promise<string> {
   const isThere = async () =>
     (await server.query('SELECT FROM pg_database WHERE datname = $1', [TEMPLATE])).rowCount === 1;

@@ -4,7 +4,7 @@ export interface Gate {
   open(): void;
 }
 
-/** A gate that is shut. */
+/** Creates a closed gate. */
 export function gate(): Gate {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => (open = resolve));

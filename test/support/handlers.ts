@@ -35,19 +35,19 @@ export interface HandlerHost {
   logger: RecordingLogger;
   /** Appends LiveKit events as if they had been received: `['EV_1', 'room_started', 'RM_1']`. */
   receive(...events: [id: string, name: string, roomSid?: string][]): Promise<void>;
-  /** Advances the clock, and runs all that is due then. */
+  /** Advances the clock, and runs everything due then. */
   pass(milliseconds: number): Promise<void>;
 }
 
-/** What such an application is made of. */
+/** The parts and options of such an application. */
 export interface HandlerHostShape {
   url: string;
   providers: NonNullable<ModuleMetadata['providers']>;
   imports?: NonNullable<ModuleMetadata['imports']>;
   options?: Partial<LivekitWebhookModuleOptions & LivekitWebhookModuleExtras>;
-  /** Starts here; the time of the tests unless told. */
+  /** The time its clock starts at, by default the time of the tests. */
   time?: number;
-  /** Goes by this clock instead: `systemClock`, or one that several applications share. */
+  /** Its clock instead: `systemClock`, or one that several applications share. */
   clock?: Clock;
 }
 
@@ -99,7 +99,7 @@ export async function bootHandlers(shape: HandlerHostShape): Promise<HandlerHost
 /** A host's own DataSource on the same database, where there can be one (PostgreSQL). */
 export type HostDataSource = DataSource | undefined;
 
-/** Boots applications with handlers, all of a test on one database, and takes both away after it. For use in `describe`. */
+/** Boots applications with handlers, all of a test on one database, and removes both after it. For use in `describe`. */
 export const handlerHosts = () =>
   hostsOnFreshDatabase(
     (url, providers: HandlerHostShape['providers'], shape: Partial<HandlerHostShape> = {}) =>
@@ -112,7 +112,7 @@ export interface TestHandlerOptions extends HandlerOptions {
   names?: readonly string[];
 }
 
-/** A provider with a handler of that name, of all of LiveKit's events unless told, given each as it stands in the log. */
+/** A provider with a handler of that name, by default for all of LiveKit's events, given each as it is in the log. */
 export function handlerOf<Context = DeliveryContext, Event = LoggedEvent>(
   name: string,
   take: (event: Event, context: Context) => unknown = () => undefined,

@@ -1,17 +1,17 @@
 import type { INestApplication } from '@nestjs/common';
 
-/** What an indicator tells. */
+/** The result of an indicator. */
 export type ToldIndicator = { status: string } & Record<string, unknown>;
 
-/** What a health route answers. */
+/** The answer of a health route. */
 export interface Health {
   code: number;
   text: string;
-  /** What each indicator tells, by its key. */
+  /** The result of each indicator, by its key. */
   details: Record<string, ToldIndicator>;
 }
 
-/** Asks an application that listens. */
+/** Fetches the health of an application that listens. */
 export async function healthOf(app: INestApplication, path = '/health'): Promise<Health> {
   const response = await fetch((await app.getUrl()) + path);
   const text = await response.text();
@@ -19,7 +19,7 @@ export async function healthOf(app: INestApplication, path = '/health'): Promise
   return { code: response.status, text, details };
 }
 
-/** The keys of the indicators that are down, of an application that is none the less ready, and lives. */
+/** The keys of the indicators that are down, of an application that is nonetheless ready and live. */
 export async function downWhileReady(app: INestApplication): Promise<string[]> {
   const { code, details } = await healthOf(app);
   const down = Object.keys(details).filter((key) => details[key]?.status === 'down');

@@ -53,7 +53,7 @@ export const ADAPTERS: readonly AdapterName[] = ['express', 'fastify'];
 
 type WebhookOptions = LivekitWebhookModuleOptions & LivekitWebhookModuleExtras;
 
-/** What a host has beside our module, all of it global; nothing unless told. */
+/** What a host has besides our module, all of it global; nothing by default. */
 export interface HostShape {
   globalPrefix?: string;
   /** Routes have a version in their path, `v1` unless they say otherwise. */
@@ -66,11 +66,11 @@ export interface HostShape {
   /** A body parser of the host's own, in front of everything that Nest mounts. */
   ownParser?: boolean;
   cors?: boolean;
-  /** What Fastify is told. */
+  /** The options of Fastify. */
   fastify?: { ignoreTrailingSlash?: boolean; routerOptions?: { ignoreTrailingSlash?: boolean } };
-  /** What our module is given beside a key and a database. `null`: the host does without our module. */
+  /** The options of our module besides a key and a database; `null` for a host without our module. */
   webhooks?: Partial<WebhookOptions> | null;
-  /** Our module made in another way than by `forRoot`. */
+  /** Our module, created in another way than by `forRoot`. */
   webhookModule?: (databaseUrl: string) => DynamicModule;
   limits?: Partial<AppendQueueLimits>;
   imports?: (DynamicModule | Type)[];
@@ -95,18 +95,18 @@ export interface Host {
   app: NestExpressApplication | NestFastifyApplication;
   /** Its origin. */
   url: string;
-  /** The webhooks' path, with what the host puts in front. */
+  /** The webhooks' path, including the host's prefix. */
   path: string;
   databaseUrl: string;
   logger: RecordingLogger;
   clock: TestClock;
-  /** Posts a body as LiveKit does, with a token of its own unless `headers` say otherwise (`authorization: null`: none). */
+  /** Posts a body as LiveKit does, with its token unless `headers` say otherwise (`authorization: null`: none). */
   deliver(body: Buffer | string, how?: Delivering): Promise<Answer>;
   /** The log lines about requests to the webhook path. */
   receipts(): ReceiptLine[];
-  /** Asks its store from outside. */
+  /** Queries its store from outside. */
   rows<Row = Record<string, unknown>>(sql: string, parameters?: unknown[]): Promise<Row[]>;
-  /** Stops it, and leaves its database to be looked at. */
+  /** Stops it, and leaves its database to be inspected. */
   stop(): Promise<void>;
   close(): Promise<void>;
 }
@@ -188,7 +188,7 @@ export async function bootHost(adapter: AdapterName, shape: HostShape = {}): Pro
 /** A token for the host's own global guard. */
 export const HOST_TOKEN = 'host-token';
 
-/** Marks what a host's guard lets past. */
+/** Marks the routes that a host's guard lets past. */
 export const Public = (): ClassDecorator => SetMetadata('isPublic', true) as ClassDecorator;
 
 /** A host's global guard as people write it: a token, or `@Public()`. */

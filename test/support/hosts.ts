@@ -1,7 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { type FreshDatabase, freshDatabase } from './database.js';
 
-/** Boots applications, all of a test on one database, and takes both away after it. For use in `describe`. */
+/** Boots applications, all of a test on one database, and removes both after it. For use in `describe`. */
 export function hostsOnFreshDatabase<Host extends { app: INestApplication }, Told extends unknown[]>(
   bootOn: (url: string, ...told: Told) => Promise<Host>,
 ) {

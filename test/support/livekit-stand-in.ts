@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { TokenVerifier } from 'livekit-server-sdk';
 
-/** A protojson object, as LiveKit would tell it. */
+/** A protojson object, as LiveKit would send it. */
 export type Told = Record<string, unknown>;
 
 /** A call that was answered, or was not. */
@@ -12,10 +12,10 @@ export interface StandInCall {
   body: Told;
 }
 
-/** What a call is answered instead: an HTTP status with a twirp error, or nothing at all. */
+/** What replaces the answer to a call: an HTTP status with a twirp error, or no answer at all. */
 export type Trouble = { status: number; code: string; msg: string } | 'hang';
 
-/** Where LiveKit says that it has no egress service (`livekit/livekit pkg/service/errors.go`). */
+/** LiveKit's answer when it has no egress service (`livekit/livekit pkg/service/errors.go`). */
 export const NO_EGRESS: Trouble = {
   status: 500,
   code: 'internal',
@@ -32,14 +32,14 @@ interface Grants {
 
 /**
  * Stands in for a LiveKit server's API: speaks twirp over HTTP as livekit-server-sdk calls it, checks signatures and
- * grants, and tells whatever a test says there is.
+ * grants, and answers with whatever a test puts into it.
  */
 export class LivekitStandIn {
   /** Rooms by their names. */
   readonly rooms = new Map<string, Told>();
   /** Participants by the name of their room. */
   readonly participants = new Map<string, Told[]>();
-  /** Egresses by their ids; those of status EGRESS_COMPLETE and beyond are told by id only. */
+  /** Egresses by their ids; those of status EGRESS_COMPLETE and beyond are only listed by id. */
   readonly egresses = new Map<string, Told>();
   readonly calls: StandInCall[] = [];
   /** What goes wrong, by method. */
@@ -52,7 +52,7 @@ export class LivekitStandIn {
     this.server = createServer((request, response) => void this.answer(request, response));
   }
 
-  /** @param port another than any that is free. */
+  /** @param port a certain port instead of any free one. */
   static async start(key: { apiKey: string; apiSecret: string }, port = 0): Promise<LivekitStandIn> {
     const standIn = new LivekitStandIn(key);
     await new Promise<void>((resolve) => standIn.server.listen(port, '127.0.0.1', resolve));
@@ -68,7 +68,7 @@ export class LivekitStandIn {
     return this.calls.filter((call) => call.method === method).length;
   }
 
-  /** There is nothing, and nothing is wrong. */
+  /** Empties it of everything, troubles included. */
   reset(): void {
     for (const held of [this.rooms, this.participants, this.egresses, this.troubles]) held.clear();
     this.calls.length = 0;

@@ -8,9 +8,9 @@ interface CapturedBody {
   egressInfo?: Told & { egressId: string };
 }
 
-/** What a LiveKit server would say at each time of a captured call, by the webhooks that it sent. */
+/** What a LiveKit server would answer at each time of a captured call, derived from the webhooks that it sent. */
 export class LivekitWorld {
-  /** By name: of two rooms of one name, the later has taken the other's place. */
+  /** By name: the later of two rooms with one name replaces the earlier. */
   readonly rooms = new Map<string, Told & { sid: string; name: string }>();
   readonly egresses = new Map<string, Told>();
   private readonly participants = new Map<string, Map<string, Told>>();
@@ -20,7 +20,7 @@ export class LivekitWorld {
     return [...(this.participants.get(roomSid)?.values() ?? [])];
   }
 
-  /** Has it happen, whether or not anybody is told. */
+  /** Applies what a delivery reports, whether or not the delivery is sent. */
   happen({ body }: Pick<CapturedDelivery, 'body'>): void {
     const { event, room, participant, egressInfo } = JSON.parse(body) as CapturedBody;
     if (egressInfo?.egressId !== undefined) this.egresses.set(egressInfo.egressId, egressInfo);
@@ -37,7 +37,7 @@ export class LivekitWorld {
     if (event === 'participant_left') theirs?.delete(participant.sid);
   }
 
-  /** Has a stand-in say so. */
+  /** Makes a stand-in answer accordingly. */
   tellBy(standIn: LivekitStandIn): void {
     const { rooms, participants, egresses } = standIn;
     for (const told of [rooms, participants, egresses]) told.clear();

@@ -3,7 +3,7 @@ import { type FreshDatabase, freshPostgres, freshSqlite, sqlQuery } from './data
 import { describeOnPostgres } from './only-on.js';
 import { rowsOf, tables } from './rows.js';
 
-/** Moving takes both databases: it is tested where there is a PostgreSQL. */
+/** Moving needs both databases, so it is tested where PostgreSQL is available. */
 export const describeMoving = describeOnPostgres;
 
 const NOT_MOVED = new Set(['livekit_migrations', MOVED_IN, MOVED_OUT, MOVING_IN]);
@@ -33,7 +33,7 @@ export function freshMove() {
   };
 }
 
-/** The rows of every table of ours that a store has, but for those about itself. */
+/** The rows of every table of ours in a store, except those about the store itself. */
 export async function everyRow(databaseUrl: string): Promise<Record<string, string[]>> {
   const names = (await tables(databaseUrl)).filter((name) => !NOT_MOVED.has(name)).sort();
   const rows: Record<string, string[]> = {};

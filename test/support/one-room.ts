@@ -1,10 +1,10 @@
 import type { SessionHost } from './session-host.js';
 import { newId } from './webhook.js';
 
-/** When the room was opened: the time that an application with sessions begins at, UTC milliseconds. */
+/** When the room was opened: the time at which the clock of an application with sessions starts, UTC milliseconds. */
 export const OPENED = Date.parse('2026-11-23T08:48:40.000Z');
 
-/** A room as LiveKit tells it, opened then. */
+/** A room as LiveKit sends it, opened then. */
 export const room = (sid = 'RM_1', name = 'lobby') => ({
   sid,
   name,
@@ -12,7 +12,7 @@ export const room = (sid = 'RM_1', name = 'lobby') => ({
   creationTimeMs: String(OPENED),
 });
 
-/** Somebody as LiveKit tells them, who joined then. */
+/** A participant as LiveKit sends it, who joined then. */
 export const participant = (sid: string, joinedAt: number) => ({
   sid,
   identity: `identity-of-${sid}`,
@@ -20,7 +20,7 @@ export const participant = (sid: string, joinedAt: number) => ({
   joinedAtMs: String(joinedAt),
 });
 
-/** Sends a webhook of one room at the application's time, and does what is due then. */
+/** Sends a webhook of one room at the application's time, and runs what is due then. */
 export async function send(host: SessionHost, event: string, fields: object = {}): Promise<void> {
   const createdAt = String(Math.floor(host.tester.clock.now() / 1_000));
   const body = JSON.stringify({ event, id: newId(), createdAt, room: room(), ...fields });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
-/** An alert as the file of rules has it. */
+/** An alert, as in the file of rules. */
 export interface Alert {
   alert: string;
   expr: string;
@@ -10,7 +10,7 @@ export interface Alert {
   annotations: Record<string, string>;
 }
 
-/** What Prometheus reads. */
+/** A file of rules, as Prometheus reads it. */
 export interface Rules {
   groups: { name: string; rules: Alert[] }[];
 }
@@ -36,7 +36,7 @@ export interface Dashboard {
   panels: Panel[];
 }
 
-/** An expression, and where it stands. */
+/** An expression, and where it is. */
 export interface Placed {
   place: string;
   expr: string;
@@ -66,14 +66,14 @@ export const panelExpressions: readonly Placed[] = [...dashboards].flatMap(([fil
 /** The expressions of all alerts. */
 export const alertExpressions: readonly Placed[] = alerts.map(({ alert, expr }) => ({ place: alert, expr }));
 
-/** What Grafana asks for instead of an expression with variables, when every value is chosen. */
+/** The query that Grafana makes of an expression with variables, when every value is chosen. */
 export const asAsked = (expr: string, window = '15s'): string =>
   expr
     .replaceAll('$__rate_interval', window)
     .replaceAll('$__range', window)
     .replaceAll(/\$(?:project|handler)/g, '.*');
 
-/** A metric that an expression names, and the labels that it names of it. */
+/** A metric that an expression names, and the labels that it names with it. */
 export interface Named {
   metric: string;
   labels: string[];

@@ -11,7 +11,7 @@ export async function publishedIds(databaseUrl: string, kinds = ['session', 'liv
     .map(({ source, event_id }) => `${source}/${event_id}`);
 }
 
-/** Those of events that came after another one of their room that lies behind them in the log. */
+/** The ids of the events that arrived after an event of their room that follows them in the log. */
 export async function outOfOrder(databaseUrl: string, events: readonly { id: string }[]): Promise<string[]> {
   const rows = await sqlQuery<{ id: string; room: string | null; seq: number | string }>(
     databaseUrl,

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { HTTP } from 'cloudevents';
 import { Webhook } from 'standardwebhooks';
 
-/** A CloudEvent as its readers have it. */
+/** A CloudEvent as its consumers read it. */
 export interface ReadEvent {
   id: string;
   source: string;
@@ -12,13 +12,13 @@ export interface ReadEvent {
   data: unknown;
 }
 
-/** A webhook that came. */
+/** A webhook that was received. */
 export interface ReceivedWebhook {
   headers: IncomingHttpHeaders;
   body: string;
 }
 
-/** What is answered: a status, with headers; or nothing by itself. */
+/** Answers a webhook, or leaves it unanswered. */
 type Answer = (webhook: ReceivedWebhook, response: ServerResponse) => void;
 
 /** Answers with a status. */
@@ -33,11 +33,11 @@ export const readCloudEvent = (body: string): ReadEvent =>
 
 /** Receives webhooks, and knows nothing of us but public specifications. */
 export class OutletReceiver {
-  /** Secrets of the sender's; the first is the receiver's. */
+  /** The secret that webhooks are verified with by default. */
   readonly secret = `whsec_${Buffer.alloc(32, 'outlet').toString('base64')}`;
-  /** Everything that came, in its order. */
+  /** Everything that was received, in order. */
   readonly received: ReceivedWebhook[] = [];
-  /** What the next one is answered. */
+  /** The answer to the next webhooks. */
   answer: Answer = answering(204);
   private readonly server: Server;
 
@@ -53,7 +53,7 @@ export class OutletReceiver {
     });
   }
 
-  /** Listens on a port of its own, or on one that it has had. */
+  /** Listens on a free port, or on one that it had before. */
   static async listen(port = 0): Promise<OutletReceiver> {
     const receiver = new OutletReceiver();
     await new Promise<void>((resolve) => receiver.server.listen(port, '127.0.0.1', resolve));
@@ -68,7 +68,7 @@ export class OutletReceiver {
     return `http://127.0.0.1:${this.port}/hook`;
   }
 
-  /** What came, verified and read, once each. @throws when a signature is wrong. */
+  /** The events received, verified and read, each once. @throws when a signature is wrong. */
   events(secret = this.secret): ReadEvent[] {
     const webhook = new Webhook(secret);
     const byId = new Map<string, ReadEvent>();

@@ -6,12 +6,12 @@ import { sqlQuery } from './database.js';
 import { freePort } from './private-server.js';
 import { until } from './until.js';
 
-/** Where PgBouncer is; undefined: it is not here. */
+/** The path of PgBouncer; undefined when it is not installed. */
 const program = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/sbin']
   .map((folder) => join(folder, 'pgbouncer'))
   .find((path) => existsSync(path));
 
-/** Whether PgBouncer is here. */
+/** Whether PgBouncer is installed. */
 export const hasPgBouncer = program !== undefined;
 
 /** A PgBouncer in transaction mode: every transaction gets any connection that is free. */
@@ -23,9 +23,9 @@ export class PgBouncer {
   ) {}
 
   /**
-   * Starts one before the server of a URL.
+   * Starts one in front of the server of a URL.
    *
-   * @param connections to the server, shared by whoever comes.
+   * @param connections to the server, shared by all clients.
    */
   static async before(url: string, connections: number): Promise<PgBouncer> {
     const { hostname, port, username, password, pathname } = new URL(url);
@@ -63,7 +63,7 @@ export class PgBouncer {
     return pooler;
   }
 
-  /** The URL of what is behind, by way of the pooler. */
+  /** The URL that leads to a database through the pooler. */
   through(url: string): string {
     const detour = new URL(url);
     detour.hostname = '127.0.0.1';

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import { onPostgres } from './database.js';
 
-/** How a statement would be run, in the database's own words; PostgreSQL would rather read the few rows of a test from end to end. */
+/** The plan of a statement, in the database's own words; PostgreSQL is kept from scanning the few rows of a test. */
 export async function planOf(
   manager: EntityManager,
   sql: string,

@@ -1,7 +1,7 @@
-/** What must not be found, by what it is. */
+/** The texts that must not be found, by what they are. */
 export type Secrets = Readonly<Record<string, string>>;
 
-/** All the ways in which a text could stand somewhere: as it is, and encoded as software does on its way. */
+/** All the forms in which a text could appear: as it is, and encoded as software on its way does. */
 function formsOf(text: string): [form: string, found: string][] {
   const escaped = JSON.stringify(text).slice(1, -1);
   return [
@@ -16,7 +16,7 @@ function formsOf(text: string): [form: string, found: string][] {
   ];
 }
 
-/** In base64 a text looks in three ways, by where it begins in what is encoded: what is the same whatever stands beside it. */
+/** The three forms of a text in base64, by its offset in what is encoded, without characters that depend on its neighbours. */
 const base64s = (text: string): string[] =>
   [0, 1, 2].map((before) => {
     const encoded = Buffer.from('x'.repeat(before) + text)

@@ -8,10 +8,10 @@ import { until } from './until.js';
 
 const DEBIAN = '/usr/lib/postgresql';
 
-/** Where PostgreSQL's programs are; undefined: they are not here. */
+/** The folder of PostgreSQL's programs; undefined when they are not installed. */
 export const postgresPrograms = findPrograms();
 
-/** Whose the server is: PostgreSQL's programs refuse to run as root. */
+/** The user that runs the server: PostgreSQL's programs refuse to run as root. */
 const owner = process.getuid?.() === 0 ? 'postgres' : undefined;
 
 /** A PostgreSQL server of a test's own, which it may stop, promote and starve. */
@@ -25,7 +25,7 @@ export class PrivatePostgres {
   ) {}
 
   /**
-   * Makes one, and starts it.
+   * Creates one, and starts it.
    *
    * @param settings `name=value`.
    */
@@ -64,19 +64,19 @@ export class PrivatePostgres {
     await until('PostgreSQL', () => this.answers());
   }
 
-  /** Ends it as a crash would: it sends nothing on, writes nothing down and recovers when it is started again. */
+  /** Ends it as a crash would: it sends nothing more, writes nothing to disk and recovers when it is started again. */
   async crash(): Promise<void> {
     const over = new Promise((resolve) => this.server?.once('exit', resolve));
     run('pg_ctl', 'stop', '-D', this.data, '-m', 'immediate');
     await over;
   }
 
-  /** Makes a primary of a standby. */
+  /** Promotes a standby to primary. */
   promote(): void {
     run('pg_ctl', 'promote', '-D', this.data);
   }
 
-  /** Ends it, and takes it away. */
+  /** Stops it, and deletes its files. */
   async remove(): Promise<void> {
     if (this.server?.exitCode === null) await this.crash();
     rmSync(this.folder, { recursive: true });

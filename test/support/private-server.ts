@@ -12,13 +12,13 @@ import { until } from './until.js';
 /** The engines that carry deliveries, and the servers they need. */
 export const ENGINES = ['bullmq', 'jetstream'] as const;
 
-/** Whatever may bring deliveries to handlers in this run: on SQLite the database only. */
+/** The engines that may bring deliveries to handlers in this run: on SQLite the database only. */
 export const DELIVERY_ENGINES = ['database', ...(onPostgres ? ENGINES : [])] as const;
 
-/** What `DELIVERY_ENGINE` may say. */
+/** A value of `DELIVERY_ENGINE`. */
 export type EngineName = (typeof DELIVERY_ENGINES)[number];
 
-/** The cases that are tested over an engine: all of them in the long run, otherwise the database has all and the others share them. */
+/** The cases that are tested with an engine: the database gets all, and the others share them, except in the long run. */
 export const shareOf = <Case>(engine: EngineName, cases: readonly Case[]): Case[] =>
   engine === 'database' || process.env['TEST_LONG'] === '1'
     ? [...cases]
@@ -51,7 +51,7 @@ const SERVERS = {
   },
 };
 
-/** A Redis or a NATS server of a test's own, which it may break. */
+/** A Redis or NATS server of a test's own, which it may break. */
 export class PrivateServer {
   private child: ChildProcess | undefined;
 
@@ -70,12 +70,12 @@ export class PrivateServer {
     );
   }
 
-  /** Starts what an engine needs; the database needs nothing. */
+  /** Starts the server that an engine needs; the database needs none. */
   static async startFor(engine: EngineName): Promise<PrivateServer | undefined> {
     return engine === 'database' ? undefined : (await PrivateServer.of(engine)).start();
   }
 
-  /** What the environment of an application says, so that this carries its deliveries. */
+  /** The environment with which this server carries an application's deliveries. */
   get env(): Record<string, string> {
     return { DELIVERY_ENGINE: this.engine, [SERVERS[this.engine].variable]: this.url };
   }
@@ -84,12 +84,12 @@ export class PrivateServer {
     return `${SERVERS[this.engine].scheme}://127.0.0.1:${this.port}`;
   }
 
-  /** Its address for those who must say who they are. */
+  /** Its address, with credentials. */
   urlFor(user: string, password: string): string {
     return this.url.replace('://', `://${user}:${encodeURIComponent(password)}@`);
   }
 
-  /** Starts it, with whatever it had kept; when `password` is given, it wants that of `user` (Redis: of `default`). */
+  /** Starts it, with the data it had; given a `password`, it requires that of `user` (Redis: of `default`). */
   async start({ user = 'default', password }: { user?: string; password?: string } = {}): Promise<this> {
     const { command: commandOf, login } = SERVERS[this.engine];
     const [command, ...told] = commandOf(this.port, this.folder);
@@ -111,17 +111,17 @@ export class PrivateServer {
     await gone;
   }
 
-  /** Lets it hang: it keeps its connections, and answers nobody. */
+  /** Makes it hang: it keeps its connections, but answers nobody. */
   hang(): void {
     this.child?.kill('SIGSTOP');
   }
 
-  /** Lets it go on. */
+  /** Resumes it. */
   goOn(): void {
     this.child?.kill('SIGCONT');
   }
 
-  /** Has it lose everything that it keeps. */
+  /** Makes it lose all of its data. */
   async empty(): Promise<void> {
     if (this.engine === 'bullmq') {
       const redis = new Redis(this.url);
@@ -152,7 +152,7 @@ export class PrivateServer {
   }
 }
 
-/** A port that nobody listens on. */
+/** A port on which nothing listens. */
 export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer();

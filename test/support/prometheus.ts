@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { freePort } from './private-server.js';
 import { until } from './until.js';
 
-/** Whether Prometheus is here (Debian's package `prometheus`). */
+/** Whether Prometheus is installed (Debian's package `prometheus`). */
 export const hasPrometheus = ['prometheus', 'promtool'].every(
   (program) => spawnSync(program, ['--version']).status === 0,
 );
@@ -17,20 +17,20 @@ export interface Sample {
   value: number;
 }
 
-/** A Prometheus of a test's own, which asks every second. */
+/** A Prometheus of a test's own, which scrapes every second. */
 export class Prometheus {
   private constructor(
     private readonly child: ChildProcess,
     private readonly folder: string,
-    /** Where it answers. */
+    /** Its origin. */
     readonly url: string,
   ) {}
 
   /**
    * Starts one.
    *
-   * @param targets origins that tell metrics.
-   * @param rules what it evaluates, as a file of rules has it.
+   * @param targets origins that serve metrics.
+   * @param rules that it evaluates, as in a file of rules.
    */
   static async asking(targets: readonly string[], rules: object = { groups: [] }): Promise<Prometheus> {
     const folder = mkdtempSync(join(tmpdir(), 'livekit-webhooks-prometheus-'));
@@ -66,7 +66,7 @@ export class Prometheus {
     return prometheus;
   }
 
-  /** Evaluates an expression, now. @throws what Prometheus says is wrong with it. */
+  /** Evaluates an expression, now. @throws an error with Prometheus's message. */
   async query(expression: string): Promise<Sample[]> {
     const { result } = await this.ask<{ result: { metric: Sample['metric']; value: [number, string] }[] }>(
       'query',
@@ -94,7 +94,7 @@ export class Prometheus {
     });
   }
 
-  /** Stops it, and forgets what it knows. */
+  /** Stops it, and deletes its data. */
   async stop(): Promise<void> {
     const gone = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill('SIGKILL');

@@ -1,7 +1,7 @@
 import type { EventStore } from '../../src/database/event-store.js';
 import type { Claims } from '../../src/event-log/claims.js';
 
-/** Counts what is asked of a store from now on. */
+/** Counts the queries of a store from now on. */
 export function countQueries(store: EventStore): () => number {
   let count = 0;
   for (const method of ['read', 'write', 'transaction', 'hostTransaction'] as const) {
@@ -14,7 +14,7 @@ export function countQueries(store: EventStore): () => number {
   return () => count;
 }
 
-/** Counts how often deliveries are claimed from now on, be there any or not. */
+/** Counts the attempts to claim deliveries from now on, whether or not there are any. */
 export function countClaims(claims: Claims): () => number {
   let count = 0;
   const take = claims.take.bind(claims);

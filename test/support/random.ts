@@ -1,4 +1,4 @@
-/** Numbers from 0 to `below` (left out) that are the same in every run (mulberry32). */
+/** Whole numbers from 0 to below `below` that are the same in every run (mulberry32). */
 export function seededRandom(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 
-/** An answer as it came over the wire. */
+/** An answer as it arrived over the wire. */
 export interface RawAnswer {
   status: number;
   /** By lower-case name. */
@@ -18,7 +18,7 @@ export interface RawRequest {
   body?: Buffer | string;
 }
 
-/** A TCP connection on which HTTP is written by hand: slowly, in pieces, with lies, or not to its end. */
+/** A TCP connection on which HTTP is written by hand: slowly, in pieces, falsely, or not to its end. */
 export class RawConnection {
   private received = Buffer.alloc(0);
   private over = false;
@@ -30,7 +30,7 @@ export class RawConnection {
   ) {
     const news = () => this.onNews();
     socket.setNoDelay(true);
-    socket.on('error', () => undefined); // whoever waits learns it from the close that follows
+    socket.on('error', () => undefined); // waiters learn of it from the close that follows
     socket.on('data', (chunk) => {
       this.received = Buffer.concat([this.received, chunk]);
       news();
@@ -100,7 +100,7 @@ export class RawConnection {
 
   /** Breaks the connection off. */
   cut(): void {
-    // What is reset while it ends, Node never lets go of: the process would not exit.
+    // Node never releases a socket that is reset while it ends: the process would not exit.
     if (this.socket.writableEnded) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
@@ -139,7 +139,7 @@ export async function rawRequest(url: string, { body, ...request }: RawRequest):
 
 interface ParsedAnswer {
   answer: Omit<RawAnswer, 'interim'>;
-  /** Bytes it took. */
+  /** Its length in bytes. */
   length: number;
 }
 

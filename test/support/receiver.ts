@@ -17,11 +17,11 @@ import { PATIENT } from './patience.js';
 export interface Receiver {
   app: INestApplication;
   url: string;
-  /** Sends a delivery as it was recorded, at its time unless told; gives the answer's status. */
+  /** Sends a delivery as it was recorded, by default at its time; resolves with the answer's status. */
   send(delivery: CapturedDelivery, at?: string): Promise<number>;
-  /** Does all that is due: every event that was sent is in its session then. */
+  /** Runs everything that is due: every event that was sent is in its session then. */
   drain(): Promise<void>;
-  /** Does all that falls due within days, each time later than before: sessions settle, whatever is missing of them. */
+  /** Runs everything that falls due within days, later with each call: sessions settle, whatever they are missing. */
   settle(): Promise<void>;
   /** The sessions, once every event that was sent is in them. */
   sessions(): Promise<Session[]>;
@@ -66,14 +66,14 @@ export async function bootReceiver(
     drain: () => tester.drain(),
     async settle() {
       await tester.drain();
-      // What is closed in the first round settles in the second.
+      // Sessions that are closed in the first round settle in the second.
       for (const _ of ['closed', 'settled']) {
         clock.set((horizon += TWO_DAYS));
         await tester.drain();
       }
     },
     async sessions() {
-      clock.set(Date.now()); // whatever day it was: all is due now, and the leases of the dead are over
+      clock.set(Date.now()); // whatever the day: everything is due now, and the leases of dead processes have expired
       await tester.drain();
       for (const _ of ['closed', 'settled']) await tester.advance(3_600_000);
       return (await app.get(SessionsService).list({ limit: 200 })).sessions;

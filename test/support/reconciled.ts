@@ -25,39 +25,39 @@ import { LivekitStandIn } from './livekit-stand-in.js';
 import { RecordingLogger } from './recording-logger.js';
 import { until } from './until.js';
 
-/** Longer than any test: rounds are done when a test says so. */
+/** Longer than any test: rounds are run when a test says so. */
 const NEVER = 24 * 3_600_000;
 
-/** An application that asks a stand-in of LiveKit. */
+/** An application that queries a stand-in for LiveKit. */
 export interface ReconciledHost {
   app: INestApplication;
   clock: TestClock;
   tester: WebhookTester;
   logger: RecordingLogger;
-  /** Every round that was done. */
+  /** Every round that was run. */
   rounds: ReconciliationRound[];
-  /** Does a round, and has what it added in the sessions. */
+  /** Runs a round, and applies the events that it added to the sessions. */
   round(): Promise<AddedEvent[]>;
-  /** The newest session of an id; undefined: there is none. */
+  /** The newest session of an id; undefined when there is none. */
   session(sessionId: string): Promise<Session | undefined>;
   /** How many reconciled events the log has. */
   countReconciled(): Promise<number>;
 }
 
-/** What the application has beside our modules. */
+/** What the application has besides our modules. */
 export interface HostParts extends SessionsModuleOptions {
   imports?: DynamicModule[];
   providers?: Provider[];
-  /** Instead of the one that captured calls are of. */
+  /** Instead of the project of the captured calls. */
   projects?: LivekitProject[];
   role?: Role;
-  /** Another than a test's own, which stands still. */
+  /** Instead of the test's own clock, which stands still. */
   useClock?: Clock;
-  /** Whether rounds are done by themselves. */
+  /** Whether rounds are left to run by themselves. */
   isLeft?: boolean;
 }
 
-/** Boots such applications, all of a test on one database and one stand-in, and takes all away after it. For use in `describe`. */
+/** Boots such applications, all of a test on one database and one stand-in, and removes all after it. For use in `describe`. */
 export function reconciledHosts() {
   let standIn: LivekitStandIn;
   const hosts = hostsOnFreshDatabase((url, parts?: HostParts) => bootReconciled(url, standIn, parts));
@@ -79,7 +79,7 @@ export function reconciledHosts() {
   };
 }
 
-/** Boots it on a database; its first round, of nothing, is over. */
+/** Boots it on a database; its first round, which finds nothing, is over. */
 export async function bootReconciled(
   databaseUrl: string,
   standIn: LivekitStandIn,

@@ -1,6 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps what is logged. */
 export class RecordingLogger implements LoggerService {
   readonly lines: { level: string; message: unknown; rest: unknown[] }[] = [];
 
@@ -11,17 +11,17 @@ export class RecordingLogger implements LoggerService {
   readonly debug = this.record('debug');
   readonly verbose = this.record('verbose');
 
-  /** What was said in one context, in words. */
+  /** The messages of one context, without their fields. */
   said(context: string): unknown[] {
     return this.of(context).map((message) => (message as { message?: unknown }).message ?? message);
   }
 
-  /** The messages of one context. */
+  /** The messages of one context, as they were logged. */
   of(context: string): unknown[] {
     return this.lines.filter(({ rest }) => rest.at(-1) === context).map(({ message }) => message);
   }
 
-  /** Everything that was said, as one text. */
+  /** Everything that was logged, as one text. */
   text(): string {
     return JSON.stringify(this.lines);
   }

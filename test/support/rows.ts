@@ -20,7 +20,7 @@ export async function countOf(databaseUrl: string, table: string, condition = 't
   return Number(row?.n);
 }
 
-/** The rows of a table, sorted: equal texts are equal rows, be they in SQLite or in PostgreSQL. */
+/** The rows of a table, sorted: equal texts are equal rows, whether in SQLite or in PostgreSQL. */
 export async function rowsOf(databaseUrl: string, table: string): Promise<string[]> {
   const rows = await sqlQuery(databaseUrl, `SELECT * FROM ${table}`);
   return rows.map((row) => JSON.stringify(Object.entries(row).sort().map(sameOnEither))).sort();
@@ -33,7 +33,7 @@ function sameOnEither([column, value]: [string, unknown]): [string, string | nul
   return [column, isBytes ? Buffer.from(value as ArrayBuffer).toString('hex') : String(value)];
 }
 
-/** Where a text stands anywhere in the database: `table.column`. */
+/** Where a text is in the database: `table.column`. */
 export async function whereIs(databaseUrl: string, text: string): Promise<string[]> {
   const places = new Set<string>();
   for (const table of await tables(databaseUrl)) {

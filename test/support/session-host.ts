@@ -20,20 +20,20 @@ import { PATIENT } from './patience.js';
 import { hostsOnFreshDatabase } from './hosts.js';
 import { RecordingLogger } from './recording-logger.js';
 
-/** An application with sessions, a clock to set, and a durable handler that keeps every session event it is given. */
+/** An application with sessions, a clock to set, and a durable handler that keeps every session event it receives. */
 export interface SessionHost {
   app: INestApplication;
   log: EventLog;
   service: SessionsService;
   tester: WebhookTester;
   logger: RecordingLogger;
-  /** The session events that a handler was given, in their order. */
+  /** The session events that the handler received, in order. */
   events: SessionEvent[];
   /** Those of one name. */
   eventsOf<N extends SessionEventName>(name: N): SessionEvent<N>[];
-  /** Plays a captured call, or those of its deliveries that `only` lets through, each at its time; all is done that is due then. */
+  /** Plays a captured call, or the deliveries of it that `only` lets through, each at its time, and runs what is due then. */
   play(scenario: string, only?: (delivery: CapturedDelivery) => boolean): Promise<void>;
-  /** Puts the clock forward, and does all that is due then. */
+  /** Advances the clock, and runs everything due then. */
   pass(milliseconds: number): Promise<void>;
   /** Every session, the newest first. */
   sessions(): Promise<Session[]>;
@@ -41,23 +41,23 @@ export interface SessionHost {
   session(): Promise<Session>;
 }
 
-/** What such an application is made of. */
+/** The parts and options of such an application. */
 export interface SessionHostShape {
   sessions?: SessionsModuleOptions & SessionsModuleExtras;
   webhook?: Partial<LivekitWebhookModuleOptions> & LivekitWebhookModuleExtras;
   imports?: DynamicModule[];
   providers?: Provider[];
-  /** Shortly before the first captured call, unless told. */
+  /** By default it starts shortly before the first captured call. */
   clock?: TestClock;
 }
 
-/** Whether a delivery is not of that event, or of that participant's. */
+/** Whether a delivery is not of that event (of that participant, if one is given). */
 export const without =
   (event: string, identity?: string) =>
   ({ body }: CapturedDelivery): boolean =>
     !is(event, identity)({ body });
 
-/** Whether a delivery is of that event, and of that participant's. */
+/** Whether a delivery is of that event (of that participant, if one is given). */
 export const is =
   (event: string, identity?: string) =>
   ({ body }: Pick<CapturedDelivery, 'body'>): boolean => {
@@ -65,10 +65,10 @@ export const is =
     return json.event === event && (identity === undefined || json.participant?.identity === identity);
   };
 
-/** Boots such applications, all of a test on one database, and takes both away after it. For use in `describe`. */
+/** Boots such applications, all of a test on one database, and removes both after it. For use in `describe`. */
 export const sessionHosts = () => hostsOnFreshDatabase(bootSessions);
 
-/** Boots such an application on a database that is looked after elsewhere. */
+/** Boots such an application on a database that its caller manages. */
 export async function bootSessions(url: string, shape: SessionHostShape = {}): Promise<SessionHost> {
   const events: SessionEvent[] = [];
 

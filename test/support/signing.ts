@@ -1,19 +1,19 @@
 import { createHash, createHmac } from 'node:crypto';
 import { signWebhook } from '../../src/testing/sign-webhook.js';
 
-/** What the hosts of these tests are given, and sign with unless a test says otherwise. */
+/** The key of the hosts of these tests, which signs unless a test says otherwise. */
 export const TEST_KEY = { apiKey: 'APItest', apiSecret: 'the-secret-of-the-tests-0123456789abcdef' };
 
-/** What a token is to have instead of what LiveKit would put there; `undefined` leaves a field out. */
+/** What a token has in place of what LiveKit would put there; `undefined` leaves a field out. */
 export interface TokenChanges {
   header?: Record<string, unknown>;
   claims?: Record<string, unknown>;
   secret?: string;
-  /** What signs it, whatever its header says. */
+  /** The hash of its signature, whatever its header says. */
   hash?: 'sha256' | 'sha384' | 'sha512';
 }
 
-/** Mints the token LiveKit would send with these bytes at this time, changed as told. */
+/** Mints the token LiveKit would send with these bytes at this time, with `changes`. */
 export function mintToken(body: Buffer | string, now: number, changes: TokenChanges = {}): string {
   const token = signWebhook(body, { ...TEST_KEY, now }).Authorization;
   return Object.keys(changes).length === 0 ? token : forged(token, changes);

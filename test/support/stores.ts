@@ -1,7 +1,7 @@
 import { EventStore } from '../../src/database/event-store.js';
 import { type FreshDatabase, freshDatabase } from './database.js';
 
-/** Opens a store on a database of its own for each test, and takes both away after it. For use in `describe`. */
+/** Opens a store on a database of its own for each test, and removes both after it. For use in `describe`. */
 export function freshStores(fresh: () => Promise<FreshDatabase> = freshDatabase): {
   readonly store: EventStore;
   readonly url: string;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Resolves with what `condition` gives as soon as that is truthy, and fails after `patience` milliseconds. */
+/** Resolves with the result of `condition` as soon as that is truthy, and fails after `patience` milliseconds. */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { webhookBody } from '../../src/testing/webhook-body.js';
 
-/** The time of the tests, unless one sets its clock: a whole second, as LiveKit tells. */
+/** The time of the tests, unless one sets its clock: a whole second, as LiveKit sends. */
 export const NOW = Date.parse('2026-11-23T08:48:48.000Z');
 
 /** An event id that nobody has used before. */
@@ -18,6 +18,6 @@ const JOIN = JSON.parse(
   ),
 ) as Record<string, unknown>;
 
-/** The body of a join with any fields changed, into what LiveKit would never send too; `undefined` leaves a field out. */
+/** The body of a join with any fields changed, even to what LiveKit would never send; `undefined` leaves a field out. */
 export const webhook = (fields: Record<string, unknown> = {}): string =>
   JSON.stringify({ ...JOIN, id: newId(), ...fields });
