@@ -100,11 +100,17 @@ const PROBLEM_DETAILS: Partial<Record<string, Pick<WebhookReceipt, 'detail'>>> =
   },
 };
 
-const explain = ({ reason, skew }: SignatureFailure): Pick<WebhookReceipt, 'detail'> => {
-  if (skew === undefined) return SIGNATURE_DETAILS[reason] ?? {};
-  const seconds = Math.round(skew / 100) / 10;
-  return { detail: `${seconds} s outside its life: compare this machine's clock with LiveKit's` };
+const explain = ({ reason, skew, age }: SignatureFailure): Pick<WebhookReceipt, 'detail'> => {
+  if (skew !== undefined) {
+    return { detail: `${seconds(skew)} s outside its life: compare this machine's clock with LiveKit's` };
+  }
+  if (age !== undefined) {
+    return { detail: `the event is ${seconds(age)} s old: a relay held it back, or somebody replays it` };
+  }
+  return SIGNATURE_DETAILS[reason] ?? {};
 };
+
+const seconds = (milliseconds: number): number => Math.round(milliseconds / 100) / 10;
 
 const SIGNATURE_DETAILS: Partial<Record<SignatureFailure['reason'], Pick<WebhookReceipt, 'detail'>>> = {
   missing: { detail: 'no signature: not LiveKit, or a proxy drops the Authorization header' },

@@ -24,5 +24,5 @@ export function verifyHmac(
   const { json, occurredAt = now } = readEvent();
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return { reason: 'not_an_object' };
   const age = now - occurredAt;
-  return age > OLDEST_EVENT ? { reason: 'stale', skew: age } : { key };
+  return age > OLDEST_EVENT ? { reason: 'stale', age } : { key };
 }

@@ -33,6 +33,8 @@ export interface SignatureFailure {
   reason: SignatureFailureReason;
   /** How far outside its lifetime the token was, milliseconds, when the clock was the reason. */
   skew?: number;
+  /** How old the event was, milliseconds, when that was the reason. */
+  age?: number;
 }
 
 /** Either the key that signed, or why none did. */

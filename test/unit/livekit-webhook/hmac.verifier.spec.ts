@@ -68,9 +68,9 @@ describe('an HMAC', () => {
     ['an event of a moment before', NOW - 10 * MINUTE - 1, 10 * MINUTE + 1],
     ['an event of tomorrow', NOW + 24 * 60 * MINUTE, undefined],
     ['an event that tells no time', undefined, undefined],
-  ])('over %s', (_what, occurredAt, skew) => {
+  ])('over %s', (_what, occurredAt, age) => {
     const verdict = verifyHmac(hmacOf(BODY), signedRequest(BODY), () => ({ json: {}, occurredAt }));
-    if (skew === undefined) expect(verdict).toHaveProperty('key');
-    else expect(verdict).toEqual({ reason: 'stale', skew });
+    if (age === undefined) expect(verdict).toHaveProperty('key');
+    else expect(verdict).toEqual({ reason: 'stale', age });
   });
 });
