@@ -5,10 +5,10 @@ import type { EventKind, LoggedEvent } from '../events.js';
 import { HandlerDeclarationError } from './errors.js';
 import type { Handler, HandlerDeclaration, HandlerOptions } from './handler.js';
 
-/** The events of a kind that the host lets listeners and handlers hear of; a kind that is not in it is heard in full. */
+/** The events of each kind that the host subscribes listeners and handlers to; a kind that is missing is not restricted. */
 export type SubscribedEvents = ReadonlyMap<EventKind, ReadonlySet<string>>;
 
-/** A declared method of a provider. */
+/** A provider's method, with its declarations. */
 export interface DeclaredMethod {
   /** `Class.method`. */
   where: string;
@@ -16,7 +16,7 @@ export interface DeclaredMethod {
   call: Handler['call'];
 }
 
-/** The handlers that a method's declarations make: one a name. @throws HandlerDeclarationError */
+/** Builds the handlers that a method declares: one per name. @throws HandlerDeclarationError */
 export function buildHandlers(
   { where, declarations, call }: DeclaredMethod,
   subscribed: SubscribedEvents,
@@ -47,7 +47,7 @@ function checkName(where: string, name: string): void {
   );
 }
 
-// Several decorators on a method add up to one handler, and so their options must agree.
+// Decorators of one name on a method make one handler, so their options must agree.
 function commonOptions(where: string, declarations: readonly HandlerDeclaration[]): HandlerOptions {
   const options: Record<string, unknown> = {};
   for (const declaration of declarations) {
@@ -84,7 +84,7 @@ function checkOptions(where: string, options: HandlerOptions): void {
   const wrong = (option: string, cure: string): never => {
     throw new HandlerDeclarationError(where, `option \`${option}\` ${cure}`);
   };
-  // The compiler lets a misspelt one pass, beside others that are right.
+  // The compiler accepts a misspelt option beside correct ones.
   const unknown = Object.keys(options).find((option) => !(option in KNOWN_OPTIONS));
   if (unknown !== undefined) wrong(unknown, `is none: there are ${Object.keys(KNOWN_OPTIONS).join(', ')}`);
   const limits = {

@@ -1,46 +1,46 @@
 import type { EntityManager } from 'typeorm';
 
-/** What a handler is told of the delivery beside its event. */
+/** What a handler receives about the delivery, besides its event. */
 export interface DeliveryContext {
   /** The delivery's id, as `Deliveries` lists it. */
   id: number;
   /** The handler's name. */
   handler: string;
-  /** The same for every attempt and every replay: `source/eventId/handler`. Give it to whatever must not do a thing twice. */
+  /** The same for every attempt and every replay: `source/eventId/handler`. Pass it to systems that must not act twice. */
   idempotencyKey: string;
   /** From 1. */
   attempt: number;
   maxAttempts: number;
-  /** How often it was replayed before: 0 the first time. */
+  /** How many times it was replayed before: 0 the first time. */
   replay: number;
-  /** Aborted when the run has taken too long, when its lease is lost, and when the application stops: give it to `fetch`. */
+  /** Aborted when the run times out, when its lease is lost, and when the application stops: pass it to `fetch`. */
   signal: AbortSignal;
 }
 
-/** The same for a transactional handler. */
+/** The `DeliveryContext` of a transactional handler. */
 export interface TransactionalDeliveryContext extends DeliveryContext {
   /** Writes in the transaction that acknowledges the delivery: both are committed, or neither is. */
   manager: EntityManager;
 }
 
-/** What a batch handler is told beside its events. */
+/** What a batch handler receives besides its events. */
 export interface BatchContext {
   handler: string;
-  /** One for each event, in their order. */
+  /** One per event, in the same order. */
   deliveries: readonly DeliveryContext[];
   signal: AbortSignal;
 }
 
-/** The same for a transactional batch handler. */
+/** The `BatchContext` of a transactional batch handler. */
 export interface TransactionalBatchContext extends BatchContext {
-  /** Writes in the transaction that acknowledges the deliveries: all is committed, or nothing is. */
+  /** Writes in the transaction that acknowledges the deliveries: all of them are committed, or none is. */
   manager: EntityManager;
 }
 
-/** What a method with these options is given first: an event, or an array of them. */
+/** The first argument of a method with these options: an event, or an array of events. */
 export type HandlerArgument<E, O> = O extends { batch: number } ? E[] : E;
 
-/** What it is given second. */
+/** The second argument of a method with these options: its context. */
 export type HandlerContext<O> = O extends { batch: number }
   ? O extends { transactional: true }
     ? TransactionalBatchContext

@@ -12,10 +12,10 @@ import { Log } from '../../logging/log.js';
 import { HandlerRegistry } from './handler-registry.js';
 import { HandlerTable } from './handler-table.js';
 
-/** How often a process says which handlers it has, milliseconds. */
+/** How often a process records which handlers it has, milliseconds. */
 const INTERVAL = 3_600_000;
 
-/** Says from time to time which handlers this process has, and retires those that no process has had for long. */
+/** Periodically records which handlers this process has, and retires those that no process has had for a week. */
 @Injectable()
 export class HandlerKeeper implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Log('DeliveryRunner');

@@ -5,7 +5,7 @@ import { buildHandlers, type DeclaredMethod, type SubscribedEvents } from './bui
 import { HandlerDeclarationError } from './errors.js';
 import { declarationsOf, type Handler } from './handler.js';
 
-/** Where the registry finds which events the host lets handlers hear of. */
+/** Injection token of the events that the host subscribes handlers to. */
 export const SUBSCRIBED_EVENTS = Symbol.for('nestjs-livekit-webhooks:subscribed-events');
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
@@ -23,11 +23,11 @@ export class HandlerRegistry implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    void this.handlers; // so that what can't work keeps the application from starting
+    void this.handlers; // so that a declaration that can't work stops the application from starting
   }
 
   /**
-   * By name. Not to be asked before every provider is there: from `onModuleInit` on.
+   * The handlers by name; available from `onModuleInit` on, when every provider exists.
    *
    * @throws HandlerDeclarationError naming class, method and cure.
    */

@@ -7,10 +7,10 @@ import { OrderingLock } from '../running/ordering-lock.js';
 import { BLOCKED, dueInRoom } from '../running/blocked.js';
 import type { Handler } from './handler.js';
 
-/** How long a handler that no process has any more is still given deliveries, milliseconds: longer than any deploy takes. */
+/** How long a handler that no process has any more still gets deliveries, milliseconds: longer than any deploy takes. */
 export const RETIRED_AFTER = 7 * 86_400_000;
 
-/** What the router fans out to: the handlers of every process, those of another release among them. */
+/** The handlers that the router fans out to: those of every process, whatever its release. */
 @Injectable()
 export class HandlerTable {
   constructor(
@@ -19,11 +19,11 @@ export class HandlerTable {
   ) {}
 
   /**
-   * Enters the handlers of this process. From this commit on they are given every event that is routed, by whatever
-   * process: so a new handler misses nothing that is appended after its first start.
+   * Registers the handlers of this process. From this commit on, they get every event that any process routes, so a
+   * new handler misses nothing that is appended after its first start.
    */
   async enter(manager: EntityManager, handlers: Iterable<Handler>): Promise<void> {
-    // Nobody routes meanwhile: what they took would be past their handlers, and beyond the end of our backfill.
+    // No process may route meanwhile: its events would miss our new handlers, and lie beyond the end of their backfill.
     await this.lock.hold(manager);
     for (const handler of handlers) {
       const p = this.clock.parameters();
@@ -43,7 +43,7 @@ export class HandlerTable {
     }
   }
 
-  // An earlier release may have let its rooms wait behind dead letters.
+  // In an earlier release it may have been blocking, and its rooms may still wait behind dead letters.
   private async unblock(manager: EntityManager, name: string): Promise<void> {
     const p = this.clock.parameters();
     await manager.query(
@@ -53,10 +53,10 @@ export class HandlerTable {
     );
   }
 
-  /** Says that this process still has these handlers. */
+  /** Records that this process still has these handlers. */
   async keep(manager: EntityManager, names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
-    await this.lock.hold(manager); // or two processes could wait for each other's rows
+    await this.lock.hold(manager); // or two processes could deadlock on each other's rows
     const p = this.clock.parameters();
     await manager.query(
       `UPDATE livekit_handlers SET last_seen = ${this.clock.now(p)}, retired_at = NULL WHERE ${p.isOneOf('name', names)}`,
@@ -64,7 +64,7 @@ export class HandlerTable {
     );
   }
 
-  /** Retires the handlers that no process has had for a week, with what waits for them. @returns their names. */
+  /** Retires the handlers that no process has had for a week, with their pending deliveries. @returns their names. */
   async retire(manager: EntityManager): Promise<string[]> {
     const now = await this.clock.readPutBack(manager);
     const gone = this.clock.parameters();
@@ -75,7 +75,7 @@ export class HandlerTable {
         gone.values,
       ),
     );
-    // Also of those retired before: somebody may have replayed what nobody will run.
+    // Also those of handlers retired earlier: somebody may have replayed deliveries that no process will run.
     const p = this.clock.parameters();
     await manager.query(
       `UPDATE livekit_deliveries SET state = 'retired', done_at = ${this.clock.now(p)}

@@ -3,32 +3,32 @@ import type { BackoffOptions } from '../running/backoff.js';
 
 /** How a durable handler is run. Every option has a default. */
 export interface HandlerOptions {
-  /** What its deliveries are filed under, `Class.method` by default: give one, so that renaming code loses nothing. */
+  /** The name its deliveries are stored under, `Class.method` by default: set it, so that renaming code loses nothing. */
   name?: string;
   /**
-   * Runs in a transaction, given as `manager`, that its acknowledgement is part of: its writes happen exactly once. On
-   * SQLite it has one second.
+   * Runs in a transaction (`manager`) that includes its acknowledgement, so its writes happen exactly once. On SQLite the
+   * transaction has one second.
    */
   transactional?: boolean;
-  /** Takes up to so many events at once, as an array. */
+  /** Takes up to this many events at once, as an array. */
   batch?: number;
-  /** `room`: the events of one room one at a time, in the order of the log; later ones wait behind a retry. `none` by default. */
+  /** `room`: runs the events of a room one at a time, in log order; later ones wait behind a retry. `none` by default. */
   ordering?: 'none' | 'room';
-  /** With `ordering: 'room'`: whether a room goes on after a dead letter (`continue` by default) or waits (`block`). */
+  /** With `ordering: 'room'`: whether a room goes on after a dead letter (`continue`, the default) or waits (`block`). */
   onDeadLetter?: 'continue' | 'block';
-  /** How many runs of it go on at once in this process, 10 by default (a batch is one run, and one at a time by default). */
+  /** How many runs may go on at once in this process: 10 by default, 1 for batches (a batch is one run). */
   concurrency?: number;
-  /** How often a delivery is tried before it is a dead letter, 20 by default. */
+  /** How many attempts a delivery has before it is a dead letter, 20 by default. */
   maxAttempts?: number;
-  /** How long to wait before the next attempt: 1 s doubling up to 1 h, with jitter by default. */
+  /** How long to wait before the next attempt: by default 1 s, doubling up to 1 h; either way with jitter. */
   backoff?: BackoffOptions | ((attempt: number) => number);
   /** How long a run may take, milliseconds, 30 s by default; then its `signal` is aborted and the attempt has failed. */
   timeout?: number;
-  /** For how long a delivery belongs to the process that runs it, milliseconds, 60 s by default; it is renewed while it runs. */
+  /** How long a delivery belongs to the process that runs it, milliseconds, 60 s by default; renewed during the run. */
   lease?: number;
-  /** Whether a new handler also hears of what is stored already: all of it, or what was received since a date. No by default. */
+  /** Whether a new handler also gets events that are already stored: all, or those received since a date. No by default. */
   backfill?: boolean | Date;
-  /** Hears of facts that LiveKit told when it was asked, too (`event.reconciled`, no `raw`). No by default. */
+  /** Also handles facts that LiveKit reported when queried (`event.reconciled`, no `raw`). No by default. */
   includeReconciled?: boolean;
 }
 
@@ -38,34 +38,34 @@ export interface HandlerDeclaration {
   /** Event names of that kind; `*` is all of them. */
   names: readonly string[];
   options: HandlerOptions;
-  /** Makes what the method is given of a logged event. */
+  /** Turns a logged event into what the method receives. */
   decode(event: LoggedEvent): unknown;
-  /** Hears of every event of its kind, whatever the host has narrowed the kind down to. */
+  /** Is not limited to the events of its kind that the host subscribes handlers to. */
   unfiltered?: boolean;
-  /** Its transactions are the event store's own: its tables are ours. */
+  /** Runs in the event store's own transactions, because its tables are ours. */
   internal?: boolean;
 }
 
-/** A handler found in the application, with every default in its place. */
+/** A handler found in the application, with every default filled in. */
 export interface Handler {
   name: string;
   /** `Class.method`, for people. */
   where: string;
-  /** `kind:name` of each event it hears of; `kind:*` is all of a kind. */
+  /** `kind:name` of each event it handles; `kind:*` is all of a kind. */
   patterns: readonly string[];
   transactional: boolean;
   internal: boolean;
-  /** Events in a run; `null`: it takes one, not an array. */
+  /** Most events in a run; `null`: it takes a single event, not an array. */
   batch: number | null;
   ordered: boolean;
   blocking: boolean;
   concurrency: number;
   maxAttempts: number;
-  /** Milliseconds before the attempt after this one (from 1), without jitter. */
+  /** Milliseconds to wait after this attempt (from 1), without jitter. */
   backoff(attempt: number): number;
   timeout: number;
   lease: number;
-  /** UTC milliseconds from which a new handler hears of what is stored; `null`: not at all. */
+  /** Earliest receipt, UTC milliseconds, of the stored events that a new handler gets; `null`: it gets none. */
   backfillSince: number | null;
   decode(event: LoggedEvent): unknown;
   call(argument: unknown, context: unknown): unknown;
@@ -81,6 +81,6 @@ export function declareHandler(declaration: HandlerDeclaration): MethodDecorator
   };
 }
 
-/** What a method was declared to handle, in the order it is written in. */
+/** A method's declarations, in the order they are written in. */
 export const declarationsOf = (method: object): readonly HandlerDeclaration[] =>
   (Reflect.getMetadata(DECLARATIONS, method) as HandlerDeclaration[] | undefined) ?? [];

@@ -13,7 +13,7 @@ export interface AppEvent<T = unknown> {
   data: T;
 }
 
-/** What becomes of a delivery that is out of attempts. */
+/** The data of `delivery.dead`: a delivery that has become a dead letter. */
 export interface DeadDelivery {
   deliveryId: number;
   handler: string;
@@ -36,10 +36,10 @@ export function decodeAppEvent(event: LoggedEvent): AppEvent {
 }
 
 /**
- * Handles an event of the host's (`EventLog.append`, `appendIn`) durably: stored, retried, dead-lettered, replayable.
+ * Handles an event of the host's own (`EventLog.append`, `appendIn`) durably: stored, retried, dead-lettered, replayable.
  *
- * @typeParam T what `data` is: what the method takes it for by default. Where it is given, options that change what the method
- * is given (`batch`, `transactional`) must be given as `O`: TypeScript infers all type arguments or none.
+ * @typeParam T the type of `data`, by default the one that the method declares. When you give it, options that change the
+ * method's arguments (`batch`, `transactional`) must be given as `O`: TypeScript infers all type arguments or none.
  */
 export function OnAppEvent<T = never, const O extends HandlerOptions = HandlerOptions>(
   names: string | readonly string[],
@@ -53,7 +53,7 @@ export function OnAppEvent<T = never, const O extends HandlerOptions = HandlerOp
   });
 }
 
-/** Handles what becomes of deliveries: `delivery.dead`, a delivery that is out of attempts. */
+/** Handles events about deliveries: `delivery.dead`, a delivery that has become a dead letter. */
 export function OnDeliveryEvent<const O extends HandlerOptions = HandlerOptions>(
   name: 'delivery.dead',
   options?: O,

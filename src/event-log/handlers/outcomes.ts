@@ -1,4 +1,4 @@
-/** Thrown by a handler to end a delivery for good, without a retry: there is nothing to be done about this event. */
+/** Thrown by a handler to end a delivery for good, without a retry: this event needs nothing done. */
 export class DiscardDelivery extends Error {
   override readonly name = 'DiscardDelivery';
 
@@ -7,7 +7,7 @@ export class DiscardDelivery extends Error {
   }
 }
 
-/** Thrown by a handler to give a delivery up at once, as a dead letter: no retry would help, and somebody must know of it. */
+/** Thrown by a handler to make a delivery a dead letter at once: no retry would help, and somebody must know of it. */
 export class FailDelivery extends Error {
   override readonly name = 'FailDelivery';
 
@@ -19,7 +19,7 @@ export class FailDelivery extends Error {
   }
 }
 
-/** Thrown by a handler to say when to try again, instead of the backoff. It counts as an attempt. */
+/** Thrown by a handler to set the time of the next attempt itself, instead of the backoff. The attempt counts. */
 export class RetryAfter extends Error {
   override readonly name = 'RetryAfter';
 
