@@ -3,28 +3,28 @@ import type { EntityManager } from 'typeorm';
 import { StoreClock } from '../clock.js';
 import { fanOut } from '../fan-out.js';
 
-/** Events looked at in one step. */
+/** Events examined in one step. */
 const STEP = 500;
 
-/** A handler with more than so many due deliveries is given nothing old: what is new stands behind them. */
+/** A handler with more due deliveries than this is given no old events: new ones would wait behind them. */
 const ENOUGH = 1_000;
 
-/** What a step of backfilling did. */
+/** The result of one step of backfilling. */
 export interface Backfilled {
-  /** The handler that it was taken for; `null`: for none. */
+  /** The handler that the step was for; `null`: none. */
   handler: string | null;
-  /** No handler waits for more, not even for one that has enough to do for now. */
+  /** No handler waits for more, not even one that has enough to do for now. */
   isOver: boolean;
 }
 
-/** A handler that is being given what was stored before. */
+/** A handler with a backfill in progress. */
 interface BackfilledHandler {
   name: string;
-  /** The last place in the log that it has been given. */
+  /** The position in the log up to which it has been backfilled. */
   from: number;
-  /** Only what was received since then, UTC milliseconds. */
+  /** Only events received since this time are given, UTC milliseconds. */
   since: number;
-  /** It has more to do than a little already. */
+  /** It has more than `ENOUGH` due deliveries. */
   isBusy: boolean;
 }
 
@@ -37,7 +37,7 @@ interface BackfillRow {
 
 const HAS_BODY = 'EXISTS (SELECT 1 FROM livekit_bodies b WHERE b.event_seq = e.seq)';
 
-/** Gives handlers what was stored before they came, step by step, from where each has got to. */
+/** Gives handlers events that were stored before they came, step by step, each from where it has got to. */
 @Injectable()
 export class Backfill {
   constructor(private readonly clock: StoreClock) {}
@@ -53,8 +53,8 @@ export class Backfill {
     if (from > handler.from) await this.remember(manager, handler, from);
     const isIt = `name = '${handler.name}'`;
     const { isFull, last } = await fanOut(manager, {
-      // Its text is the same at every step, or SQLite would prepare it anew. Whether they are routed is not asked there:
-      // PostgreSQL would go through an index of all that are.
+      // The text is the same at every step, or SQLite would prepare it anew. It does not test `routed`: PostgreSQL would
+      // scan an index of all routed events.
       events: `e.seq > (SELECT backfill_seq FROM livekit_handlers WHERE ${isIt})
         AND e.seq <= (SELECT backfill_to FROM livekit_handlers WHERE ${isIt})`,
       limit: String(STEP),
@@ -66,7 +66,7 @@ export class Backfill {
     return { handler: handler.name, isOver: false };
   }
 
-  /** A handler that waits for what was stored before it: one that has little to do, if there is one. */
+  /** A handler that waits for a backfill, preferably one that is not busy. */
   private async next(manager: EntityManager): Promise<BackfilledHandler | null> {
     const p = this.clock.parameters();
     const isBusy = `EXISTS (SELECT 1 FROM livekit_deliveries d
@@ -85,7 +85,7 @@ export class Backfill {
     };
   }
 
-  // Received in about the order of the log: some are looked at beyond the first, for those that overtook it.
+  // Events are received only roughly in log order: one received after the first may have a lower seq.
   private async firstSince(manager: EntityManager, { since, from }: BackfilledHandler): Promise<number> {
     if (since === 0 || from > 0) return from;
     const p = this.clock.parameters();
@@ -97,7 +97,7 @@ export class Backfill {
     return row?.first == null ? Number.MAX_SAFE_INTEGER : Number(row.first) - 1;
   }
 
-  /** Remembers how far it has got; `null`: to its end. */
+  /** Stores how far the backfill has got; `null`: to its end. */
   private async remember(
     manager: EntityManager,
     { name }: BackfilledHandler,

@@ -4,35 +4,35 @@ import { sharedRead } from '../../database/shared-read.js';
 import { StoreClock } from '../clock.js';
 import { FIRST_UNROUTED } from '../router.js';
 
-/** How many of a handler's deliveries are counted: to count more would hold up the process that SQLite answers in. */
+/** The most deliveries of a handler that are counted: counting more would hold up the process, in which SQLite runs. */
 export const MOST_COUNTED = 10_000;
 
-/** In which order deliveries of a state are counted: of its index, or PostgreSQL might look for them among all that ever were. */
+/** The order to count deliveries of a state in: that of its index, or PostgreSQL might search all that ever were. */
 const COUNTED_BY = { pending: 'due_at', running: 'lease_until', dead: 'order_key' } as const;
 
-/** The SQL of how many deliveries of `livekit_handlers h` are in a state; `MOST_COUNTED` at most. */
+/** The SQL that counts the deliveries of `livekit_handlers h` in a state, up to `MOST_COUNTED`. */
 export const counted = (state: keyof typeof COUNTED_BY): string =>
   `(SELECT count(*) FROM (SELECT 1 FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = '${state}'
      ORDER BY d.${COUNTED_BY[state]} LIMIT ${MOST_COUNTED}) counted)`;
 
-/** How much a handler has before it. */
+/** A handler's backlog. */
 export interface HandlerBacklog {
   handler: string;
-  /** Deliveries that wait, those that are not due yet among them; `MOST_COUNTED` at most. */
+  /** Pending deliveries, including those not due yet; `MOST_COUNTED` at most. */
   pending: number;
   /** Dead letters; `MOST_COUNTED` at most. */
   dead: number;
   /**
-   * For how long the one that has been due the longest has been due, milliseconds; 0 when nothing is due, or the handler
-   * is paused. Not the age of its event, which a retry may let grow for hours while nobody is late.
+   * How long the most overdue delivery has been due, milliseconds; 0 when nothing is due, or the handler is paused. Not
+   * the age of its event, which retries may stretch to hours while nothing is late.
    */
   overdue: number;
 }
 
-/** How far deliveries are behind, of all handlers. */
+/** The backlog of all handlers. */
 export interface BacklogSummary {
   handlers: HandlerBacklog[];
-  /** For how long the oldest event that has not been handed to any handler has been in the log, milliseconds; 0: all have been. */
+  /** How long the oldest event that is not routed yet has been in the log, milliseconds; 0: all are routed. */
   unrouted: number;
 }
 
@@ -43,10 +43,10 @@ interface BacklogRow {
   overdue: number | string | null;
 }
 
-/** Tells what is still to be delivered, by what the store says, in a time that does not grow with it. */
+/** Reads from the store what is still to be delivered, in a time that does not grow with the backlog. */
 @Injectable()
 export class Backlog {
-  /** All of it, read once for everybody who asks at once, for 2 s at most: for metrics and health. */
+  /** The whole backlog, for metrics and health: concurrent callers share one read, and wait 2 s at most. */
   readonly summary: () => Promise<BacklogSummary> = sharedRead(async () => ({
     handlers: await this.ofHandlers(),
     unrouted: await this.unrouted(),
@@ -79,8 +79,8 @@ export class Backlog {
   }
 
   /**
-   * For how long the oldest event that waits for a handler has been in the log, milliseconds, by handler; 0: none waits. Of
-   * `MOST_COUNTED` at most, those that are due first.
+   * How long the oldest event that waits for each handler has been in the log, milliseconds; 0: none waits. Looks at
+   * `MOST_COUNTED` deliveries at most, those that are due first.
    */
   async ages(handlers: readonly string[]): Promise<Map<string, number>> {
     const p = this.clock.parameters();
@@ -98,7 +98,7 @@ export class Backlog {
     return new Map(handlers.map((handler) => [handler, known.get(handler) ?? 0]));
   }
 
-  /** For how long the oldest event that has not been handed to any handler has been in the log, milliseconds; 0: all have been. */
+  /** How long the oldest event that is not routed yet has been in the log, milliseconds; 0: all are routed. */
   async unrouted(): Promise<number> {
     const p = this.clock.parameters();
     const [row] = await this.store.read((manager) =>

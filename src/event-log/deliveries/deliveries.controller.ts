@@ -21,7 +21,7 @@ import {
   type FailedAttempt,
 } from './delivery.js';
 
-/** Makes the controller that tells deliveries to whoever shows the admin token, and runs them again or lets them rest. */
+/** Creates the controller that lists, replays and dismisses deliveries for callers with the admin token. */
 export function createDeliveriesController(access: AdminAccess): Type {
   @AdminController('voice/deliveries', access, DeliveryErrorsFilter)
   class DeliveriesController {

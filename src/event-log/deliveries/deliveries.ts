@@ -32,24 +32,24 @@ import { DeliveryNotFoundError, DeliveryRequestError, DeliveryStateError } from 
 import { lagOfHandlers } from './handler-lag.js';
 import { Replays } from './replay.js';
 
-/** Deliveries that are replayed or dismissed in one transaction. */
+/** Deliveries replayed or dismissed in one transaction. */
 const BATCH = 200;
 
 /**
- * Deliveries that one statement looks through, however few of them meet a filter: SQLite answers in this process, and
- * webhooks wait meanwhile; PostgreSQL may look through all events for each when a room is asked for.
+ * Deliveries that one statement searches, however few of them match the filter: SQLite runs in this process, and
+ * webhooks wait meanwhile; PostgreSQL may scan all events for each statement when the filter names a room.
  */
 const SPAN = { sqlite: 20_000, postgres: 1_000_000 };
 
-/** Which events a handler is to be given after the fact. */
+/** Which stored events a backfill gives to a handler. */
 export interface BackfillStart {
-  /** Those received since then; by default all that are stored. */
+  /** Those received since this time; by default all. */
   since?: Date;
-  /** Those from this place in the log on. */
+  /** Those from this position in the log on. */
   fromSeq?: number;
 }
 
-/** What happened to events on their way to handlers, and what can be done about it. */
+/** The deliveries of events to handlers, and what an operator can do with them: replay, dismiss, backfill, pause. */
 @Injectable()
 export class Deliveries {
   constructor(
@@ -62,7 +62,7 @@ export class Deliveries {
     private readonly timetable: Timetable,
   ) {}
 
-  /** Deliveries, the newest first. @throws DeliveryRequestError when the query is not understood. */
+  /** Lists deliveries, newest first. @throws DeliveryRequestError when the query is invalid. */
   async list(query: DeliveryQuery = {}): Promise<DeliveryPage> {
     const limit = limitOf(query);
     const filter = checked(query);
@@ -89,9 +89,9 @@ export class Deliveries {
     };
   }
 
-  /** One delivery, with every attempt that failed; `null` when there is none of this id. */
+  /** Finds a delivery, with its failed attempts; `null` when there is none of this id. */
   async get(id: number): Promise<(Delivery & { attempts: FailedAttempt[] }) | null> {
-    if (!Number.isSafeInteger(id)) return null; // PostgreSQL would not even look
+    if (!Number.isSafeInteger(id)) return null; // PostgreSQL would refuse it
     return this.store.read(async (manager) => {
       const p = this.clock.parameters();
       const [row] = await manager.query<DeliveryRow[]>(
@@ -109,11 +109,11 @@ export class Deliveries {
   }
 
   /**
-   * Runs a delivery's event again, by the same handler: a new delivery, whose `replay` is one more.
+   * Runs a delivery's event again with the same handler, as a new delivery whose `replay` is one more.
    *
    * @returns the new delivery's id.
    * @throws DeliveryNotFoundError when there is none of this id.
-   * @throws DeliveryStateError when it has not come to its end, or its event's bytes have been pruned or erased.
+   * @throws DeliveryStateError when it has not ended, or its event's bytes have been pruned or erased.
    */
   async replay(id: number): Promise<number> {
     const replayed = await this.changing(async (manager) => {
@@ -125,11 +125,11 @@ export class Deliveries {
   }
 
   /**
-   * Replays every ended delivery that a filter meets (dead ones by default), in small transactions; those that have been
-   * replayed since, and those whose event's bytes are gone, are left out.
+   * Replays every ended delivery that matches a filter (dead ones by default), in small transactions; skips those that
+   * have been replayed since, and those whose event's bytes are gone.
    *
    * @returns how many.
-   * @throws DeliveryRequestError when the filter is not understood.
+   * @throws DeliveryRequestError when the filter is invalid.
    */
   replayAll(filter: DeliveryFilter = {}): Promise<number> {
     return this.forAll({ ...filter, state: filter.state ?? 'dead' }, (manager, ended) =>
@@ -138,10 +138,10 @@ export class Deliveries {
   }
 
   /**
-   * Lets a dead letter rest.
+   * Dismisses a dead letter, which then no longer blocks its room.
    *
    * @throws DeliveryNotFoundError when there is none of this id.
-   * @throws DeliveryStateError when it is not one.
+   * @throws DeliveryStateError when it is not a dead letter.
    */
   async dismiss(id: number): Promise<void> {
     await this.changing(async (manager) => {
@@ -153,7 +153,7 @@ export class Deliveries {
     this.tell();
   }
 
-  /** Dismisses every dead letter that a filter meets, in small transactions. @returns how many. */
+  /** Dismisses every dead letter that matches a filter, in small transactions. @returns how many. */
   dismissAll(filter: Omit<DeliveryFilter, 'state'> = {}): Promise<number> {
     return this.forAll(
       { ...filter, state: 'dead' },
@@ -163,11 +163,11 @@ export class Deliveries {
   }
 
   /**
-   * Gives a handler what was stored before it came: every event that it hears of and has not been given, little by little.
+   * Gives a handler, step by step, every stored event that it handles and has not been given.
    *
    * @throws DeliveryNotFoundError when no process has ever had such a handler.
-   * @throws DeliveryRequestError when the start is none.
-   * @throws DeliveryStateError when it is ordered, and an earlier start has not come to its end: what is new waits for that one.
+   * @throws DeliveryRequestError when the start is invalid.
+   * @throws DeliveryStateError when it is ordered and is being backfilled from an earlier start: new events wait for that.
    */
   async backfill(handler: string, start: BackfillStart = {}): Promise<void> {
     const { since, fromSeq = 0 } = checkedStart(start);
@@ -191,12 +191,12 @@ export class Deliveries {
     );
   }
 
-  /** Lets a handler rest, in every process: what is due waits. @throws DeliveryNotFoundError */
+  /** Pauses a handler in every process: its due deliveries wait. @throws DeliveryNotFoundError */
   async pause(handler: string): Promise<void> {
     await this.updateHandler(handler, () => 'paused = true');
   }
 
-  /** Lets a handler go on. @throws DeliveryNotFoundError */
+  /** Resumes a paused handler. @throws DeliveryNotFoundError */
   async resume(handler: string): Promise<void> {
     await this.updateHandler(handler, () => 'paused = false');
   }
@@ -206,11 +206,11 @@ export class Deliveries {
     return this.store.read((manager) => lagOfHandlers(manager, this.clock));
   }
 
-  /** Resolves when nothing is left that is due now and nothing runs, in this process; what falls due by itself is done, too. */
+  /** Resolves when nothing is due and nothing runs in this process; it also does the timetable's work that is due. */
   async drain(): Promise<void> {
     let before: number;
     do {
-      before = this.timetable.count; // what it does meanwhile by itself may have made deliveries, too
+      before = this.timetable.count; // its work that is done meanwhile may have made deliveries, too
       await this.runner.drain();
       await this.timetable.runDue();
     } while (this.timetable.count > before);
@@ -267,7 +267,7 @@ export class Deliveries {
     });
   }
 
-  /** Between which ids every delivery of now lies. */
+  /** The lowest and highest id of the present deliveries. */
   private async ids(): Promise<{ first: number; last: number }> {
     const [row] = await this.store.read((manager) =>
       manager.query<{ first: number | string | null; last: number | string | null }[]>(
@@ -283,7 +283,7 @@ export class Deliveries {
   }
 }
 
-// What comes from a host's own route may be anything.
+// A host's own route may pass anything.
 function checked<F extends DeliveryFilter>(filter: F): F {
   if (filter.state === undefined || DELIVERY_STATES.includes(filter.state)) return filter;
   throw new DeliveryRequestError(`\`state\` must be one of ${DELIVERY_STATES.join(', ')}`);
@@ -294,7 +294,7 @@ function limitOf({ limit = 50 }: DeliveryQuery): number {
   throw new DeliveryRequestError('`limit` must be a whole number from 1 to 500');
 }
 
-// No time and no number would become NULL on SQLite, and with it all that is stored, or nothing.
+// An invalid Date or NaN would become NULL on SQLite, and the backfill would give all that is stored, or nothing.
 function checkedStart(start: BackfillStart): BackfillStart {
   const { since, fromSeq } = start;
   if (since !== undefined && !(isDate(since) && Number.isFinite(since.getTime())))

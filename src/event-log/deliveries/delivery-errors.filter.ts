@@ -2,7 +2,7 @@ import { BadRequestException, ConflictException, NotFoundException } from '@nest
 import { ErrorsFilter } from '../../access/errors.filter.js';
 import { DeliveryNotFoundError, DeliveryRequestError, DeliveryStateError } from './errors.js';
 
-/** Answers what was asked wrongly 400, what is not there 404, and what is in no state for it 409. */
+/** Answers an invalid request with 400, what does not exist with 404, and what the state does not allow with 409. */
 export const DeliveryErrorsFilter = ErrorsFilter(
   [DeliveryRequestError, BadRequestException],
   [DeliveryNotFoundError, NotFoundException],

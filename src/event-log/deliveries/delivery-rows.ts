@@ -4,7 +4,7 @@ import { EVENT_COLUMNS, eventHeader, type EventRow, ownId } from '../events.js';
 import { BLOCKED } from '../running/blocked.js';
 import type { Delivery, DeliveryFilter, DeliveryState, FailedAttempt } from './delivery.js';
 
-/** A delivery as either database gives it, with its event. */
+/** A delivery with its event, as either database returns it. */
 export type DeliveryRow = EventRow & {
   id: number | string;
   handler: string;
@@ -16,7 +16,7 @@ export type DeliveryRow = EventRow & {
   error: string | null;
 };
 
-/** A failed attempt as either database gives it. */
+/** A failed attempt as either database returns it. */
 export interface AttemptRow {
   attempt: number;
   failed_at: number | string;
@@ -27,7 +27,7 @@ export interface AttemptRow {
 export const SELECT_DELIVERIES = `SELECT d.id, d.handler, d.state, d.attempt, d.replay_no, d.due_at, d.done_at, d.error,
   ${EVENT_COLUMNS} FROM livekit_deliveries d JOIN livekit_events e ON e.seq = d.event_seq`;
 
-/** The SQL of a filter over `d` and `e`. */
+/** The SQL condition of a filter, over `d` and `e`. */
 export function conditionOf({ handler, state, room }: DeliveryFilter, p: Parameters): string {
   const conditions = ['true'];
   if (handler !== undefined) conditions.push(`d.handler = ${p.add(plainText(handler))}`);

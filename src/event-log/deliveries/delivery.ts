@@ -1,8 +1,9 @@
 import type { EventKind } from '../events.js';
 
 /**
- * Where a delivery is: `pending` (waits until it is due), `running`, `done`, `dead` (out of attempts), `discarded` (its
- * handler wanted no more of it), `dismissed` and `replayed` (dead, and somebody saw to it), `retired` (its handler is gone).
+ * The state of a delivery: `pending` (waits until it is due), `running`, `done`, `dead` (a dead letter), `discarded` (by
+ * its handler, or because its event's bytes are gone), `dismissed` and `replayed` (dead before), `retired` (its handler
+ * is gone).
  */
 export type DeliveryState =
   'pending' | 'running' | 'done' | 'dead' | 'discarded' | 'dismissed' | 'replayed' | 'retired';
@@ -24,13 +25,13 @@ export interface Delivery {
   id: number;
   handler: string;
   state: DeliveryState;
-  /** How often it has been tried. */
+  /** How many times it has been tried. */
   attempt: number;
-  /** How often the event was replayed to this handler before: 0 the first time. */
+  /** How many times the event was replayed to this handler before: 0 the first time. */
   replay: number;
-  /** When it is due, of a pending one; `null`: it is not pending, or it waits for a dead letter of its room. */
+  /** When a pending delivery is due; `null`: it is not pending, or a dead letter blocks its room. */
   dueAt: Date | null;
-  /** When it came to its end. */
+  /** When it ended. */
   doneAt: Date | null;
   /** What the last attempt threw, with its stack. */
   error: string | null;
@@ -44,7 +45,7 @@ export interface Delivery {
     roomName: string | null;
     occurredAt: Date;
     receivedAt: Date;
-    /** The span that appended it (W3C Trace Context); `null`: nobody traced. */
+    /** The span that appended it (W3C Trace Context); `null`: not traced. */
     traceparent: string | null;
   };
 }
@@ -58,7 +59,7 @@ export interface FailedAttempt {
   error: string;
 }
 
-/** Which deliveries are meant. All of the given conditions must hold. */
+/** Selects the deliveries for which all the given conditions hold. */
 export interface DeliveryFilter {
   handler?: string;
   state?: DeliveryState;
@@ -70,11 +71,11 @@ export interface DeliveryFilter {
 export interface DeliveryQuery extends DeliveryFilter {
   /** 1 to 500, 50 by default. */
   limit?: number;
-  /** `nextCursor` of the page before. */
+  /** `nextCursor` of the previous page. */
   cursor?: string;
 }
 
-/** Some deliveries, the newest first, and where the next ones begin. */
+/** A page of deliveries, newest first, and the cursor of the next page. */
 export interface DeliveryPage {
   deliveries: Delivery[];
   nextCursor: string | null;
@@ -83,18 +84,18 @@ export interface DeliveryPage {
 /** How far behind a handler is. */
 export interface HandlerLag {
   handler: string;
-  /** Deliveries that wait, due or not: 10,000 at most, as of the next two. What is more is not counted. */
+  /** Pending deliveries, due or not. This count and the next two stop at 10,000. */
   pending: number;
   running: number;
   dead: number;
   /**
-   * How long the oldest event that is due has been in the log, milliseconds; 0 when nothing is due. Of 10,000 at most, those
-   * that have been due the longest.
+   * How long the oldest event that is due has been in the log, milliseconds; 0 when nothing is due. Looks at 10,000
+   * deliveries at most, those that have been due the longest.
    */
   lag: number;
   paused: boolean;
   /** No process has had it for a week. */
   retired: boolean;
-  /** Events that it has yet to be given by a backfill: the most that they can be. */
+  /** How many events a backfill has yet to give it, at most. */
   backfilling: number;
 }

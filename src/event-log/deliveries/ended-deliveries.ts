@@ -4,7 +4,7 @@ import type { DeliveryFilter, DeliveryState } from './delivery.js';
 import { conditionOf } from './delivery-rows.js';
 import { DeliveryNotFoundError, DeliveryStateError } from './errors.js';
 
-/** A delivery that is at its end, as far as it matters for what is done with it now. */
+/** What replaying or dismissing an ended delivery needs of it. */
 export interface EndedDelivery {
   id: number;
   eventSeq: number;
@@ -13,25 +13,25 @@ export interface EndedDelivery {
   state: DeliveryState;
 }
 
-/** Which ended deliveries are looked for: those with ids beyond `after` and up to `to` that a filter meets. */
+/** A search for ended deliveries that match a filter, with ids above `after` and up to `to`. */
 export interface EndedSearch {
   filter: DeliveryFilter;
   after: number;
   to: number;
-  /** How many at the most. */
+  /** At most this many. */
   limit: number;
-  /** Only those whose event's bytes are still there. */
+  /** Only those whose event's bytes are still stored. */
   needsBody: boolean;
 }
 
-/** What deliveries may be replayed: those that are at their end. */
+/** The states of ended deliveries, which may be replayed. */
 const ENDED = "('done', 'dead', 'discarded', 'dismissed', 'replayed', 'retired')";
 
 /**
  * Finds an ended delivery by its id.
  *
  * @throws DeliveryNotFoundError when there is none of this id.
- * @throws DeliveryStateError when it has not come to its end, or its event's bytes are needed and gone.
+ * @throws DeliveryStateError when it has not ended, or its event's bytes are needed and gone.
  */
 export async function endedOne(
   manager: EntityManager,
@@ -57,7 +57,7 @@ export async function endedOne(
   return endedOf(row);
 }
 
-/** Finds ended deliveries, the oldest first, but for those that have been replayed since. */
+/** Finds ended deliveries, oldest first, except those that have been replayed since. */
 export async function endedAmong(
   manager: EntityManager,
   clock: StoreClock,

@@ -3,12 +3,12 @@ export class DeliveryNotFoundError extends Error {
   override readonly name = 'DeliveryNotFoundError';
 }
 
-/** A filter, a cursor or a start is not understood; the message names what is wrong. */
+/** A query, a filter or a backfill's start is invalid; the message names what is wrong. */
 export class DeliveryRequestError extends Error {
   override readonly name = 'DeliveryRequestError';
 }
 
-/** Nothing can be done with this delivery as it is; the message says why. */
+/** The state of a delivery, or of a handler's backfill, does not allow the request; the message says why. */
 export class DeliveryStateError extends Error {
   override readonly name = 'DeliveryStateError';
 }

@@ -6,7 +6,7 @@ import { Deliveries } from './deliveries.js';
 import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
 import type { HandlerLag } from './delivery.js';
 
-/** Makes the controller that tells how far behind handlers are to whoever shows the admin token, and pauses or backfills them. */
+/** Creates the controller that shows handlers' lag, and pauses and backfills them, for callers with the admin token. */
 export function createHandlersController(access: AdminAccess): Type {
   @AdminController('voice/handlers', access, DeliveryErrorsFilter)
   class HandlersController {

@@ -5,7 +5,7 @@ import { StoreClock } from '../clock.js';
 import { BLOCKED, dueInRoom } from '../running/blocked.js';
 import type { EndedDelivery } from './ended-deliveries.js';
 
-/** Runs events again, or lets dead letters rest: in the caller's transaction, which holds the ordering lock. */
+/** Replays deliveries and ends dead letters, in the caller's transaction, which holds the ordering lock. */
 @Injectable()
 export class Replays {
   constructor(private readonly clock: StoreClock) {}
@@ -19,7 +19,7 @@ export class Replays {
     const key = orderKey === null ? 'NULL' : p.add(orderKey);
     const now = this.clock.now(p);
     const room = `handler = ${name} AND order_key = ${key}`;
-    // Behind what waits in its room (later ones have a greater seq), unless that waits for this one.
+    // Due behind what waits in its room (later events have a greater seq), unless that waits for this delivery.
     const last = `(SELECT max(due_at) + 1 FROM livekit_deliveries WHERE ${room} AND state = 'pending' AND due_at < ${BLOCKED})`;
     const isBlocked =
       state === 'dead'
@@ -40,7 +40,7 @@ export class Replays {
     return Number(rows[0]?.id);
   }
 
-  /** Ends a dead letter, and lets go of the room that it blocks. */
+  /** Ends a dead letter, and unblocks its room. */
   async letRest(
     manager: EntityManager,
     { id, handler, orderKey }: EndedDelivery,
