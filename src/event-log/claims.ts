@@ -11,18 +11,18 @@ import type { Handler } from './handlers/handler.js';
 export interface ClaimedDelivery {
   id: number;
   handler: Handler;
-  /** `null`: its bytes have been pruned or erased, and nobody can be handed it any more. */
+  /** `null`: its bytes have been pruned or erased, and no handler can be given it any more. */
   event: LoggedEvent | null;
   eventSeq: number;
   orderKey: string | null;
   /** From 1. */
   attempt: number;
   replay: number;
-  /** The span of the attempt before; `null`: there was none, or nobody traces. */
+  /** The span of the previous attempt; `null`: there was none, or it was not traced. */
   traceparent: string | null;
   /**
-   * The fencing token: new with every claim. Whoever was held up beyond their lease comes back with an old one, and can
-   * settle nothing.
+   * The fencing token, new with every claim: a process that was held up beyond its lease comes back with an old one, and
+   * can settle nothing.
    */
   token: string;
 }
@@ -31,7 +31,7 @@ export interface ClaimedDelivery {
 export interface Demand {
   handler: Handler;
   limit: number;
-  /** Only these, or for an ordered handler those of their rooms. */
+  /** Only these; for an ordered handler, also those of their rooms. */
   among?: readonly number[];
 }
 
@@ -45,7 +45,7 @@ interface ClaimedRow {
   traceparent: string | null;
 }
 
-/** Takes deliveries that are due, for as long as a lease lasts: no other process has them meanwhile. */
+/** Claims deliveries that are due, for as long as a lease lasts: no other process has them meanwhile. */
 @Injectable()
 export class Claims {
   constructor(
@@ -53,7 +53,7 @@ export class Claims {
     private readonly clock: StoreClock,
   ) {}
 
-  /** Claims what is due, in the caller's transaction, which holds the ordering lock if a demand is ordered. */
+  /** Claims due deliveries, in the caller's transaction, which holds the ordering lock if a demand is ordered. */
   async take(manager: EntityManager, demands: readonly Demand[]): Promise<ClaimedDelivery[]> {
     const token = randomUUID();
     const claimed: ClaimedDelivery[] = [];
@@ -62,10 +62,10 @@ export class Claims {
   }
 
   /**
-   * Lengthens the lease of deliveries that are still running.
+   * Renews the leases of deliveries that are still running.
    *
-   * @returns the ids of those whose lease is longer now (`renewed`), and of those that our token still holds (`ours`): one that
-   *   somebody has locked is ours and not renewed.
+   * @returns the ids of those whose lease was renewed (`renewed`), and of those that our token still holds (`ours`): one
+   *   that another transaction has locked is ours and not renewed.
    */
   async renew(
     manager: EntityManager,
@@ -82,8 +82,8 @@ export class Claims {
            some.map(({ id }) => id),
          )}`;
       const p = this.clock.parameters();
-      // What is locked is being settled, or given to another: whoever waited for that here, with others locked already, could
-      // be waited for there.
+      // A locked one is being settled, or given to another process: to wait for it here, with others locked already,
+      // could end in a deadlock.
       const rows = rowsOf<{ id: number | string }>(
         await manager.query(
           `WITH held AS MATERIALIZED (${held(p)} ${skipLocked(this.store.dialect)})
@@ -107,7 +107,7 @@ export class Claims {
   ): Promise<ClaimedDelivery[]> {
     const p = this.clock.parameters();
     const name = p.add(handler.name);
-    // In order of their due time: nobody in a room is due before those in front of them. And while one of a room runs
+    // In order of due time: within a room no delivery is due before those ahead of it. And while one of a room runs
     // anywhere, the others wait.
     const waitsForRoom = handler.ordered ? `AND ${isRoomFree(name)}` : '';
     const isAmong = among === undefined ? '' : `AND ${amongSql(p, among, handler.ordered)}`;
@@ -143,8 +143,8 @@ export class Claims {
 }
 
 /**
- * The SQL of: nothing runs in the room of a delivery `d` of a handler. A list of those that run: PostgreSQL would take a
- * condition of each delivery for a join, and sort all that is due for the sake of the first few.
+ * The SQL condition that nothing runs in the room of a handler's delivery `d`. It lists the rooms that run: PostgreSQL
+ * would turn a condition on each delivery into a join, and sort all due deliveries for the sake of the first few.
  */
 export const isRoomFree = (handler: string): string =>
   `(d.order_key IS NULL OR d.order_key NOT IN (
@@ -156,7 +156,7 @@ const amongSql = (p: Parameters, ids: readonly number[], ordered: boolean): stri
     ? `(${p.isOneOf('d.id', ids)} OR d.order_key IN (SELECT order_key FROM livekit_deliveries WHERE ${p.isOneOf('id', ids)}))`
     : p.isOneOf('d.id', ids);
 
-/** Groups deliveries by the claim they came of. */
+/** Groups deliveries by the claim that took them. */
 export function byToken(deliveries: readonly ClaimedDelivery[]): Map<string, ClaimedDelivery[]> {
   const groups = new Map<string, ClaimedDelivery[]>();
   for (const delivery of deliveries) {

@@ -3,24 +3,24 @@ import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { Parameters } from '../database/sql.js';
 
-/** Tells the time; replaced where another day is played. */
+/** Tells the time; replaced to simulate another day. */
 export interface Clock {
   /** UTC milliseconds. */
   now(): number;
 }
 
-/** Timers of Node's that are asked to wait longer do not wait at all, milliseconds. */
+/** The longest wait of Node's timers, milliseconds: asked to wait longer, they do not wait at all. */
 export const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
-/** Where the clock is injected from. */
+/** Injection token of the clock. */
 export const CLOCK = Symbol.for('nestjs-livekit-webhooks:clock');
 
 /** The machine's clock. */
 export const systemClock: Clock = { now: () => Date.now() };
 
 /**
- * The time that decides what replicas share (what is due, whose lease is over): PostgreSQL's own, because machines
- * disagree. SQLite has one process, whose clock is as good; and a clock that was set by a test is always heeded.
+ * The time that decides what replicas share (what is due, which leases are over): PostgreSQL's own, because machines'
+ * clocks differ. SQLite has one process, whose clock is as good; and a clock that a test provides is always used.
  */
 @Injectable()
 export class StoreClock {
@@ -37,13 +37,13 @@ export class StoreClock {
   }
 
   /**
-   * The SQL of now, UTC milliseconds: the same moment wherever it stands in one statement.
+   * The SQL of now, UTC milliseconds: the same moment throughout a statement.
    *
-   * @param parameters where it is one of them, or else it is written out.
+   * @param parameters those to add it to; without them it is written out.
    */
   now(parameters?: Parameters): string {
     if (this.isShared) return '(extract(epoch FROM statement_timestamp()) * 1000)::bigint';
-    // A clock that is put back must not keep what is due waiting until it is there again.
+    // A clock that is set back must not keep due work waiting until it has caught up.
     this.latest = Math.max(this.latest, this.clock.now());
     return `CAST(${parameters?.add(this.latest) ?? this.latest} AS bigint)`;
   }
@@ -55,7 +55,7 @@ export class StoreClock {
     return Number(row?.now);
   }
 
-  /** The same, but put back where the clock was: for what can't be undone, such as pruning, if it was ahead for a while. */
+  /** Now, even if the clock was set back: for what can't be undone, such as pruning, in case it was ahead for a while. */
   async readPutBack(manager: EntityManager): Promise<number> {
     return this.isShared ? this.read(manager) : this.clock.now();
   }

@@ -6,7 +6,7 @@ import { traceIdOf } from '../tracing/trace-context.js';
 import { HandlerActivity } from './handler-activity.js';
 import type { Settlement } from './settlements.js';
 
-/** Writes one line for every attempt that failed, when it has, and at `debug` for every one that went well, once it is committed. */
+/** Logs each failed attempt when it has failed, and at `debug` each successful one once it is committed. */
 @Injectable()
 export class DeliveryLog implements OnModuleInit {
   private readonly logger = new Log('DeliveryRunner');
@@ -30,7 +30,7 @@ export class DeliveryLog implements OnModuleInit {
     this.logger.write(level, 'delivery', {
       ...fieldsOf(settlement),
       ...(verdict.state === 'retry' && { retryInMs: verdict.after }),
-      // What was not thrown is said in words of ours.
+      // An error that was not thrown is in words of ours.
       ...(thrown === undefined ? { errorMessage: verdict.error } : errorFields(thrown)),
       traceId: traceIdOf(traceparent ?? delivery.event?.traceparent),
     });

@@ -29,27 +29,27 @@ import type { Settlement } from './settlements.js';
 import { holdsRoom } from './running/verdict.js';
 import { type WakeHint, WakeUp } from './running/wake-up.js';
 
-/** How the runner goes about its work. */
+/** Options of the delivery runner. */
 export interface DeliveryRunnerOptions {
   /** How long runs may go on when the application stops, milliseconds, 10 s by default. */
   drainTimeout?: number | undefined;
-  /** What brings deliveries to the processes that run them, by default the database itself; others want PostgreSQL. */
+  /** What brings deliveries to the processes that run them, by default the database itself; others need PostgreSQL. */
   engine?: DeliveryEngineOptions | undefined;
 }
 
-/** Where the options of the runner are injected from. */
+/** Injection token of the runner's options. */
 export const DELIVERY_RUNNER_OPTIONS = Symbol.for('nestjs-livekit-webhooks:delivery-runner-options');
 
 /** How long an idle runner sleeps unless it is woken, or something falls due, milliseconds. */
 const SLOW_POLL = 30_000;
 
 /**
- * How long it waits when something is due, and yet not to be had: its handler is as busy as it may be, or its room, or
- * it has only just fallen due. Whoever ends a run wakes it; this is for runs that end elsewhere.
+ * How long it waits when something is due but can't be claimed: its handler or its room is busy, or it has only just
+ * fallen due. The end of a run here wakes the runner; this is for runs that end elsewhere.
  */
 const heldUpFor = exponentialBackoff({ first: 5, longest: 1_000 });
 
-/** Deliveries that are claimed in one turn: few enough that webhooks, which share the process, hardly notice. */
+/** The most deliveries claimed in one turn: few enough that webhooks, which share the process, hardly notice. */
 const MOST_A_TURN = 1_024;
 
 /** How long it waits when the store fails, milliseconds. */
@@ -59,8 +59,8 @@ const STORE_TROUBLE = 1_000;
 const CONTENDED = 20;
 
 /**
- * Hands events to handlers: whenever there may be something to do, it takes a turn, and runs what that has claimed. Each turn
- * is one short transaction; the runs themselves go on between them.
+ * Runs deliveries: whenever there may be something to do, it takes a turn, and runs what that has claimed. Each turn is
+ * one short transaction; the runs themselves go on between turns.
  */
 @Injectable()
 export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
@@ -70,7 +70,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly agenda: Agenda;
   private loop: Promise<void> | undefined;
   private stopping = false;
-  /** How often in a row there was nothing to be had, though something was due. */
+  /** How often in a row nothing could be claimed, though something was due. */
   private heldUp = 0;
   private idleWaiters: (() => void)[] = [];
 
@@ -108,17 +108,17 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     this.loop = this.run();
   }
 
-  /** No delivery is begun any more; what runs has its time to end. */
+  /** Begins no more deliveries, and gives running ones their time to end. */
   async onModuleDestroy(): Promise<void> {
     this.stopping = true;
     this.agenda.close();
     for (const queue of this.queues.values()) this.release(queue.clear());
     this.wakeUp.signal();
-    await this.dispatcher.stop(); // before runs have had their time: others run what it would hand out here
+    await this.dispatcher.stop(); // before runs have had their time: other processes run what it would hand out here
     await this.loop;
   }
 
-  /** Resolves when nothing is left that is due now, and nothing runs. */
+  /** Resolves when nothing is due and nothing runs. */
   async drain(): Promise<void> {
     if (this.role === 'edge') throw new EdgeRoleError('runs no deliveries');
     await this.recovery.ofTheDead();
@@ -127,7 +127,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     await idle;
   }
 
-  /** Looks for work at once, wherever it may have come from. */
+  /** Looks for work of every kind at once. */
   lookAgain(): void {
     this.agenda.enterAll(this.queues.keys());
   }
@@ -142,7 +142,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       while (!this.stopping) {
         const woken = this.wakeUp.next();
         await nextTurn(); // so that requests get their turn, and what ends together is settled together
-        // Whoever has something to do all the time never rests until a lease is over.
+        // A runner that always has work never rests until a lease is over.
         if (performance.now() > takeOverAt) {
           takeOverAt = performance.now() + third;
           await this.takeOver();
@@ -197,11 +197,11 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
 
   private tellOthers({ settling }: Turn, { routed }: TurnOutcome): void {
     const mayHelp = routed !== null && routed.handlers.size > 0;
-    const mustTakeOver = this.stopping && settling.length > 0; // what is released
+    const mustTakeOver = this.stopping && settling.length > 0; // the deliveries that are released
     if (mayHelp || mustTakeOver) this.notifications.notify();
   }
 
-  /** What handlers have room for, and nothing once it stops; they share a turn alike. */
+  /** What handlers have room for, and nothing once the runner stops; they share a turn equally. */
   private demandsOf(names: Iterable<string>): Demand[] {
     if (this.stopping) return [];
     const queues = [...names]
@@ -230,7 +230,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private async runOne(queue: HandlerQueue, run: ClaimedDelivery[]): Promise<void> {
     const started = performance.now();
     const settlements = await this.runs.run(run, (delivery) => this.leases.of(delivery));
-    // What was acknowledged in its transaction, or is another's by now, is not to be settled.
+    // What was acknowledged in its transaction, or is another process's by now, is not to be settled.
     const unsettled = new Set(settlements.map(({ delivery }) => delivery));
     for (const delivery of run) if (!unsettled.has(delivery)) this.leases.drop(delivery);
     for (const settlement of settlements) this.deliveryLog.ended(settlement);
@@ -252,7 +252,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async rest(woken: Promise<void>, seen: number): Promise<void> {
     const patience = await this.patience();
-    if (seen !== this.agenda.entries) return; // while the store was asked: whoever waits for this process to be idle came after
+    if (seen !== this.agenda.entries) return; // during that query, which does not cover a `drain` that began meanwhile
     // What is due may be on its way through an engine.
     const isIdle = this.leases.size === 0 && this.ended.length === 0;
     if (isIdle && !(this.dispatcher.hasEngine && this.heldUp > 0)) {
@@ -301,7 +301,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
         () => this.leases.giveUp(new ApplicationStoppingError('the application stops')),
         drainTimeout,
       ),
-      setTimeout(() => lateness.abort(), drainTimeout + 1_000), // for those who heed the signal
+      setTimeout(() => lateness.abort(), drainTimeout + 1_000), // for runs that heed the signal
     ];
     while (this.leases.size > 0 && !lateness.signal.aborted) {
       const woken = this.wakeUp.next();

@@ -9,25 +9,25 @@ import { Router } from './router.js';
 import { OrderingLock } from './running/ordering-lock.js';
 import { type Settlement, Settlements } from './settlements.js';
 
-/** What is to be done in one turn. */
+/** The work of one turn. */
 export interface Turn {
   /** How runs ended. */
   settling: readonly Settlement[];
-  /** What handlers have room for that may have something due. */
+  /** What handlers that may have something due have room for. */
   demands: readonly Demand[];
-  /** Whether events may have to be given to handlers, be they new or old. */
+  /** Whether there may be events to give to handlers, new or old. */
   routing: boolean;
   /** Whether old ones may be among them. */
   backfilling: boolean;
 }
 
-/** What was done in one turn, once it is committed. */
+/** The result of one turn, once it is committed. */
 export interface TurnOutcome {
-  /** The ids of those to settle whose lease had been lost. */
+  /** The ids of the deliveries to settle whose lease had been lost. */
   lost: number[];
-  /** What was given to handlers; `null`: another process is at it, and nobody can tell whether it sees all. */
+  /** What was given to handlers; `null`: another process is routing, and may not see all events. */
   routed: Routed | null;
-  /** All that was to be claimed, what has just been routed included. */
+  /** All that was to be claimed, including what was just routed. */
   asked: Demand[];
   /** What was claimed of it. */
   claimed: ClaimedDelivery[];
@@ -50,14 +50,14 @@ export class DeliveryTurns {
   /**
    * Takes one turn.
    *
-   * @param demandsOf says what handlers that have just been given something have room for.
+   * @param demandsOf returns what handlers that were just given something have room for.
    */
   take(turn: Turn, demandsOf: (handlers: Iterable<string>) => Demand[]): Promise<TurnOutcome> {
     return this.store.write(async (manager) => {
       const mayOrder = await this.mayOrder(manager, turn);
       const lost = await this.settlements.settle(manager, turn.settling);
       const routed = await this.route(manager, turn, mayOrder);
-      // What has just been routed is claimed at once, and not a turn later.
+      // What was just routed is claimed at once, not a turn later.
       const routedTo = demandsOf(routed?.handlers ?? []).filter(
         ({ handler }) =>
           !turn.demands.some((demand) => demand.handler === handler) && (mayOrder || !handler.ordered),
@@ -68,7 +68,7 @@ export class DeliveryTurns {
     });
   }
 
-  /** Waits for the ordering lock if the turn can't do without; only to route, it does not. @returns whether it is held. */
+  /** Waits for the ordering lock if the turn needs it; only to route, it does not wait. @returns whether it is held. */
   private async mayOrder(manager: EntityManager, { settling, demands, routing }: Turn): Promise<boolean> {
     const handlers = [...demands, ...settling.map(({ delivery }) => delivery)].map(({ handler }) => handler);
     const mustOrder = handlers.some(({ ordered }) => ordered);
@@ -84,7 +84,7 @@ export class DeliveryTurns {
     if (!routing) return NOTHING;
     if (!mayRoute) return null;
     const routed = await this.router.route(manager);
-    // What is new goes first; what is old has time, but not until nothing is new.
+    // New events go first; old ones have time, but need not wait until there is none.
     if (!backfilling || routed.isFull) return routed;
     const backfilled = await this.backfill.step(manager);
     const given = backfilled.handler === null ? [] : [backfilled.handler];

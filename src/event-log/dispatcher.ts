@@ -17,12 +17,12 @@ import { OrderingLock } from './running/ordering-lock.js';
 import { errorFields, toldOf } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 
-/** Where the choice of an engine is injected from. */
+/** Injection token of the delivery engine's options. */
 export const DELIVERY_ENGINE_OPTIONS = Symbol.for('nestjs-livekit-webhooks:delivery-engine-options');
 
 /**
- * Finds the deliveries that this process is to run now. Without an engine, it claims what is due. With one, whatever is
- * due is given to the engine, and what the engine hands out here is claimed.
+ * Finds the deliveries that this process is to run now. Without an engine, it claims those that are due. With one, it
+ * gives those to the engine, and claims the ones that the engine hands out here.
  */
 @Injectable()
 export class Dispatcher {
@@ -31,7 +31,7 @@ export class Dispatcher {
   private supply: EngineSupply | null = null;
   private readonly arrivals = new Arrivals();
   private stopping = false;
-  /** What was handed out and never claimed, when this process stops. */
+  /** Deliveries handed out and never claimed, when this process stops. */
   private readonly leftOver: number[] = [];
 
   constructor(
@@ -44,7 +44,7 @@ export class Dispatcher {
     private readonly options: DeliveryEngineOptions = { type: 'database' },
   ) {}
 
-  /** @param onArrival is told when a handler has something to do. @throws MissingPeerError when its packages are missing. */
+  /** @param onArrival is called when a handler has something to do. @throws MissingPeerError when packages are missing. */
   async start(handlers: readonly Handler[], onArrival: (handler: string) => void): Promise<void> {
     if (this.options.type === 'database') return;
     const engine = await openEngine(this.options, await storeId(this.store));
@@ -56,7 +56,7 @@ export class Dispatcher {
       atOnce: Math.min(concurrency * (batch ?? 1) * 4, 256),
     }));
     engine.start(consumers, async (handler, id) => {
-      if (!Number.isSafeInteger(id)) return; // somebody else's, and no statement would take it
+      if (!Number.isSafeInteger(id)) return; // not one of ours, and no statement would accept it
       if (this.stopping) {
         this.leftOver.push(id);
         return;
@@ -67,7 +67,7 @@ export class Dispatcher {
     });
   }
 
-  /** Whether deliveries that are due come by way of an engine. */
+  /** Whether due deliveries come through an engine. */
   get hasEngine(): boolean {
     return this.engine !== null;
   }
@@ -76,7 +76,7 @@ export class Dispatcher {
     return this.supply?.figures ?? { type: this.options.type, isUp: true, carried: 0, failures: 0 };
   }
 
-  /** Claims what is to be run here, in the caller's transaction, which holds the ordering lock if a demand is ordered. */
+  /** Claims deliveries to run here, in the caller's transaction, which holds the ordering lock if a demand is ordered. */
   async take(manager: EntityManager, demands: readonly Demand[]): Promise<ClaimedDelivery[]> {
     if (this.supply === null) return this.claims.take(manager, demands);
     const handedOut = demands
@@ -97,7 +97,7 @@ export class Dispatcher {
     return claimed;
   }
 
-  /** Resolves when the engine can be reached; there may be none. @throws DeliveryEngineError, fit to be told to anybody. */
+  /** Resolves when the engine can be reached, or there is none. @throws DeliveryEngineError, safe to show to anybody. */
   async check(): Promise<void> {
     try {
       await this.engine?.check();
@@ -107,7 +107,7 @@ export class Dispatcher {
     }
   }
 
-  /** Nothing is handed out here any more, and what was and is not claimed is anybody's again. */
+  /** Stops handing out deliveries here, and releases those handed out and not claimed, for any process to run. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.supply?.close();
@@ -118,10 +118,10 @@ export class Dispatcher {
         ...errorFields(error),
       }),
     );
-    await this.supply?.takeBackAll(this.leftOver); // only now: an engine does not take what it has not quite forgotten
+    await this.supply?.takeBackAll(this.leftOver); // only now: an engine does not accept what it has not quite forgotten
   }
 
-  /** What was handed out, is due and could not be claimed yet, for its room is busy, say: it stays here until it can be. */
+  /** Deliveries handed out and due, but not claimable yet (their room is busy, say): they stay here until they are. */
   private async stillDue(
     manager: EntityManager,
     handedOut: readonly { among: readonly number[] }[],

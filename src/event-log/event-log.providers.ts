@@ -33,7 +33,7 @@ import { Settlements } from './settlements.js';
 import { Timetable } from './running/timetable.js';
 import { WakeUp } from './running/wake-up.js';
 
-/** Where the providers below find what the store is opened with. */
+/** Injection token of the options that the store is opened with. */
 export const EVENT_STORE_OPTIONS = Symbol.for('nestjs-livekit-webhooks:event-store-options');
 
 /** The event log, the delivery of its events to handlers, and the store under both, for the module that accepts events. */

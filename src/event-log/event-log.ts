@@ -16,15 +16,15 @@ import {
 import { Observers } from './observers.js';
 import { Notifications } from './running/notifications.js';
 
-/** Where the limits of the queue in front of the store are injected from; without them `APPEND_QUEUE_LIMITS` hold. */
+/** Injection token of the limits of the queue in front of the store, `APPEND_QUEUE_LIMITS` by default. */
 export const EVENT_LOG_LIMITS = Symbol.for('nestjs-livekit-webhooks:event-log-limits');
 
-/** What may be said of a host's event beside its name and data. */
+/** The options of a host's event, besides its name and data. */
 export type HostEventOptions = Pick<EventDraft, 'id' | 'project' | 'room' | 'occurredAt'>;
 
 /**
- * The log of everything that was verified, and of what hosts add to it: appended once, kept whatever its name, and
- * handed to every handler that hears of it. An append is acknowledged by its commit.
+ * The log of every verified event, and of those that hosts add: each is appended once, kept whatever its name, and
+ * delivered to every handler subscribed to it. An append is acknowledged by its commit.
  */
 @Injectable()
 export class EventLog implements OnApplicationShutdown {
@@ -52,7 +52,7 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   /**
-   * Appends an event of the host's, heard with `@OnAppEvent(name)`; resolves once it is committed and synced to disk.
+   * Appends an event of the host's, handled with `@OnAppEvent(name)`; resolves once it is committed and synced to disk.
    *
    * @param data anything JSON can hold.
    * @param options.id makes a repeat a duplicate.
@@ -64,8 +64,8 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   /**
-   * Appends an event of the host's as part of a transaction of the host's (an outbox): it is there if the transaction is
-   * committed, and never was if it is rolled back.
+   * Appends an event of the host's as part of a transaction of the host's (an outbox): it is appended if the transaction
+   * is committed, and not if it is rolled back.
    *
    * @param manager of a transaction of the host's DataSource on the same PostgreSQL database, of
    * `EventStore.transaction(…)`, or of a transactional handler.
@@ -84,8 +84,8 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   /**
-   * Appends an event as it was received; resolves once it is committed and synced to disk or, where
-   * it conflicts with what is stored, its bytes are in quarantine.
+   * Appends an event as it was received; resolves once it is committed and synced to disk or, if it conflicts with a
+   * stored one, its bytes are in quarantine.
    *
    * @internal
    * @throws AppendQueueFullError, StoreUnavailableError: then it may have been stored, and a repeat is a duplicate.
@@ -97,7 +97,7 @@ export class EventLog implements OnApplicationShutdown {
   }
 
   /**
-   * Keeps bytes that were signed rightly and yet can't be an event, for somebody to look at; resolves once they are committed.
+   * Keeps bytes that carry a valid signature and yet can't be an event, for inspection; resolves once they are committed.
    *
    * @internal
    * @throws AppendQueueFullError, StoreUnavailableError when they can't be kept.
@@ -118,14 +118,14 @@ export class EventLog implements OnApplicationShutdown {
     return Number(row?.count);
   }
 
-  /** Calls `listener` with every batch that this process commits; returns what ends that. */
+  /** Calls `listener` with every batch that this process commits; returns a function that ends that. */
   onCommitted(listener: CommitListener): () => void {
     return this.events.onCommitted(listener);
   }
 
   /**
-   * Calls `listener` with every batch that this process has given to the store, committed or not; returns what ends that.
-   * Events that are appended in somebody's transaction are not among them.
+   * Calls `listener` with every batch that this process has given to the store, committed or not; returns a function that
+   * ends that. Events appended in a caller's transaction are not included.
    *
    * @internal
    */
@@ -147,7 +147,7 @@ export class EventLog implements OnApplicationShutdown {
     };
     try {
       const seqs = await commitBatch(this.store, batch);
-      // Before the others are looked up: if that fails, all are given to the store again, where none of them is new.
+      // Before the others are looked up: if that fails, the whole batch is given to the store again, and none is new then.
       const accepted = acceptedOf(batch, seqs);
       if (accepted.length > 0) this.events.announce(accepted);
       const outcomes = await outcomesOf(this.store.dialect, batch, seqs, (look) => this.store.read(look));
@@ -180,7 +180,7 @@ export class EventLog implements OnApplicationShutdown {
   }
 }
 
-// Ids of the host's have a prefix: under one that LiveKit has given, a webhook would be taken for a repeat of this event.
+// The host's ids get a prefix: if one equalled an id of LiveKit's, that webhook would be taken for a repeat of this event.
 function hostDraft(name: string, data: unknown, { id, ...options }: HostEventOptions): EventDraft {
   const key = id === undefined ? {} : { id: APP_ID + id };
   return { kind: 'app', ...options, ...key, name: hostName(name), data };

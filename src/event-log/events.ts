@@ -1,10 +1,10 @@
 /**
- * Where an event of the log comes from: LiveKit's webhooks (`livekit`), sessions made of them (`session`), what LiveKit
- * said when it was asked (`reconciled`), the host (`app`), and what became of deliveries (`delivery`).
+ * Where an event of the log comes from: LiveKit's webhooks (`livekit`), the sessions made of them (`session`), LiveKit's
+ * answers to our queries (`reconciled`), the host (`app`), or the outcome of deliveries (`delivery`).
  */
 export type EventKind = 'livekit' | 'session' | 'reconciled' | 'app' | 'delivery';
 
-/** What the ids of the host's own events begin with in the log; the host does not see it. */
+/** The prefix of the ids of the host's own events in the log, which `ownId` strips. */
 export const APP_ID = 'app:';
 
 /** An event's id as its sender knows it. */
@@ -20,40 +20,40 @@ export interface NewEvent {
   name: string;
   roomSid: string | null;
   roomName: string | null;
-  /** When it happened by its sender's word, UTC milliseconds. */
+  /** When it happened, according to its sender, UTC milliseconds. */
   occurredAt: number;
-  /** When we got it, UTC milliseconds. */
+  /** When we received it, UTC milliseconds. */
   receivedAt: number;
   /** Hex. */
   bodySha256: string;
   body: Buffer;
-  /** The span that appended it (W3C Trace Context); `null`: nobody traces. */
+  /** The span that appended it (W3C Trace Context); `null`: not traced. */
   traceparent: string | null;
 }
 
-/** An event as it stands in the log. */
+/** An event as it is stored in the log. */
 export interface LoggedEvent extends NewEvent {
-  /** Its place in the log. With several writers a smaller one may be committed after a greater one. */
+  /** Its position in the log. With several writers, a lower one may be committed after a higher one. */
   seq: number;
 }
 
 /**
- * What became of an appended event: `accepted`: committed; `duplicate`: its key was there with the same bytes;
- * `conflict`: its key was there with other bytes, and these go to quarantine; `too_old`: it is not there, and lies at or
- * below the dedup floor, where a repeat can no longer be told: it was not stored.
+ * The outcome of an append: `accepted`: committed; `duplicate`: its key was stored with the same bytes; `conflict`: its
+ * key was stored with other bytes, and the new ones go to quarantine; `too_old`: its key is not stored, and it lies at or
+ * below the dedup floor, where a repeat can no longer be recognised, so it was not stored.
  */
 export type AppendOutcome = 'accepted' | 'duplicate' | 'conflict' | 'too_old';
 
 /** A batch of events that the store was given to append. */
 export interface AppendedEvents {
   events: readonly NewEvent[];
-  /** What became of each, in their order; `null`: the store failed, and they are appended again, or refused. */
+  /** The outcome of each, in the same order; `null`: the store failed, and they are appended again, or refused. */
   outcomes: readonly AppendOutcome[] | null;
-  /** Until its commit, or its failure, with the wait for SQLite's one writer. */
+  /** Until its commit or failure, including the wait for SQLite's one writer. */
   milliseconds: number;
 }
 
-/** Bytes that were signed rightly and yet can't be an event. */
+/** Bytes that carry a valid signature and yet can't be an event. */
 export interface QuarantinedBody {
   source: string;
   /** Hex. */
@@ -68,7 +68,7 @@ export interface QuarantinedBody {
 export const EVENT_COLUMNS =
   'e.seq, e.source, e.event_id, e.kind, e.name, e.room_sid, e.room_name, e.occurred_at, e.received_at, e.body_sha256, e.traceparent';
 
-/** An event as either database gives it. */
+/** An event as either database returns it. */
 export interface EventRow {
   seq: number | string;
   source: string;
@@ -83,7 +83,7 @@ export interface EventRow {
   traceparent: string | null;
 }
 
-/** Everything of an event but its bytes. */
+/** An event without its bytes. */
 export type EventHeader = Omit<LoggedEvent, 'body'>;
 
 /** The header that a row holds. */

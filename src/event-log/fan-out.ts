@@ -3,40 +3,40 @@ import { type Dialect, dialectOf, jsonList, jsonValues } from '../database/sql.j
 import { runOffThread } from '../database/off-thread.js';
 import { BLOCKED } from './running/blocked.js';
 
-/** Which events are given to which handlers, as SQL that has no parameters. */
+/** Which events are given to which handlers, as SQL without parameters. */
 export interface FanOut {
-  /** Which `livekit_events e`, the first of them in the log. */
+  /** The condition on `livekit_events e`, of which the first in the log are taken. */
   events: string;
-  /** How many of them at the most. */
+  /** At most this many events. */
   limit: string;
-  /** Which `livekit_handlers h`. */
+  /** The condition on `livekit_handlers h`. */
   handlers: string;
-  /** Which event `e` of the batch is given to which handler `h` that hears of it. */
+  /** The condition for an event `e` of the batch to be given to a handler `h` subscribed to it. */
   given: string;
   /** When deliveries are due. */
   now: string;
   /**
-   * What else is written about the events of `batch`, in this order: on SQLite each statement looks for them anew, so what
-   * they are found by is changed last; on PostgreSQL none sees what another has changed.
+   * Other writes about the events of `batch`, in this order: on SQLite each statement selects the batch anew, so the
+   * columns that it is selected by must change last; on PostgreSQL no statement sees the changes of another.
    */
   beside?: readonly string[];
 }
 
-/** What was fanned out. */
+/** The result of a fan-out. */
 export interface FannedOut {
-  /** How many events, be they heard of or not. */
+  /** How many events, whether or not a handler is subscribed to them. */
   events: number;
-  /** As many as there may be in one batch. */
+  /** Whether the batch reached its limit. */
   isFull: boolean;
-  /** The last of them in the log; `null`: there was none. */
+  /** The `seq` of the last of them; `null`: there was none. */
   last: number | null;
-  /** Which handlers hear of them. */
+  /** The handlers subscribed to them. */
   handlers: ReadonlySet<string>;
-  /** The `traceparent`s of those whose trace is sampled. */
+  /** The `traceparent`s of the events whose trace is sampled. */
   traceparents: readonly string[];
 }
 
-/** What is fanned out where there is no event. */
+/** The result where there is no event. */
 export const NOTHING: FannedOut = {
   events: 0,
   isFull: false,
@@ -46,8 +46,8 @@ export const NOTHING: FannedOut = {
 };
 
 /**
- * Gives events to handlers: a delivery for each, due now, or when the last one that waits for the same room is. In the
- * caller's transaction, which holds the ordering lock. No event is read into this process.
+ * Gives events to handlers: a delivery for each, due now, or when the last one that waits for the same room is due. Runs
+ * in the caller's transaction, which holds the ordering lock, and reads no event into this process.
  */
 export async function fanOut(manager: EntityManager, { beside = [], ...fan }: FanOut): Promise<FannedOut> {
   const dialect = dialectOf(manager);
@@ -59,7 +59,7 @@ export async function fanOut(manager: EntityManager, { beside = [], ...fan }: Fa
     if (told.last !== null) await runOffThread(manager, ...writes.map((write) => `${batch} ${write}`));
     return fannedOut(told);
   }
-  // In one statement: others may commit events between two.
+  // In one statement: other processes may commit events between two.
   const steps = writes.map((write, nth) => `step_${nth} AS (${write})`);
   const [told] = await manager.query<[ToldRow]>(`${[batch, ...steps].join()} ${look}`);
   return fannedOut(told);
@@ -72,11 +72,11 @@ const batchSql = ({ events, limit }: FanOut): string =>
    )`;
 
 /**
- * The SQL of which handlers hear of which events, as `hearers`: by the names of events, of which there are few, for what a handler
- * hears of is JSON.
+ * The SQL of `hearers`, which handlers are subscribed to which events: by the names of events, of which there are few,
+ * because a handler's patterns are JSON.
  *
- * @param events where the events are, by their `kind` and `name`.
- * @param handlers which `livekit_handlers h`.
+ * @param events the relation that the events are in, with their `kind` and `name`.
+ * @param handlers the condition on `livekit_handlers h`.
  */
 export const hearersSql = (dialect: Dialect, events: string, handlers: string): string =>
   `hearers AS MATERIALIZED (
@@ -88,7 +88,7 @@ export const hearersSql = (dialect: Dialect, events: string, handlers: string): 
      )
    )`;
 
-// Within a room nobody is due before those in front of them: so the first that are due are also the next in order.
+// Within a room no delivery is due before those ahead of it, so the first ones due are also the next in order.
 const deliveriesSql = ({ given, now }: FanOut): string => {
   const same = 'd.handler = h.name AND d.order_key = e.room';
   return `INSERT INTO livekit_deliveries (event_seq, handler, order_key, due_at)
@@ -106,12 +106,12 @@ interface ToldRow {
   events: number | string;
   is_full: boolean | number;
   last: number | string | null;
-  /** JSON, as the next. */
+  /** JSON, like the next. */
   handlers: string;
   traceparents: string;
 }
 
-// Which traces can be looked at is seen as by `isSampled`.
+// Recognises sampled traces as `isSampled` does.
 const lookSql = (dialect: Dialect, { limit }: FanOut): string =>
   `SELECT count(*) AS events, count(*) >= ${limit} AS is_full, max(seq) AS last, (SELECT ${jsonList(dialect, 'DISTINCT name')} FROM hearers) AS handlers,
      (SELECT ${jsonList(dialect, 'traceparent')} FROM batch WHERE traceparent LIKE '%01') AS traceparents

@@ -5,25 +5,25 @@ import type { Settlement } from './settlements.js';
 /** One call of a handler, with a delivery or with a batch of them. */
 export interface HandlerRun {
   handler: string;
-  /** `failed`: it threw. Of a batch, each is then run by itself. */
+  /** `failed`: it threw. The deliveries of a batch are then run one by one. */
   outcome: 'done' | 'discarded' | 'failed';
   milliseconds: number;
 }
 
-/** Hears of what handlers do in this process. It must be quick, and can't change what follows. */
+/** Observes what handlers do in this process. It must be quick, and can't change what follows. */
 export interface HandlerObserver {
-  /** A call has ended, in whose asynchronous context this is told. */
+  /** A call has ended; it is reported in that call's asynchronous context. */
   ran(run: HandlerRun): void;
-  /** What became of deliveries is committed. */
+  /** The outcomes of deliveries are committed. */
   settled(settlements: readonly Settlement[]): void;
 }
 
-/** Tells its observers (the metrics) what handlers do in this process. */
+/** Reports to its observers (the metrics, the log) what handlers do in this process. */
 @Injectable()
 export class HandlerActivity {
   private readonly observers = new Observers<HandlerObserver>('handlers');
 
-  /** Adds an observer; returns what takes it away again. */
+  /** Adds an observer; returns a function that removes it. */
   observe(observer: HandlerObserver): () => void {
     return this.observers.add(observer);
   }
@@ -33,7 +33,7 @@ export class HandlerActivity {
     this.observers.tell((observer) => observer.ran(run));
   }
 
-  /** To be called once what became of deliveries is committed. */
+  /** To be called once the outcomes of deliveries are committed. */
   settled(settlements: readonly Settlement[]): void {
     if (settlements.length > 0) this.observers.tell((observer) => observer.settled(settlements));
   }

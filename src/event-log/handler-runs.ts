@@ -26,20 +26,20 @@ export class DeliveryTimeoutError extends ToldError {
   }
 }
 
-/** The application stops, and has no more time for a run. */
+/** The application is stopping, and has no more time for a run. */
 export class ApplicationStoppingError extends ToldError {
   override readonly name = 'ApplicationStoppingError';
 }
 
 /**
- * How often a delivery may be left running by a process that died, beyond its `maxAttempts`: whoever claims many may have
- * died of another one, or not even have begun this one.
+ * How often, beyond its `maxAttempts`, a delivery may be left running by a process that died: a process that claims many
+ * may have died of another one, or not even have begun this one.
  */
 const DEATHS = 3;
 
 type Readable = ClaimedDelivery & { event: LoggedEvent };
 
-/** Runs handlers: once for a delivery, or once for a batch of them. */
+/** Runs handlers: once per delivery, or once per batch. */
 @Injectable()
 export class HandlerRuns {
   constructor(
@@ -51,8 +51,8 @@ export class HandlerRuns {
   /**
    * Runs a handler with one delivery, or with a batch; it never rejects.
    *
-   * @param leaseOf how a delivery is held. Of a batch, some may be over while the others run on.
-   * @returns what is left to be settled: not what was acknowledged in the transaction of its handler.
+   * @param leaseOf finds a delivery's lease. Of a batch, some may be over while the others run on.
+   * @returns what is left to settle: not what was acknowledged in its handler's transaction.
    */
   async run(
     deliveries: readonly ClaimedDelivery[],
@@ -66,7 +66,7 @@ export class HandlerRuns {
       else settlements.push({ delivery, verdict: refusal });
     }
     if (members.length > 0 && !(await this.attempt(members, leaseOf, settlements))) {
-      // Which of them is to blame is not known: the others must not suffer for it, unless they wait for it in its room.
+      // Which of them is to blame is unknown: the others must not suffer for it, unless they wait behind it in its room.
       for (const member of members) {
         const { ordered } = member.handler;
         const isHeld = ordered && settlements.some(holdsRoom);
@@ -104,7 +104,7 @@ export class HandlerRuns {
       const isStopped = leases.some(({ isGivenUp }) => isGivenUp);
       if (!isStopped) ran(error instanceof DiscardDelivery ? 'discarded' : 'failed');
       if (members.length > 1 && !isStopped) return false;
-      if (error instanceof LeaseLostError) return true; // somebody else has it now, and nothing of ours was kept
+      if (error instanceof LeaseLostError) return true; // another process has it now, and none of our writes were kept
       const isReleased = isStopped || error instanceof LeaseOverError;
       for (const delivery of members) {
         const verdict = isReleased ? RELEASED : verdictOf(error, delivery);

@@ -11,17 +11,17 @@ interface Emitter {
   listenersAny(): unknown[];
 }
 
-/** An event that listeners are to be told of. */
+/** An event to emit to listeners. */
 export interface Emission {
   event: LoggedEvent;
-  /** What they listen to. */
+  /** The name that they listen to. */
   name: string;
-  /** Makes what they are given. */
+  /** Turns the event into what they receive. */
   decode(event: LoggedEvent): unknown;
 }
 
 /**
- * The host's own event emitter, if it brings one (`EventEmitterModule.forRoot()`): it is told of committed events, live, best
+ * The host's own event emitter, if it has one (`EventEmitterModule.forRoot()`): it emits committed events live, best
  * effort, in this process.
  */
 @Injectable()
@@ -35,7 +35,7 @@ export class HostEmitter implements OnModuleInit {
     this.emitter = await this.hosts();
   }
 
-  /** Tells listeners, after whoever waits for the commit has been answered: in the next turn of the event loop. */
+  /** Emits events in the next turn of the event loop, after callers that wait for the commit have been answered. */
   emitSoon(emissions: readonly Emission[]): void {
     const { emitter } = this;
     if (emitter === undefined || emissions.length === 0) return;
@@ -44,7 +44,7 @@ export class HostEmitter implements OnModuleInit {
 
   private async emit(emitter: Emitter, { event, name, decode }: Emission): Promise<void> {
     try {
-      // Nothing is decoded that nobody hears; an emitter with wildcards leaves `onAny` out of `hasListeners`.
+      // An event without listeners is not decoded; an emitter with wildcards leaves `onAny` out of `hasListeners`.
       if (!emitter.hasListeners(name) && emitter.listenersAny().length === 0) return;
       await emitter.emitAsync(name, decode(event)); // awaited, so that a rejection ends here and not the process
     } catch (error) {

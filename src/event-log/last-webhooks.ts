@@ -3,15 +3,15 @@ import { EventStore } from '../database/event-store.js';
 import { sharedRead } from '../database/shared-read.js';
 import { StoreClock } from './clock.js';
 
-/** How many of the newest events are looked through: a project may have been silent for all of a million. */
+/** How many of the newest events are searched: a project may have been silent for a million events. */
 export const LOOKED_THROUGH = 10_000;
 
-/** When webhooks came last. Times are UTC milliseconds, by the clock that replicas share. */
+/** When the last webhooks were received. Times are UTC milliseconds, by the clock that replicas share. */
 export interface LastWebhooks {
   now: number;
-  /** Of each project that has one among the newest `LOOKED_THROUGH` events. */
+  /** By project, for those that have one among the newest `LOOKED_THROUGH` events. */
   at: ReadonlyMap<string, number>;
-  /** Those of every other project came before this; `null`: none ever came. */
+  /** The last ones of all other projects came before this; `null`: none ever came. */
   othersBefore: number | null;
 }
 
@@ -23,10 +23,10 @@ interface GroupRow {
   last_at: number | string;
 }
 
-/** Tells when webhooks came last, to whichever process, by what the store says. */
+/** Reads from the store when the last webhooks were received, by any process. */
 @Injectable()
 export class WebhookTimes {
-  /** By project, read once for everybody who asks at once, for 2 s at most. */
+  /** By project: concurrent callers share one read, and wait 2 s at most. */
   readonly last: () => Promise<LastWebhooks> = sharedRead(() => this.look());
 
   constructor(

@@ -1,7 +1,7 @@
 import { errorFields } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 
-/** Those who hear of something in this process: one that fails harms neither whoever tells of it nor the others. */
+/** The observers of something in this process: one that fails harms neither the caller nor the others. */
 export class Observers<Observer> {
   private readonly logger = new Log('Observers');
   private readonly all = new Set<Observer>();
@@ -9,13 +9,13 @@ export class Observers<Observer> {
   /** @param what is observed, for the log. */
   constructor(private readonly what: string) {}
 
-  /** Adds one; returns what takes it away again. */
+  /** Adds an observer; returns a function that removes it. */
   add(observer: Observer): () => void {
     this.all.add(observer);
     return () => this.all.delete(observer);
   }
 
-  /** Tells each of them. */
+  /** Notifies every observer. */
   tell(how: (observer: Observer) => void): void {
     for (const observer of this.all) {
       try {

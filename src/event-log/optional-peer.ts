@@ -1,4 +1,4 @@
-/** A package that is needed for what was asked for is not installed; the message names it, and how to install it. */
+/** A package that a chosen feature needs is not installed; the message names it, and how to install it. */
 export class MissingPeerError extends Error {
   override readonly name = 'MissingPeerError';
 
@@ -10,8 +10,8 @@ export class MissingPeerError extends Error {
 /**
  * Imports packages that not every host has.
  *
- * @param purpose what they are needed for: begins the message.
- * @throws MissingPeerError where one of them is not there; any other failure as it is.
+ * @param purpose what they are needed for, which begins the message.
+ * @throws MissingPeerError when one of them is not installed; any other failure as it is.
  */
 export async function importPeers<T>(
   purpose: string,

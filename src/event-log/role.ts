@@ -1,10 +1,10 @@
 /**
- * What a process does of an application that runs as several on PostgreSQL: `edge` receives and appends, `worker` hands
- * out deliveries and does what falls due by itself, `all` does both.
+ * What a process does in an application that runs as several on PostgreSQL: `edge` receives and appends, `worker` runs
+ * deliveries and timed work, `all` does both.
  */
 export type Role = 'all' | 'edge' | 'worker';
 
-/** Where the role of this process is injected from; it is `all` where nobody provides one. */
+/** Injection token of this process's role, `all` by default. */
 export const ROLE = Symbol.for('nestjs-livekit-webhooks:role');
 
 /** This process is an edge, and was asked to do a worker's work. */

@@ -7,17 +7,17 @@ import { StoreClock } from './clock.js';
 import { fanOut, type FannedOut, NOTHING } from './fan-out.js';
 
 /**
- * How many events are routed in one transaction: about 500, and fewer the more handlers may hear of them. Webhooks, which wait
- * behind it on SQLite, hardly notice, and a statement on PostgreSQL has no more than seconds.
+ * How many events are routed in one transaction: about 500, and fewer the more handlers there are. Webhooks, which wait
+ * behind it on SQLite, hardly notice, and on PostgreSQL a statement may take only seconds.
  */
 const BATCH = '(SELECT 1 + 20000 / (40 + count(*)) FROM livekit_handlers WHERE retired_at IS NULL)';
 
-/** The SQL of the first event that is not routed. Without an order PostgreSQL might look for any from the log's beginning on. */
+/** The SQL of the first unrouted event. Without an order, PostgreSQL might search for one from the log's beginning. */
 export const FIRST_UNROUTED = 'livekit_events WHERE NOT routed ORDER BY seq LIMIT 1';
 
 /**
- * Fans events out: one delivery for each handler that hears of them. It finds them by their `routed` mark and not by
- * remembering the last `seq`: with several writers, smaller ones may be committed later.
+ * Fans events out: one delivery for each handler subscribed to an event. It finds events by their `routed` mark rather
+ * than the last `seq`, because with several writers, lower ones may be committed later.
  */
 @Injectable()
 export class Router {
@@ -26,9 +26,9 @@ export class Router {
     private readonly clock: StoreClock,
   ) {}
 
-  /** Routes a batch of what has not been routed, in the caller's transaction, which holds the ordering lock. */
+  /** Routes a batch of unrouted events, in the caller's transaction, which holds the ordering lock. */
   async route(manager: EntityManager): Promise<FannedOut> {
-    // As often as not another process has been here before.
+    // As often as not, another process has routed them already.
     const unrouted = await manager.query<unknown[]>(`SELECT seq FROM ${FIRST_UNROUTED}`);
     if (unrouted.length === 0) return NOTHING;
     const routed = await fanOut(manager, {
@@ -44,7 +44,7 @@ export class Router {
   }
 }
 
-// Of a room, nothing new may come before what is old: it is left to the handler's backfill, which goes on until then.
+// In a room, no new event may come before an old one: it is left to the handler's backfill, which is extended to it.
 const IS_LEFT =
   '(h.ordered AND h.backfill_seq IS NOT NULL AND e.seq > h.backfill_seq AND e.received_at >= h.backfill_since)';
 const LAST = '(SELECT max(seq) FROM batch)';
@@ -53,6 +53,6 @@ const LEAVE = `UPDATE livekit_handlers SET backfill_to = ${LAST}
 
 const MARK = 'UPDATE livekit_events SET routed = true WHERE seq IN (SELECT seq FROM batch)';
 
-/** Shows in an event's trace when it was given to its handlers. */
+/** Marks in an event's trace when it was routed. */
 const traceRoute = (traceparent: string): void =>
   startSpan('route livekit_events', { parent: contextOf(traceparent) }).end();

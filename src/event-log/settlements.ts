@@ -8,17 +8,17 @@ import { BLOCKED, dueInRoom } from './running/blocked.js';
 import type { Verdict } from './running/verdict.js';
 import { ToldError } from '../logging/told-error.js';
 
-/** A delivery that was run, and what is to become of it. */
+/** A claimed delivery, and the verdict on it. */
 export interface Settlement {
   delivery: ClaimedDelivery;
   verdict: Verdict;
-  /** The span of the attempt, to which the next one is linked. */
+  /** The span of the attempt, to which the next attempt's is linked. */
   traceparent?: string | null;
   /** What its handler threw. */
   thrown?: unknown;
 }
 
-/** What of a row is to be changed, in SQL. */
+/** The SQL of what to change in a row. */
 type Change = (parameters: Parameters) => string;
 
 /** Deliveries are no longer ours: their lease was over, and another claim may have run them. */
@@ -33,7 +33,7 @@ export class LeaseLostError extends ToldError {
   }
 }
 
-/** Writes down what became of deliveries: only by their own token, so that a late comer changes nothing. */
+/** Records the outcomes of deliveries, only under their own token, so that a process that comes late changes nothing. */
 @Injectable()
 export class Settlements {
   constructor(
@@ -44,7 +44,7 @@ export class Settlements {
   /**
    * Acknowledges deliveries as part of the transaction of their handler.
    *
-   * @throws LeaseLostError unless every one of them is still ours: then the transaction must be rolled back.
+   * @throws LeaseLostError when one of them is no longer ours: the transaction must then be rolled back.
    */
   async acknowledge(manager: EntityManager, deliveries: readonly ClaimedDelivery[]): Promise<void> {
     const lost = await this.finish(manager, deliveries);
@@ -52,15 +52,15 @@ export class Settlements {
   }
 
   /**
-   * Writes down verdicts in the caller's transaction, which holds the ordering lock if a failed one is ordered.
+   * Records verdicts in the caller's transaction, which holds the ordering lock if a failed delivery is ordered.
    *
-   * @returns the ids of those whose lease had been lost: nothing is changed of them.
+   * @returns the ids of those whose lease had been lost, which are left unchanged.
    */
   async settle(manager: EntityManager, settlements: readonly Settlement[]): Promise<number[]> {
     const those = (state: Verdict['state']) =>
       settlements.filter(({ verdict }) => verdict.state === state).map(({ delivery }) => delivery);
     const lost = await this.finish(manager, those('done'));
-    // Released ones first: they wait behind a retry of their room like the others.
+    // Released ones first, so that they wait behind a retry of their room like the others.
     lost.push(...(await this.release(manager, those('released'))));
     for (const settlement of settlements) {
       if (!(await this.settleOne(manager, settlement))) lost.push(settlement.delivery.id);
@@ -75,7 +75,7 @@ export class Settlements {
     switch (verdict.state) {
       case 'done':
       case 'released':
-        return true; // with the others that are
+        return true; // settled above, all at once
       case 'discarded':
         return this.update(
           manager,
@@ -164,7 +164,7 @@ export class Settlements {
     );
   }
 
-  // Whoever is behind it in its room must not be due before it.
+  // Deliveries behind it in its room must not be due before it.
   private async holdBack(
     manager: EntityManager,
     { handler, orderKey }: ClaimedDelivery,
