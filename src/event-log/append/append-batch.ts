@@ -12,10 +12,10 @@ import {
 } from '../../database/staged-write.js';
 import type { AppendOutcome, LoggedEvent, NewEvent } from '../events.js';
 
-/** The numbers of those events of a batch that are new in the log, by their place in it, from 0. */
+/** The `seq`s of those events of a batch that are new in the log, by their index in the batch, from 0. */
 export type NewSeqs = Readonly<Record<number, number>>;
 
-/** Appends a batch of events in a transaction of its own: on SQLite only stage and result take the event loop. */
+/** Appends a batch of events in a transaction of its own: on SQLite only stage and result occupy the event loop. */
 export const commitBatch = async (store: EventStore, events: readonly NewEvent[]): Promise<NewSeqs> =>
   store.dialect === 'sqlite'
     ? store.writeStaged(stagedAppend(events))
@@ -40,9 +40,9 @@ export const acceptedOf = (events: readonly NewEvent[], seqs: NewSeqs): LoggedEv
   });
 
 /**
- * What became of each event of a batch that was appended.
+ * The outcome of each event of a batch that was appended.
  *
- * @param read gives a manager to look up those that are not new with, if there are any.
+ * @param read provides a manager to look up the events that are not new, if there are any.
  */
 export async function outcomesOf(
   dialect: Dialect,
@@ -74,7 +74,7 @@ const COLUMNS = [
   'traceparent',
 ] as const;
 
-/** A row as it is told to the database: an event's columns, and where its bytes are among those of all, from 1. */
+/** A row as it is sent to the database: an event's columns, and where its bytes are among those of all, from 1. */
 const TOLD = [...COLUMNS, 'place', 'size'] as const;
 
 type Told = (typeof TOLD)[number];
@@ -108,20 +108,20 @@ const toldRows = (events: readonly NewEvent[]): unknown[][] => {
 
 const bytesOf = (events: readonly NewEvent[]): Buffer => Buffer.concat(events.map(({ body }) => body));
 
-// At or below the dedup floor a repeat can't be told from a new event.
+// At or below the dedup floor, a repeat can't be distinguished from a new event.
 const insertEvents = (columns: readonly string[]): string =>
   `INSERT INTO livekit_events (${columns.join()}) SELECT ${columns.join()} FROM told
    WHERE kind <> 'livekit' OR NOT EXISTS
      (SELECT 1 FROM livekit_floors f WHERE f.source = told.source AND f.occurred_at >= told.occurred_at)
    ON CONFLICT (source, event_id) DO NOTHING`;
 
-// Every row has its number before it is known to be new: so body and result are found by it, and a repeat leaves a gap.
+// Every row gets its `seq` before it is known to be new: body and result are found by it, and a repeat leaves a gap.
 const STAGED_SEQ = `${LAST_SEQ} + 1 + key`;
 
 const staged = (column: Told): string => `value ->> ${TOLD.indexOf(column)}`;
 
 const STAGED_STATEMENTS = [
-  // Materialized, or SQLite would take each value out of the JSON as often as it is named.
+  // Materialized, or SQLite would extract each value from the JSON as often as it is named.
   `WITH told (seq, ${COLUMNS.join()}) AS MATERIALIZED
    (SELECT ${STAGED_SEQ}, ${COLUMNS.map(staged).join()} FROM ${STAGED_ROWS})
    ${insertEvents(['seq', ...COLUMNS])}`,
@@ -146,7 +146,7 @@ interface AppendedRow {
 
 function pipelinedAppend(events: readonly NewEvent[]): PipelinedWrite {
   const p = new Parameters('postgres');
-  // Of an event that comes twice the first is told: what was inserted is found by its id and hash. One id may have two bodies.
+  // Of an event that comes twice only the first is sent: rows inserted are found by id and hash. An id may have two bodies.
   const seen = new Set<string>();
   const isFirst = events.map((event) => seen.size < seen.add(keyOf(event) + event.bodySha256).size);
   const rows = toldRows(events).map((row, nth) => [...row, nth]);
@@ -170,7 +170,7 @@ function pipelinedAppend(events: readonly NewEvent[]): PipelinedWrite {
 const seqsIn = (rows: readonly AppendedRow[]): NewSeqs =>
   Object.fromEntries(rows.map(({ nth, seq }) => [nth, Number(seq)]));
 
-/** Of bodies, by the keys of their events. */
+/** The hashes of bodies, by the keys of their events. */
 type Hashes = Map<string, string>;
 
 interface StoredRow {
@@ -179,7 +179,7 @@ interface StoredRow {
   body_sha256: string;
 }
 
-/** The hashes of those events' ids that are stored. */
+/** The hashes of the stored bodies under these events' keys. */
 async function storedHashes(
   dialect: Dialect,
   manager: EntityManager,

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { AppendQueueFullError, StoreUnavailableError } from '../errors.js';
 
-/** How much may wait, and for how long. */
+/** How much may wait in an append queue, and for how long. */
 export interface AppendQueueLimits {
   /** Entries waiting in front of the store. */
   entries: number;
@@ -11,7 +11,7 @@ export interface AppendQueueLimits {
   patience: number;
   /** Entries in one commit. */
   batch: number;
-  /** Bytes in one commit, unless it is of a single entry. */
+  /** Bytes in one commit, unless it has a single entry. */
   batchBytes: number;
 }
 
@@ -24,7 +24,7 @@ export const APPEND_QUEUE_LIMITS: AppendQueueLimits = {
   batchBytes: 4 * 1024 * 1024,
 };
 
-/** So many are taken at once, if there are as many, however small the last commit was. */
+/** This many are taken at once, if there are as many, however small the last commit was. */
 const FEW = 8;
 
 interface Entry<T, R> {
@@ -38,28 +38,28 @@ interface Entry<T, R> {
 
 /** What an append queue needs of its store. */
 export interface BatchStore<T, R> {
-  /** Commits a batch: all of it or nothing. */
+  /** Commits a batch, all or nothing. */
   commit(batch: T[]): Promise<R[]>;
-  /** Whether a commit that failed so may succeed if tried again in a moment. */
+  /** Whether a commit that failed with this error may succeed if tried again in a moment. */
   isBusy(error: unknown): boolean;
 }
 
 /**
- * Group commit: one commit is in flight, and whatever arrives meanwhile is the next one's batch. So a lone event
- * is not kept waiting for company, and a crowd shares one write to the disk.
+ * Group commit: one commit is in flight, and whatever arrives meanwhile is the batch of the next. So a lone event is not
+ * kept waiting for company, and many share one write to the disk.
  *
- * While one half of a crowd is being committed, the other half is answered and sends again. With halves as uneven as chance
- * made them the event loop would wait for the large one: so what comes behind a commit is taken up to half of both together.
- * What comes when none is in flight is taken as a whole.
+ * While one half of many senders is being committed, the other half is answered and sends again. If chance made the halves
+ * uneven, the event loop would wait for the larger one: so behind a commit, up to half of both together is taken. What
+ * arrives when none is in flight is taken as a whole.
  */
 export class AppendQueue<T, R> {
   private readonly waiting: Entry<T, R>[] = [];
-  /** Those that somebody waits for, whether they wait for their commit or are in it, the oldest first. */
+  /** Entries that a caller still waits for, whether they wait for their commit or are in it, oldest first. */
   private readonly unsettled = new Set<Entry<T, R>>();
   private lateness: NodeJS.Timeout | undefined;
   private waitingBytes = 0;
   private flushing: Promise<void> | undefined;
-  /** How many were taken last; 0 once none waited behind them. */
+  /** How many were taken last; 0 when none waited behind them. */
   private lastTaken = 0;
   private closed = false;
 
@@ -94,7 +94,7 @@ export class AppendQueue<T, R> {
     });
   }
 
-  /** Takes no more, and resolves when what waits is committed or given up. */
+  /** Accepts no more, and resolves when the waiting entries are committed or given up. */
   async close(): Promise<void> {
     this.closed = true;
     await this.flushing;
@@ -121,7 +121,7 @@ export class AppendQueue<T, R> {
     const taken = this.waiting.splice(0, count);
     this.lastTaken = count;
     for (const { size } of taken) this.waitingBytes -= size;
-    return taken.filter((entry) => this.unsettled.has(entry)); // for the others nobody waits: their sender will be back
+    return taken.filter((entry) => this.unsettled.has(entry)); // nobody waits for the others: their sender will retry
   }
 
   private async commit(batch: Entry<T, R>[]): Promise<void> {
@@ -150,7 +150,7 @@ export class AppendQueue<T, R> {
     if (this.unsettled.size === 0) clearTimeout(this.lateness);
   }
 
-  // One timer for all: they are equally patient, so the oldest is the first to be given up.
+  // One timer for all: their patience is the same, so the oldest is the first to be given up.
   private giveUpLate(): void {
     for (const entry of this.unsettled) {
       const left = entry.deadline - performance.now();
@@ -163,7 +163,7 @@ export class AppendQueue<T, R> {
     }
   }
 
-  // One that can't be stored must not take the others of its batch with it.
+  // An entry that can't be stored must not fail the others of its batch.
   private async commitOneByOne(batch: Entry<T, R>[]): Promise<void> {
     for (const entry of batch) if (this.unsettled.has(entry)) await this.commit([entry]);
   }

@@ -10,7 +10,7 @@ import { Observers } from '../observers.js';
 import { plainText, plainTextOrNull } from '../../database/plain-text.js';
 import { type AppendOutcome, type EventKind, type LoggedEvent, type NewEvent } from '../events.js';
 
-/** An event that is made here, not received. */
+/** An event that is created here, not received. */
 export interface EventDraft {
   kind: EventKind;
   name: string;
@@ -20,18 +20,18 @@ export interface EventDraft {
   id?: string;
   /** The project, by default the one called `default`. */
   project?: string;
-  /** The room it is about: what `ordering: 'room'` goes by. */
+  /** The room that it is about, by which `ordering: 'room'` orders. */
   room?: { sid?: string | null; name?: string | null };
   /** UTC milliseconds; now by default. */
   occurredAt?: number;
-  /** The span that it comes of; the active one by default. */
+  /** The span that it comes from; the active one by default. */
   traceparent?: string | null;
 }
 
-/** Hears of events that have just been committed by this process, in the order of the log. */
+/** Receives the events that this process has just committed, in the order of the log. */
 export type CommitListener = (events: readonly LoggedEvent[]) => void;
 
-/** Appends events that are made here, as part of somebody's transaction. */
+/** Appends events that are created here, as part of a caller's transaction. */
 @Injectable()
 export class HostEvents {
   private readonly listeners = new Observers<CommitListener>('committed events');
@@ -41,7 +41,7 @@ export class HostEvents {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** The event that a draft makes. */
+  /** Makes an event of a draft. */
   toEvent({ kind, name, data, id, project = 'default', room = {}, ...more }: EventDraft): NewEvent {
     const body = Buffer.from(JSON.stringify(data) ?? 'null');
     const now = this.clock.now();
@@ -60,7 +60,7 @@ export class HostEvents {
     };
   }
 
-  /** Appends events in a transaction; whoever listens hears of them after its commit. */
+  /** Appends events in a transaction; listeners receive them after its commit. */
   async append(manager: EntityManager, ...drafts: readonly EventDraft[]): Promise<AppendOutcome[]> {
     if (drafts.length === 0) return [];
     const { dialect } = this.store;
@@ -74,12 +74,12 @@ export class HostEvents {
     return outcomes;
   }
 
-  /** Calls `listener` with every batch that this process commits; returns what ends that. */
+  /** Calls `listener` with every batch that this process commits; returns a function that ends that. */
   onCommitted(listener: CommitListener): () => void {
     return this.listeners.add(listener);
   }
 
-  /** Tells of events that were committed. */
+  /** Passes committed events to the listeners. */
   announce(events: readonly LoggedEvent[]): void {
     this.listeners.tell((listener) => listener(events));
   }

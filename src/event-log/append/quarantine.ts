@@ -2,10 +2,10 @@ import type { EntityManager } from 'typeorm';
 import { type Dialect, valuesList } from '../../database/sql.js';
 import type { NewEvent, QuarantinedBody } from '../events.js';
 
-/** How much the quarantine holds before its oldest bodies make room: rows, and bytes of their bodies. */
+/** How much the quarantine holds before its oldest bodies are deleted: rows, and bytes of their bodies. */
 export const QUARANTINE_CAP = { rows: 10_000, bytes: 256 * 1024 * 1024 };
 
-/** The body of an event under whose key another one is stored. */
+/** The body of an event whose key is stored with other bytes. */
 export const conflictOf = ({ source, bodySha256, body, receivedAt }: NewEvent): QuarantinedBody => ({
   source,
   sha256: bodySha256,
@@ -14,7 +14,7 @@ export const conflictOf = ({ source, bodySha256, body, receivedAt }: NewEvent): 
   at: receivedAt,
 });
 
-/** Keeps a body that can't be an event, once however often it comes, in the caller's transaction. */
+/** Stores a body that can't be an event, once however often it comes, in the caller's transaction. */
 export async function quarantine(
   dialect: Dialect,
   manager: EntityManager,
@@ -32,7 +32,7 @@ export async function quarantine(
   await makeRoom(manager, cap);
 }
 
-// A window sum over all rows is dear, but only signed senders get here, and the cap keeps the table small.
+// A window sum over all rows is expensive, but only signed senders get here, and the cap keeps the table small.
 async function makeRoom(manager: EntityManager, cap: typeof QUARANTINE_CAP): Promise<void> {
   await manager.query(`
     DELETE FROM livekit_quarantine WHERE (source, sha256) IN (
