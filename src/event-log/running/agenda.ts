@@ -2,26 +2,26 @@ import type { ClaimedDelivery, Demand } from '../claims.js';
 import type { Turn, TurnOutcome } from '../delivery-turns.js';
 
 /**
- * However often something is appended, what this process appends is routed no more often, milliseconds: a turn for each of
- * many small commits would take as long as the webhooks themselves, and hardly anything that is durable is in a hurry.
+ * The shortest time between two routings of what this process appends, milliseconds: a turn for each of many small commits
+ * would take as long as the webhooks themselves, and hardly any durable work is urgent.
  */
 const ROUTING_SPACING = 40;
 
-/** What a runner is to look for in its next turn, because it may have come. */
+/** What a runner is to look for in its next turn, because there may be some. */
 export class Agenda {
   private readonly due = new Set<string>();
   private isUnrouted = true;
   private isBackfillable = true;
-  /** A handler waits for more of what is old, perhaps until it has less to do. */
+  /** A handler waits for more of its backfill, perhaps until it has less to do. */
   private isBackfilling = false;
   private routedAt = -Infinity;
   private routeSoon: NodeJS.Timeout | undefined;
   private count = 0;
 
-  /** @param onEntry is called with every entry: it is to be looked for at once. */
+  /** @param onEntry is called at every entry, which is to be looked for at once. */
   constructor(private readonly onEntry: () => void) {}
 
-  /** How much was ever entered: as long as it stays the same, nothing has come. */
+  /** How many entries there have been: while it stays the same, nothing has come. */
   get entries(): number {
     return this.count;
   }
@@ -31,17 +31,17 @@ export class Agenda {
     return this.due;
   }
 
-  /** Whether events may have to be given to handlers, be they new or old. */
+  /** Whether there may be events to give to handlers, new or old. */
   get mayBeUnrouted(): boolean {
     return this.isUnrouted || this.isBackfillable;
   }
 
-  /** Whether old ones may have to be. */
+  /** Whether there may be old ones to give. */
   get mayBeBackfillable(): boolean {
     return this.isBackfillable;
   }
 
-  /** Anything may have come, to any of these handlers. */
+  /** Anything may have come, for any of these handlers. */
   enterAll(handlers: Iterable<string>): void {
     this.isUnrouted = true;
     this.isBackfillable = true;
@@ -62,14 +62,14 @@ export class Agenda {
     this.routeSoon ??= setTimeout(() => this.enterUnrouted(), early);
   }
 
-  /** A run has ended. @param mayHaveMore whether something may be due to its handler that was not before. */
+  /** A run has ended. @param mayHaveMore whether its handler may have something due that could not be claimed before. */
   enterEnded(handler: string, mayHaveMore: boolean): void {
     if (mayHaveMore) this.due.add(handler);
     if (this.isBackfilling) this.isBackfillable = true;
     this.enter();
   }
 
-  /** A turn looks for all of it, but of what is due only for what is demanded: what is entered from now on came meanwhile. */
+  /** A turn looks for all entries, but due deliveries only of the demands; what is entered from now on came meanwhile. */
   begin(demands: readonly Demand[]): void {
     this.isUnrouted = false;
     this.isBackfillable = false;
@@ -87,10 +87,10 @@ export class Agenda {
     }
     const waiting = new Set(asked.filter((demand) => leavesBusyRooms(demand, claimed)).map(nameOf));
     for (const name of [...(routed?.handlers ?? []), ...claimed.map(nameOf)])
-      if (!waiting.has(name)) this.due.add(name); // whoever got any may have more
+      if (!waiting.has(name)) this.due.add(name); // a handler that got any may have more
   }
 
-  /** Nothing comes of itself any more. */
+  /** Cancels the entry that is still delayed, if any. */
   close(): void {
     clearTimeout(this.routeSoon);
   }
@@ -111,8 +111,8 @@ export class Agenda {
 const nameOf = ({ handler }: Demand | ClaimedDelivery): string => handler.name;
 
 /**
- * Whether all that is due and was not claimed waits for rooms that run. There may be a great deal of it, and every claim would
- * go over it in vain: nobody asks again until a room is free, or something else has come.
+ * Whether all due deliveries that were not claimed wait for rooms that run. There may be very many, and every claim would
+ * go through them in vain: none is made until a room is free, or something else has come.
  */
 const leavesBusyRooms = ({ handler, limit }: Demand, claimed: readonly ClaimedDelivery[]): boolean =>
   handler.ordered && claimed.filter((delivery) => delivery.handler === handler).length < limit;

@@ -8,7 +8,7 @@ type Attempted = ClaimedDelivery & { event: LoggedEvent };
 
 /**
  * Begins the span of an attempt, by OpenTelemetry's semantic conventions for messaging. It is a child of the span that
- * appended its event, and linked to the attempt before; one of a batch is a trace of its own, linked to every event.
+ * appended its event, and linked to the previous attempt; that of a batch is a trace of its own, linked to every event.
  */
 export function startAttempt(deliveries: readonly Attempted[]): Span {
   const [first] = deliveries as [Attempted];

@@ -2,7 +2,7 @@
 export interface BackoffOptions {
   /** Before the second attempt, 1 s by default. It doubles from there. */
   first?: number;
-  /** No wait is longer, 1 h by default. */
+  /** The longest wait, 1 h by default. */
   longest?: number;
 }
 

@@ -1,7 +1,7 @@
 import type { ClaimedDelivery } from '../claims.js';
 import type { Handler } from '../handlers/handler.js';
 
-/** Work that is fetched ahead of a quick handler, milliseconds: what is claimed here is kept from other replicas. */
+/** Work that is fetched ahead for a quick handler, milliseconds: what is claimed here is kept from other replicas. */
 const AHEAD = 100;
 
 /** The most deliveries that are fetched at once. */
@@ -24,7 +24,7 @@ export class HandlerQueue {
     const { concurrency, ordered } = this.handler;
     const batch = this.handler.batch ?? 1;
     if (ordered) {
-      // What waits may all be of one room that runs already: it is rooms that are short, not deliveries.
+      // What waits may all be of one room that already runs: then rooms are short, not deliveries.
       const rooms = new Set(this.waiting.map(({ id, orderKey }) => orderKey ?? id));
       for (const room of this.rooms) rooms.add(room);
       return rooms.size < concurrency && this.waiting.length < concurrency * MOST ? Math.max(batch, 64) : 0;
@@ -34,12 +34,12 @@ export class HandlerQueue {
     return this.waiting.length <= wanted / 2 ? Math.min(wanted - this.waiting.length, MOST_IN_CLAIM) : 0;
   }
 
-  /** Takes in what was claimed, in its order. */
+  /** Takes in a claimed delivery, in the order of the claim. */
   add(delivery: ClaimedDelivery): void {
     this.waiting.push(delivery);
   }
 
-  /** The deliveries of the next run, which has then begun; undefined when none may begin now. */
+  /** Begins the next run and returns its deliveries; undefined when none may begin now. */
   next(): ClaimedDelivery[] | undefined {
     if (this.running >= this.handler.concurrency) return undefined;
     const first = this.waiting.findIndex(({ orderKey }) => orderKey === null || !this.rooms.has(orderKey));
@@ -55,7 +55,7 @@ export class HandlerQueue {
    * To be called when a run has ended.
    *
    * @param isRoomHeld whether the room of these deliveries must wait now.
-   * @returns what was claimed of that room, and must be released.
+   * @returns the waiting deliveries of that room, if it must wait: they must be released.
    */
   ended(run: readonly ClaimedDelivery[], milliseconds: number, isRoomHeld: boolean): ClaimedDelivery[] {
     this.running--;
@@ -66,7 +66,7 @@ export class HandlerQueue {
     return isRoomHeld ? this.remove(({ orderKey }) => orderKey === room) : [];
   }
 
-  /** Whether more of the room of a run that has ended is here, or runs by now: then that room is not free. */
+  /** Whether more of an ended run's room waits here, or runs by now: then that room is not free. */
   hasMoreOf(run: readonly ClaimedDelivery[]): boolean {
     const room = run[0]?.orderKey ?? null;
     if (room === null) return false;
@@ -78,7 +78,7 @@ export class HandlerQueue {
     return this.waiting.splice(0);
   }
 
-  // What failed before runs alone: it may be what made its batch fail.
+  // A delivery that failed before runs alone: it may have made its batch fail.
   private take(first: number): ClaimedDelivery[] {
     const { batch, ordered } = this.handler;
     const [head] = this.waiting.splice(first, 1) as [ClaimedDelivery];
@@ -89,7 +89,7 @@ export class HandlerQueue {
       const fits = !ordered || candidate.orderKey === head.orderKey;
       if (fits && candidate.attempt === 1) run.push(...this.waiting.splice(at, 1));
       else if (fits && ordered)
-        break; // nobody overtakes in a room
+        break; // no delivery overtakes another in a room
       else at++;
     }
     return run;

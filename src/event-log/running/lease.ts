@@ -1,11 +1,11 @@
 import { ToldError } from '../../logging/told-error.js';
 
-/** A lease was over before its delivery was begun: others may run it by now. */
+/** A lease was over before its delivery was begun: another process may run it by now. */
 export class LeaseOverError extends ToldError {
   override readonly name = 'LeaseOverError';
 }
 
-/** How a process holds a delivery that it has claimed. */
+/** The lease under which a process holds a delivery that it has claimed. */
 export class Lease {
   private readonly listeners = new Set<(reason: Error) => void>();
   private reason: Error | undefined;
@@ -14,7 +14,7 @@ export class Lease {
   /**
    * @param id of the delivery.
    * @param milliseconds how long it lasts.
-   * @param asked when it was asked for, by `performance.now()`: it was given later, and so ends no sooner than we think.
+   * @param asked when it was requested, by `performance.now()`: it was granted later, and so ends no sooner than we think.
    */
   constructor(
     private readonly id: number,
@@ -29,19 +29,19 @@ export class Lease {
     return this.reason !== undefined;
   }
 
-  /** Calls back when the delivery is given up, at once if it has been; returns what ends that. */
+  /** Calls `listener` when the delivery is given up, at once if it has been; returns a function that ends that. */
   onGivenUp(listener: (reason: Error) => void): () => void {
     if (this.reason !== undefined) listener(this.reason);
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** It was lengthened. */
+  /** Records that it was renewed. @param asked when that was requested. */
   renew(asked: number): void {
     this.end = asked + this.milliseconds;
   }
 
-  /** It was lost, or there is no more time for its run. */
+  /** Gives up the delivery: the lease was lost, or there is no more time for its run. */
   giveUp(reason: Error): void {
     if (this.reason !== undefined) return;
     this.reason = reason;
@@ -49,7 +49,7 @@ export class Lease {
   }
 
   /**
-   * Whoever was held up wakes with a lease that is over, and learns from the store only later that it is lost.
+   * Checks that the lease lasts: a process that was held up learns from the store only later that it has lost it.
    *
    * @throws LeaseOverError unless it lasts.
    */

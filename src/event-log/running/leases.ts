@@ -34,12 +34,12 @@ export class Leases {
     this.held.delete(delivery);
   }
 
-  /** Ends what runs. */
+  /** Gives up every delivery, which ends its run. */
   giveUp(reason: Error): void {
     for (const lease of this.held.values()) lease.giveUp(reason);
   }
 
-  /** Lengthens all of them, and ends the runs of those that are lost; it never rejects. */
+  /** Renews all leases, and ends the runs of those that are lost; it never rejects. */
   async renew(): Promise<void> {
     for (const length of new Set([...this.held.keys()].map(({ handler }) => handler.lease))) {
       try {
@@ -61,7 +61,7 @@ export class Leases {
     );
     for (const [{ id }, lease] of held) {
       if (renewed.has(id)) lease.renew(asked);
-      // Or it was settled meanwhile: then its run is over, and hears nothing of this.
+      // Or it was settled meanwhile: then its run is over, and does not notice.
       else if (!ours.has(id)) lease.giveUp(new LeaseLostError([id]));
     }
   }

@@ -6,10 +6,10 @@ import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
 import { HostEvents } from '../append/host-events.js';
 
-/** PostgreSQL's channel of ours. */
+/** Our channel on PostgreSQL. */
 const CHANNEL = 'livekit_events';
 
-/** However much is appended, other processes are told no more often, milliseconds. */
+/** The shortest time between two notifications of other processes, however much is appended, milliseconds. */
 const SPACING = 50;
 
 /** How long a notification of our own may take to come back, milliseconds. */
@@ -19,8 +19,8 @@ const ECHO = 5_000;
 const RECONNECT = 2_000;
 
 /**
- * Tells the other processes on a PostgreSQL database that there is something to do, and hears it from them: a hint
- * only, which may be lost. Nothing is to be told on SQLite, which has one process.
+ * Notifies the other processes on a PostgreSQL database that there is something to do, and receives their notifications:
+ * hints only, which may be lost. On SQLite, which has one process, it does nothing.
  */
 @Injectable()
 export class Notifications implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -47,7 +47,7 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
     await (this.listening = this.listen());
   }
 
-  /** As late as it can be: what is received and released while the application stops is for the others to run. */
+  /** As late as possible: what is received and released while the application stops is for other processes to run. */
   async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
     this.forget();
@@ -59,13 +59,13 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
     await this.endListening();
   }
 
-  /** Calls `listener` when another process has done something; returns what ends that. */
+  /** Calls `listener` when another process has done something; returns a function that ends that. */
   onNotified(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** Tells the other processes, soon. */
+  /** Notifies the other processes, soon. */
   notify(): void {
     if (this.store.dialect === 'sqlite' || this.stopped) return;
     this.isStale = true;
@@ -79,19 +79,19 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
     void this.send();
   }
 
-  /** Tells every process of what a transaction of the host's has appended, when it is committed. */
+  /** Notifies every process that a transaction of the host's has appended something, when it is committed. */
   async notifyIn(manager: EntityManager): Promise<void> {
     if (this.store.dialect === 'postgres') await manager.query('SELECT pg_notify($1, $2)', [CHANNEL, '']);
   }
 
-  // Not in the transaction of an append: PostgreSQL lets only one commit at a time that notifies.
+  // Not in the transaction of an append: PostgreSQL commits only one transaction that notifies at a time.
   private async send(): Promise<void> {
     await this.store
       .read((manager) => manager.query('SELECT pg_notify($1, $2)', [CHANNEL, this.self]))
       .catch(() => undefined);
   }
 
-  // A pooler takes the wish to listen, and passes nothing on.
+  // A pooler accepts LISTEN, and passes no notification on.
   private expectEcho(): void {
     clearTimeout(this.echo);
     this.echo = setTimeout(() => {
@@ -120,7 +120,7 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
         (payload) => this.hear(payload),
         () => this.listenAgain(),
       );
-      this.tell(); // of what was missed before
+      this.tell(); // something may have been missed before
       this.expectEcho();
     } catch (error) {
       this.logger.warn(

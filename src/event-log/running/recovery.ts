@@ -5,7 +5,7 @@ import { Log } from '../../logging/log.js';
 import { StoreClock } from '../clock.js';
 import { Leases } from './leases.js';
 
-/** Gives back what the dead had claimed, and knows when there is something to do again. */
+/** Releases deliveries that a dead process had claimed, and finds when there is something to do again. */
 @Injectable()
 export class Recovery {
   private readonly logger = new Log('DeliveryRunner');
@@ -16,15 +16,15 @@ export class Recovery {
     private readonly leases: Leases,
   ) {}
 
-  /** On SQLite whoever had anything running is dead: this process is the only one. On PostgreSQL leases must run out. */
+  /** Releases what was left running: on SQLite, with its one process, all of it; on PostgreSQL what has outlived its lease. */
   async atStart(): Promise<void> {
     if (this.store.dialect === 'sqlite') await this.giveBack(() => 'true');
     else await this.ofTheDead();
   }
 
   /**
-   * Gives back what is running under a lease that is over. It keeps its place, and the attempt counts. On SQLite what this
-   * process holds is alive, whatever a clock that was put forward says of its lease.
+   * Releases deliveries that are running under a lease that is over. They keep their place, and the attempt counts. On
+   * SQLite those that this process holds are alive, even if the clock was set forward beyond their lease.
    */
   async ofTheDead(): Promise<void> {
     if (this.store.dialect === 'sqlite' && (await this.isAnyOver())) await this.leases.renew();
@@ -32,8 +32,8 @@ export class Recovery {
   }
 
   /**
-   * What there is to wait for: milliseconds until the next thing of these handlers falls due, or a lease is over, and whether
-   * something is overdue, which somebody else has or holds up.
+   * What there is to wait for: milliseconds until the next delivery of these handlers falls due, or a lease is over, and
+   * whether something is overdue, because others have it or hold it up.
    */
   async untilNext(handlers: readonly string[]): Promise<{ wait: number; isOverdue: boolean }> {
     const p = this.clock.parameters();
@@ -69,14 +69,14 @@ export class Recovery {
     return rows.length > 0;
   }
 
-  /** @param which of those that are running, in SQL. */
+  /** @param which the SQL condition on those that are running. */
   private async giveBack(which: (parameters: Parameters) => string): Promise<void> {
     const rows = rowsOf<{ id: number | string }>(
       await this.store.write((manager) => {
         const p = this.clock.parameters();
         return manager.query(
-          // A machine that went down in the middle of an acknowledgement keeps that delivery locked until the server hears
-          // of it: the others must not wait for that.
+          // A machine that went down in the middle of an acknowledgement keeps that delivery locked until the server
+          // notices: the others must not wait for that.
           `WITH left_behind AS MATERIALIZED (
              SELECT id FROM livekit_deliveries WHERE state = 'running' AND ${which(p)} ${skipLocked(this.store.dialect)}
            )

@@ -1,6 +1,6 @@
 /**
- * What ends a run before its time: its timeout, or its lease. Most runs are over long before, and nobody looks at their
- * signal, which would take a sixth of what a delivery takes: it is made for whoever does.
+ * What ends a run before its time: its timeout, or its lease. Most runs are over long before, and never read their signal,
+ * which would take a sixth of the time of a delivery: it is created when it is read.
  */
 export class RunEnd {
   private controller: AbortController | undefined;
@@ -16,7 +16,7 @@ export class RunEnd {
     return this.controller.signal;
   }
 
-  /** Ends it; the first reason counts. */
+  /** Ends the run; the first reason counts. */
   end(reason: Error): void {
     if (this.reason !== undefined) return;
     this.reason = reason;
@@ -24,7 +24,7 @@ export class RunEnd {
     this.abandon(reason);
   }
 
-  /** Does `work`, unless it is ended; rejects when it is ended meanwhile, and leaves the work to itself. */
+  /** Does `work`, unless the run is ended; rejects when it is ended meanwhile, and leaves the work to itself. */
   unlessEnded(work: () => Promise<unknown>): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.reason !== undefined) return reject(this.reason);

@@ -12,7 +12,7 @@ import { ROLE, type Role } from '../role.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
 
-/** Work that falls due by itself, at a time that stands in the store. */
+/** Work that falls due by itself, at a time kept in the store. */
 export interface TimedWork {
   /** When the first of it is due, UTC milliseconds; `null`: nothing is to be done. */
   nextAt(): Promise<number | null>;
@@ -20,16 +20,16 @@ export interface TimedWork {
   run(): Promise<number>;
 }
 
-/** How long it sleeps at most: another process may have written down something that is due sooner, milliseconds. */
+/** The longest that it sleeps, milliseconds: another process may have stored something that is due sooner. */
 const SLOW_POLL = 30_000;
 
-/** How long it waits when the store fails, or another process is at it, milliseconds. */
+/** How long it waits when the store fails, or another process does the work, milliseconds. */
 const LATER = 1_000;
 
-/** Between two steps, so that others get their turn, milliseconds. */
+/** The pause between two steps, so that others get their turn, milliseconds. */
 const PAUSE = 2;
 
-/** Does what has fallen due, at its time: it sleeps until then, and is woken when something is due sooner. */
+/** Does timed work when it falls due: it sleeps until then, and is woken when something is due sooner. */
 @Injectable()
 export class Timetable implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Log('Timetable');
@@ -51,7 +51,7 @@ export class Timetable implements OnApplicationBootstrap, OnModuleDestroy {
     if (this.works.length > 0 && this.role !== 'edge') this.loop = this.run();
   }
 
-  /** The step in hand is ended, and no other is begun. */
+  /** Finishes the current step, and begins no other. */
   async onModuleDestroy(): Promise<void> {
     this.stopping = true;
     this.wake();
@@ -59,12 +59,12 @@ export class Timetable implements OnApplicationBootstrap, OnModuleDestroy {
     await this.pass;
   }
 
-  /** Lets a part of the application do its work in time. */
+  /** Adds the timed work of a part of the application. */
   register(work: TimedWork): void {
     this.works.push(work);
   }
 
-  /** Tells that something is due at a time, UTC milliseconds, which may be sooner than anything else. */
+  /** Reports that something is due at this time, UTC milliseconds, which may be sooner than anything else. */
   tell(dueAt: number): void {
     if (dueAt < this.wakesAt) this.wake();
   }
@@ -99,7 +99,7 @@ export class Timetable implements OnApplicationBootstrap, OnModuleDestroy {
   private async run(): Promise<void> {
     while (!this.stopping) {
       const woken = new Promise<void>((resolve) => (this.wake = resolve));
-      this.wakesAt = Infinity; // whatever is told from here on is looked at
+      this.wakesAt = Infinity; // whatever is reported from here on wakes it
       const patience = await this.patience();
       if (this.stopping) return;
       const timer = new AbortController();
@@ -116,7 +116,7 @@ export class Timetable implements OnApplicationBootstrap, OnModuleDestroy {
       const times = await Promise.all(this.works.map((work) => work.nextAt()));
       const next = Math.min(...times.map((time) => time ?? Infinity));
       this.wakesAt = Math.min(next, now + SLOW_POLL);
-      // What is due and is not done is another process's, or has failed.
+      // Work that is due and not done is another process's, or has failed.
       return Math.min(Math.max(next - now, next <= now ? LATER : 1), SLOW_POLL, LONGEST_TIMEOUT);
     } catch (error) {
       this.report(error);

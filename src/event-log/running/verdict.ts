@@ -5,8 +5,8 @@ import { plainText } from '../../database/plain-text.js';
 import { DiscardDelivery, FailDelivery, RetryAfter } from '../handlers/outcomes.js';
 
 /**
- * What is to become of a delivery after a run: `done`; `retry` after a while; `dead` (out of attempts, or given up); `discarded`
- * (its handler wants no more of it); `released` (it was not run, and is anybody's again).
+ * What becomes of a delivery after a run: `done`; `retry` after a while; `dead` (out of attempts, or given up); `discarded`
+ * (by its handler, or because its event's bytes are gone); `released` (no attempt counts, and any process may claim it).
  */
 export type Verdict =
   | { state: 'done' }
@@ -15,7 +15,7 @@ export type Verdict =
   | { state: 'discarded'; error: string }
   | { state: 'released' };
 
-/** Whether those behind a delivery in its room must wait now. */
+/** Whether the deliveries behind this one in its room must wait now. */
 export const holdsRoom = ({
   delivery: { handler },
   verdict: { state },
@@ -61,7 +61,7 @@ function waitAfter(
 const isWait = (wait: unknown): wait is number =>
   typeof wait === 'number' && wait >= 0 && wait <= 366 * 86_400_000;
 
-/** What a handler threw, or an error in its place where it can't even be asked what it is. */
+/** What a handler threw, or an error in its place if it can't even be inspected. */
 export function readable(thrown: unknown): unknown {
   try {
     void (thrown instanceof Error);
@@ -72,14 +72,14 @@ export function readable(thrown: unknown): unknown {
 }
 
 /**
- * What is kept, and logged, of what was thrown, which may be no error at all: not what hangs on it, such as a failed query's
- * parameters, which are somebody's data.
+ * The text that is kept, and logged, of what was thrown, which may be no error at all: without its properties, such as a
+ * failed query's parameters, which are somebody's data.
  */
 export function errorText(thrown: unknown): string {
   return plainText(textOf(thrown).slice(0, LONGEST_ERROR));
 }
 
-// What is thrown may be anything: a stack of call sites, a getter or an inspection that throws in its turn.
+// Anything may be thrown: something with a stack of call sites, or with a getter or an inspection that throws in turn.
 function textOf(thrown: unknown): string {
   try {
     if (!(thrown instanceof Error)) return inspect(thrown, { depth: 1 });

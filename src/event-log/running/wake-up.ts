@@ -2,10 +2,10 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import { HostEvents } from '../append/host-events.js';
 import { Notifications } from './notifications.js';
 
-/** What there is to look at: events this process appended, or whatever another one did. */
+/** What there is to look at: events that this process appended, or whatever another one did. */
 export type WakeHint = 'appended' | 'elsewhere';
 
-/** Tells the runner without delay: by a commit of this process, or by PostgreSQL's notification of another's. */
+/** Alerts the runner without delay: on a commit of this process, or on PostgreSQL's notification of another's. */
 @Injectable()
 export class WakeUp implements OnApplicationBootstrap, OnModuleDestroy {
   private listener: (hint: WakeHint) => void = () => undefined;
@@ -28,7 +28,7 @@ export class WakeUp implements OnApplicationBootstrap, OnModuleDestroy {
     for (const end of this.ends.splice(0)) end();
   }
 
-  /** Who is told that there is something to look at, and wakes the runner when it is time to. */
+  /** Sets the listener that is called when there is something to look at, and wakes the runner when it is time to. */
   onWake(listener: (hint: WakeHint) => void): void {
     this.listener = listener;
   }
@@ -38,7 +38,7 @@ export class WakeUp implements OnApplicationBootstrap, OnModuleDestroy {
     return new Promise((resolve) => (this.resolve = resolve));
   }
 
-  /** Wakes whoever waits. */
+  /** Resolves the last promise of `next`. */
   signal(): void {
     this.resolve();
   }
