@@ -1,4 +1,4 @@
-/** What an engine has handed out here and nobody has claimed yet, by handler. */
+/** Deliveries that an engine has handed out here and that are not claimed yet, by handler. */
 export class Arrivals {
   private readonly byHandler = new Map<string, Map<number, Arrival>>();
 
@@ -11,12 +11,12 @@ export class Arrivals {
     return arrival.acknowledged;
   }
 
-  /** The ids of those of a handler. */
+  /** The ids of a handler's deliveries. */
   of(handler: string): number[] {
     return [...(this.byHandler.get(handler)?.keys() ?? [])];
   }
 
-  /** They are claimed, or nobody is to claim them. */
+  /** Acknowledges deliveries that are claimed, or that nobody is to claim. */
   acknowledge(handler: string, ids: readonly number[]): void {
     const arrivals = this.byHandler.get(handler);
     for (const id of ids) {

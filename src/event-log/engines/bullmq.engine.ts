@@ -13,12 +13,12 @@ interface Job {
   id: number;
 }
 
-/** A job is over as soon as the store has claimed its delivery: whoever holds one longer has died, milliseconds. */
+/** A job is over as soon as the store has claimed its delivery: a process that holds one longer has died, milliseconds. */
 const LOCK = 10_000;
 
-/** A queue a handler; the job of a delivery is `d-<id>`, and has one attempt. */
+/** One queue per handler; the job of a delivery is `d-<id>`, and has one attempt. */
 export class BullmqEngine implements DeliveryEngine {
-  /** For commands: they fail when Redis is not there, and are not kept for later. */
+  /** For commands: they fail when Redis is down, and are not queued. */
   private readonly commands: Redis;
   /** For workers: it waits until Redis is back. */
   private readonly waiting: Redis;
@@ -37,7 +37,7 @@ export class BullmqEngine implements DeliveryEngine {
       commandTimeout: ENGINE_PATIENCE,
     });
     this.waiting = new Redis(url, { retryStrategy, maxRetriesPerRequest: null });
-    // Whoever asks hears that it is not there; nobody else need.
+    // A command rejects when Redis is down; nothing else needs to know.
     for (const connection of [this.commands, this.waiting]) connection.on('error', () => undefined);
   }
 

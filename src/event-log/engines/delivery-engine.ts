@@ -2,27 +2,27 @@ import { abandonable } from '../../database/abandonable.js';
 import { ToldError } from '../../logging/told-error.js';
 
 /**
- * Carries the ids of deliveries that are due to a process which has their handler. It decides nothing: state, attempts and
- * due times are in the store, and whatever an engine loses or repeats is settled there.
+ * Carries the ids of due deliveries to a process that has their handler. It decides nothing: state, attempts and due times
+ * are in the store, and whatever an engine loses or repeats is settled there.
  */
 export interface DeliveryEngine {
   /**
-   * Begins to hand out what is carried for these handlers, and goes on by itself whenever its server is back; it does not
-   * wait for a server that is not there.
+   * Begins to hand out what is carried for these handlers, and resumes by itself whenever its server is back; it does not
+   * wait for a server that is down.
    */
   start(handlers: readonly EngineConsumer[], receive: ReceiveDelivery): void;
-  /** Takes ids on; repeats do no harm. Rejects when the server has not said that it has them. */
+  /** Accepts ids; repeats do no harm. Rejects when the server has not confirmed that it has them. */
   carry(handler: string, ids: readonly number[]): Promise<void>;
   /** Rejects when the server can't be reached now. */
   check(): Promise<void>;
-  /** Hands out nothing more, and lets go of the server. Rejects when it could not do so in order. */
+  /** Hands out nothing more, and disconnects from the server. Rejects when that could not be done cleanly. */
   stop(): Promise<void>;
 }
 
 /** A handler of this process. */
 export interface EngineConsumer {
   handler: string;
-  /** How many deliveries may be handed out that have not been received to the end. */
+  /** How many deliveries may be handed out whose `ReceiveDelivery` has not resolved. */
   atOnce: number;
 }
 
@@ -45,7 +45,7 @@ export class DeliveryEngineError extends ToldError {
   override readonly name = 'DeliveryEngineError';
 }
 
-/** Does what asks a server. @throws DeliveryEngineError when it does not answer. */
+/** Runs a request to a server. @throws DeliveryEngineError when it does not answer in time. */
 export const inTime = <T>(work: () => Promise<T>): Promise<T> =>
   abandonable(work, {
     limit: {
@@ -54,5 +54,5 @@ export const inTime = <T>(work: () => Promise<T>): Promise<T> =>
     },
   });
 
-/** What queues and subjects are named after a handler, whose name has letters, digits, `_`, `-`, `.` and `:`: the last two can't be. */
+/** A handler's name for queues and subjects: it has letters, digits, `_`, `-`, `.` and `:`, and they can't have the last two. */
 export const engineToken = (handler: string): string => handler.replaceAll('.', '=').replaceAll(':', '+');

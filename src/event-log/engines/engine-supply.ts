@@ -9,46 +9,47 @@ import type { Handler } from '../handlers/handler.js';
 import type { OrderingLock } from '../running/ordering-lock.js';
 import type { DeliveryEngine, DeliveryEngineOptions } from './delivery-engine.js';
 
-/** How long an engine is trusted with a delivery that is due, before it is given to it again, milliseconds. */
+/** How long an engine is trusted with a due delivery before it is given it again, milliseconds. */
 const TRUST = 15_000;
 
-/** The most deliveries of a handler that an engine has at a time: the rest waits where it is safe, in the store. */
+/** The most deliveries of a handler that an engine has at a time: the rest wait where they are safe, in the store. */
 const WINDOW = 1_000;
 
-/** How many deliveries of a handler it brings before it is given more: to look for them costs as much as to claim them. */
+/** How many deliveries of a handler it brings before it is given more: finding them costs as much as claiming them. */
 const REFILL = 128;
 
 /** How long it waits when the engine fails, milliseconds. */
 const ENGINE_TROUBLE = 1_000;
 
-/** What an engine has done, as this process knows it. */
+/** What an engine has done, as far as this process knows. */
 export interface EngineFigures {
   type: DeliveryEngineOptions['type'];
   isUp: boolean;
   /** Deliveries that it was given. */
   carried: number;
-  /** How often it did not take them. */
+  /** How often it did not accept them. */
   failures: number;
 }
 
 /**
- * Gives an engine what is due, and takes back what it does not take. Only what is due and not handed over yet (`carried_until`)
- * goes into the engine, and goes again once `TRUST` is over: so it is filled, and filled again when it has lost everything.
+ * Gives an engine due deliveries, and takes back those that it does not accept. Only deliveries that are due and not handed
+ * over yet (`carried_until`) go into the engine, and go again once `TRUST` is over: so it is filled, and filled again when it
+ * has lost everything.
  */
 export class EngineSupply {
   private readonly logger = new Log('DeliveryEngine');
-  /** What has been claimed since the engine was given more, by handler. */
+  /** How many have been claimed since the engine was given more, by handler. */
   private readonly brought = new Map<string, number>();
-  /** Which handler's deliveries it has not taken. */
+  /** The handler whose deliveries it has not accepted. */
   private trouble: string | undefined;
   private isTrusted = true;
   private isOver = false;
   private carried = 0;
   private failures = 0;
-  /** What the engine is being given. */
+  /** What is on its way to the engine. */
   private readonly carrying = new Set<Promise<void>>();
 
-  /** @param onTrusted is told whose deliveries an engine that has failed may be given again. */
+  /** @param onTrusted is called with the handler whose deliveries an engine that has failed may be given again. */
   constructor(
     private readonly engine: DeliveryEngine,
     private readonly type: DeliveryEngineOptions['type'],
@@ -63,7 +64,7 @@ export class EngineSupply {
     return { type, isUp: trouble === undefined, carried, failures };
   }
 
-  /** Gives it more for handlers that run short of what is claimed, once the caller's transaction is committed. */
+  /** Gives it more for handlers that run short, going by what is claimed, once the caller's transaction is committed. */
   async refill(
     manager: EntityManager,
     handlers: readonly Handler[],
@@ -73,18 +74,18 @@ export class EngineSupply {
     for (const handler of handlers) if (this.runsShort(handler, claimed)) await this.fill(manager, handler);
   }
 
-  /** It is given nothing more. */
+  /** Gives it nothing more. */
   close(): void {
     this.isOver = true;
   }
 
-  /** What was handed out and never claimed is anybody's again, once it has been given all that was on its way. */
+  /** Takes back what was handed out and never claimed, for any process to run, once nothing is on its way any more. */
   async takeBackAll(ids: readonly number[]): Promise<void> {
     await Promise.all(this.carrying);
     await this.takeBack(ids);
   }
 
-  // Rooms become free all the time: what is ordered is looked for at once.
+  // Rooms become free all the time: ordered deliveries are looked for at once.
   private runsShort(handler: Handler, claimed: readonly ClaimedDelivery[]): boolean {
     const now = claimed.filter((delivery) => delivery.handler === handler).length;
     const brought = (this.brought.get(handler.name) ?? 0) + now;
@@ -97,7 +98,7 @@ export class EngineSupply {
     const p = this.clock.parameters();
     const handler = p.add(name);
     const now = this.clock.now(p);
-    // Of a room, the first one stands for those behind it: they are claimed with it.
+    // The first delivery of a room stands for those behind it: they are claimed with it.
     const first = ordered ? 'DISTINCT ON (coalesce(order_key, id::text)) id' : 'id';
     const rows = rowsOf<{ id: number | string }>(
       await manager.query(
@@ -124,7 +125,7 @@ export class EngineSupply {
         this.carrying.add(carrying);
       });
     } else if (this.trouble === name && this.carrying.size === 0) {
-      this.recover(); // what it did not say it took has come all the same
+      this.recover(); // what it did not confirm has arrived all the same
     }
   }
 
@@ -166,7 +167,7 @@ export class EngineSupply {
     if (ids.length === 0) return;
     const p = this.clock.parameters();
     const taking = this.store.write(async (manager) => {
-      // A claim passes over what is locked: whoever is behind it in its room would overtake it.
+      // A claim skips what is locked: deliveries behind it in its room would overtake it.
       await this.lock.hold(manager);
       await manager.query(
         `WITH waiting AS MATERIALIZED (
@@ -177,6 +178,6 @@ export class EngineSupply {
         p.values,
       );
     });
-    await taking.catch(() => undefined); // then they are given to it again when it is trusted no more
+    await taking.catch(() => undefined); // then they are given to it again when `TRUST` is over
   }
 }

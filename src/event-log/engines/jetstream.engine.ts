@@ -23,7 +23,7 @@ import type { NatsAddress } from './nats-address.js';
 /** How long to wait before a server that failed is tried again, milliseconds. */
 const AGAIN = 1_000;
 
-/** Whoever has not received a message for so long has died, milliseconds. */
+/** A process that has not acknowledged a message for this long has died, milliseconds. */
 const ACK_WAIT = 30_000;
 
 /** How long a request for messages lasts, milliseconds. */
@@ -55,7 +55,7 @@ export class JetstreamEngine implements DeliveryEngine {
 
   async carry(handler: string, ids: readonly number[]): Promise<void> {
     await inTime(async () => {
-      await this.tried; // who is still on the way to the server for the first time has no trouble to tell
+      await this.tried; // during the first attempt to connect there is no error to report yet
       try {
         await this.publish(handler, ids);
       } catch {
@@ -85,7 +85,7 @@ export class JetstreamEngine implements DeliveryEngine {
     }
   }
 
-  /** Once it is made, a connection is made again by itself. */
+  /** Connects for the first time; from then on the client reconnects by itself. */
   private async connect(): Promise<void> {
     await this.tried;
     while (this.connection === undefined) {
@@ -101,7 +101,7 @@ export class JetstreamEngine implements DeliveryEngine {
       name: 'nestjs-livekit-webhooks',
       timeout: ENGINE_PATIENCE,
       maxReconnectAttempts: -1,
-      ignoreAuthErrorAbort: true, // who is refused today may be let in tomorrow
+      ignoreAuthErrorAbort: true, // credentials that are refused today may be accepted tomorrow
     };
     try {
       this.connection = await connect(options);
@@ -129,7 +129,7 @@ export class JetstreamEngine implements DeliveryEngine {
       ack_wait: nanos(ACK_WAIT),
       max_ack_pending: atOnce * 16, // of all processes
     };
-    // One that is there, and was made by a process with another concurrency, is not added, but can be changed.
+    // A consumer that a process with another concurrency has created can't be added, but can be updated.
     await consumers.add(this.stream, config).catch(() => consumers.update(this.stream, durable_name, config));
     const consumer = await jetstream(this.server()).consumers.get(this.stream, durable_name);
     const held = new Set<Promise<void>>();
@@ -147,7 +147,7 @@ export class JetstreamEngine implements DeliveryEngine {
   }
 
   private async fetch(consumer: Consumer, most: number, take: (message: JsMsg) => void): Promise<void> {
-    // A stream that is gone is noticed within that time.
+    // A stream that is gone is noticed within `PULL`.
     const messages = await consumer.fetch({ max_messages: most, expires: PULL });
     this.open.add(messages);
     try {
@@ -174,7 +174,7 @@ export class JetstreamEngine implements DeliveryEngine {
       name: this.stream,
       subjects: [`livekit-deliveries.${this.storeId}.>`],
       retention: RetentionPolicy.Workqueue,
-      max_msgs_per_subject: 1, // the same delivery again takes the place of the first
+      max_msgs_per_subject: 1, // a repeated delivery replaces the first
     });
   }
 

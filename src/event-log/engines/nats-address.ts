@@ -1,6 +1,6 @@
 import { isDecodable } from './redis-url.js';
 
-/** How to reach NATS, as its client wants to be told. */
+/** How to reach NATS, as options of its client. */
 export interface NatsAddress {
   servers: string[];
   user?: string;
@@ -9,7 +9,7 @@ export interface NatsAddress {
   tls?: object;
 }
 
-/** Reads where NATS is, `nats://user:password@host:4222`, or several of them divided by commas; nothing when it can't be read. */
+/** Parses NATS's URL, `nats://user:password@host:4222`, or several separated by commas; undefined when one is invalid. */
 export function natsAddress(url: string): NatsAddress | undefined {
   const texts = url.split(',').map((part) => part.trim());
   if (!texts.every((text) => /^(?:nats|tls):\/\/[^/]/.test(text) && URL.canParse(text))) return undefined;

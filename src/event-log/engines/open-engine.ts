@@ -3,9 +3,9 @@ import type { DeliveryEngine, DeliveryEngineOptions } from './delivery-engine.js
 import { type NatsAddress, natsAddress } from './nats-address.js';
 
 /**
- * Makes the engine that the options name, where it is not the database that brings deliveries.
+ * Creates the engine that the options name, unless that is the database itself.
  *
- * @param storeId tells the queues of this store from those of others on the same server.
+ * @param storeId distinguishes the queues of this store from those of others on the same server.
  * @throws MissingPeerError when its packages are not installed.
  */
 export async function openEngine(

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { EventStore } from '../../database/event-store.js';
 
-/** A name that a store keeps for ever: it tells its queues from those of another store on the same engine. */
+/** A store's permanent id, which distinguishes its queues from those of another store on the same engine. */
 export function storeId(store: EventStore): Promise<string> {
   return store.write(async (manager) => {
     const id = randomUUID().slice(0, 8);
