@@ -5,13 +5,13 @@ import { EventStore } from '../../database/event-store.js';
 import { Parameters } from '../../database/sql.js';
 import type { EventHeader } from '../events.js';
 
-/** What a floor is made of. */
+/** What a floor is computed from. */
 export type FlooredEvent = Pick<EventHeader, 'source' | 'kind' | 'occurredAt'>;
 
 /** How long to wait for transactions that may not see a floor, milliseconds: an append is given up long before. */
 const PATIENCE = 10_000;
 
-/** The floor of each source that the pruning of these events calls for; only webhooks come again. */
+/** The floor that pruning these events requires for each source; only webhooks are repeated. */
 export function floorsOf(events: readonly FlooredEvent[]): Map<string, number> {
   const floors = new Map<string, number>();
   for (const { source, kind, occurredAt } of events) {
@@ -22,7 +22,7 @@ export function floorsOf(events: readonly FlooredEvent[]): Map<string, number> {
 
 /**
  * At or below the floor of its source, an event that is not stored may be a repeat of one that was pruned: it is not
- * appended. There is none before the first event of a source is pruned.
+ * appended. A source has no floor before its first event is pruned.
  */
 @Injectable()
 export class DedupFloor {
@@ -45,7 +45,7 @@ export class DedupFloor {
    * Waits until no append is left that began before the floors were committed: on PostgreSQL one that was held up could
    * find a row gone and not see the floor that it left behind.
    *
-   * @returns whether that is so; else nothing may be pruned now.
+   * @returns whether none is left; otherwise nothing may be pruned now.
    */
   async isSeenByAll(): Promise<boolean> {
     if (this.store.dialect === 'sqlite') return true; // one writer: it began after our commit
@@ -60,7 +60,7 @@ export class DedupFloor {
     return true;
   }
 
-  // An insert has this lock from before it looks at anything until its transaction ends.
+  // An insert holds this lock from before it reads anything until its transaction ends.
   private async writers(): Promise<Set<string>> {
     const rows = await this.store.read((manager) =>
       manager.query<{ id: string }[]>(

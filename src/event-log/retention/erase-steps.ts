@@ -2,10 +2,10 @@ import type { EntityManager } from 'typeorm';
 import { bytes, type Dialect, Parameters, rowsOf } from '../../database/sql.js';
 import type { EventKind } from '../events.js';
 
-/** Rows looked at in one query; what is found of them is erased in one transaction. */
+/** Rows searched in one query; what is found among them is erased in one transaction. */
 const WINDOW = 200;
 
-/** Rows looked at in one query where they are small. */
+/** Rows searched in one query where they are small. */
 const WIDE_WINDOW = 2_000;
 
 /** An event with its bytes, to be searched. */
@@ -28,14 +28,14 @@ export interface SidOfProject {
   roomSid: string;
 }
 
-/** The SQL of erasure: looking through the tables window by window, and erasing what was found. */
+/** The SQL of erasure: searching the tables window by window, and erasing what was found. */
 export class EraseSteps {
   constructor(
     private readonly dialect: Dialect,
     private readonly project: string | undefined,
   ) {}
 
-  /** The next bodies behind a place in the log: those that may hold this text; `last` is `null` at the end. */
+  /** Those of the next bodies after a position in the log that may hold this text; `last` is `null` at the end. */
   async bodies(
     manager: EntityManager,
     text: string,
@@ -79,7 +79,7 @@ export class EraseSteps {
     return { found, last: rows.at(-1) ?? null };
   }
 
-  /** The greatest place in the log, and the greatest id of a delivery: what comes later is not looked at. */
+  /** The highest position in the log, and the highest id of a delivery: what comes later is not searched. */
   async ends(manager: EntityManager): Promise<{ seq: number; delivery: number }> {
     const [row] = await manager.query<{ seq: number | string; delivery: number | string }[]>(
       `SELECT (SELECT coalesce(max(seq), 0) FROM livekit_events) AS seq,
@@ -108,7 +108,7 @@ export class EraseSteps {
     };
   }
 
-  /** The next events of a room behind a place in the log. */
+  /** The next events of a room after a position in the log. */
   async eventsOfSid(
     manager: EntityManager,
     { source, roomSid }: SidOfProject,
@@ -124,7 +124,7 @@ export class EraseSteps {
     return rows.map(({ seq }) => Number(seq));
   }
 
-  /** The deliveries of which an error holds this text, in the next stretch of them. */
+  /** The deliveries with an error that holds this text, in the next stretch of them. */
   async errorsWith(
     manager: EntityManager,
     text: string,
@@ -145,7 +145,7 @@ export class EraseSteps {
     return { found: rows.map(({ id }) => Number(id)), last };
   }
 
-  /** Erases the bytes of events, what their deliveries failed with, and who was told of that. */
+  /** Erases the bytes of events, the errors of their deliveries, and the bytes of the `delivery.dead` events about those. */
   async events(manager: EntityManager, seqs: readonly number[]): Promise<{ bodies: number; errors: number }> {
     const p = this.parameters();
     const rows = await manager.query<{ id: number | string; dead: number | string | null }[]>(
@@ -167,7 +167,7 @@ export class EraseSteps {
     return { bodies: rowsOf(gone).length, errors };
   }
 
-  /** Erases what deliveries failed with. @returns how many texts. */
+  /** Erases the errors of deliveries. @returns how many texts. */
   async errors(manager: EntityManager, deliveries: readonly number[]): Promise<number> {
     if (deliveries.length === 0) return 0;
     const p = this.parameters();
@@ -184,7 +184,7 @@ export class EraseSteps {
     return rowsOf(last).length + rowsOf(earlier).length;
   }
 
-  /** Puts a pseudonym where events, and the order of their deliveries, tell the name of their room. */
+  /** Replaces a room's name with a pseudonym, in its events and in the order keys of their deliveries. */
   async roomNames(manager: EntityManager, seqs: readonly number[], pseudonym: string): Promise<number> {
     const order = this.parameters();
     const key = order.add(pseudonym);
@@ -220,7 +220,7 @@ export class EraseSteps {
     return this.project === undefined ? '' : `AND ${column} = ${p.add(this.project)}`;
   }
 
-  // Escaped, a text may look like anything: whatever has a backslash is looked at more closely.
+  // An escaped text may look like anything: whatever has a backslash may hold it.
   private mayHold(p: Parameters, column: string, text: string): string {
     const [wanted, backslash] = [p.add(Buffer.from(text)), p.add(Buffer.from('\\'))];
     const position = (part: string) =>

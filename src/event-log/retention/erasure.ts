@@ -14,19 +14,19 @@ export interface ErasedSubject {
   kind: 'identity' | 'room';
   /** The identity; the room's name or sid. */
   text: string;
-  /** Of this project only; of all by default. */
+  /** Only in this project; in all by default. */
   project: string | undefined;
-  /** What takes the place of a name that others are grouped by; a new one for every erasure. */
+  /** Replaces a name that rows are grouped by; a new one for every erasure. */
   pseudonym: string;
 }
 
 /** Erases from tables of its own whenever `Erasure` erases, in short transactions of its own. */
 export interface ErasurePart {
-  /** @returns how many rows it changed, told as `sessions`. */
+  /** @returns how many rows it changed, reported as `sessions`. */
   erase(subject: ErasedSubject): Promise<number>;
 }
 
-/** What was erased. */
+/** How much was erased. */
 export interface ErasedCounts {
   /** Events whose bytes are gone. */
   bodies: number;
@@ -40,27 +40,27 @@ export interface ErasedCounts {
   sessions: number;
 }
 
-/** What is erased, and where. */
+/** Where to erase. */
 export interface ErasureOptions {
-  /** Of this project only; of all by default. */
+  /** Only in this project; in all by default. */
   project?: string;
 }
 
-/** An erasure was asked for in a way that can't be meant; the message names the cure. */
+/** An erasure was requested without saying of whom or what; the message names the cure. */
 export class ErasureError extends Error {
   override readonly name = 'ErasureError';
 }
 
-/** Between two transactions, so that others get their turn, milliseconds. */
+/** The pause between two transactions, so that others get their turn, milliseconds. */
 const PAUSE = 2;
 
-/** How often SQLite's log is tried to be emptied while somebody reads. */
+/** How many times it tries to empty SQLite's log while somebody reads. */
 const TRIES = 50;
 
 /** Events erased in one transaction. */
 const BATCH = 200;
 
-/** Erases people and rooms from the store, so that nobody could tell any more who it was; what they did is still counted. */
+/** Erases people and rooms from the store, so that they can't be identified any more; what they did still counts. */
 @Injectable()
 export class Erasure {
   private readonly logger = new Log('Erasure');
@@ -71,18 +71,18 @@ export class Erasure {
     private readonly lock: OrderingLock,
   ) {}
 
-  /** Lets a part of the application erase what it keeps, with the rest. */
+  /** Adds a part of the application that keeps data of its own to erase. */
   register(part: ErasurePart): void {
     this.parts.push(part);
   }
 
   /**
-   * Erases an identity: the bytes of every event that has it as a value anywhere in its JSON, of what is in quarantine,
-   * error texts, and its traces in sessions, where a pseudonym stands for it. Events stay known by id, time and hash, so
-   * that repeats are still told; durations and counts stay what they were.
+   * Erases an identity: the bytes of every event that has it as a value anywhere in its JSON, likewise bodies in quarantine,
+   * error texts, and its traces in sessions, where a pseudonym replaces it. Events keep their id, time and hash, so that
+   * repeats are still recognised; durations and counts stay what they were.
    *
    * What is stored later brings it back: call it when the identity is gone from LiveKit, and again if a webhook or a handler
-   * was on its way meanwhile. Events that handlers have not been given yet are discarded.
+   * was in progress meanwhile. Events that handlers have not been given yet are discarded.
    *
    * @throws ErasureError when the identity is empty.
    */
@@ -92,8 +92,8 @@ export class Erasure {
 
   /**
    * Erases a room by its name or its sid: the bytes of its events and of every event that has the name as a value, and its
-   * name and description in events and sessions, where a pseudonym stands for it. The people in it stay: erase them by
-   * their identities. As with identities, what is stored later brings it back.
+   * name and description in events and sessions, where a pseudonym replaces it. The people in it stay: erase them by their
+   * identities. As with identities, what is stored later brings it back.
    *
    * @throws ErasureError when the room is empty.
    */
@@ -133,7 +133,7 @@ export class Erasure {
     for (let from: number | null = 0; from !== null && from < end;) {
       const after: number = from;
       const { found, last } = await this.store.read((manager) => work.bodies(manager, text, after));
-      // An error's text is no value of its own.
+      // An error's text may be only a part of a value.
       const mentioning = found.filter(({ kind, raw }) =>
         kind === 'delivery' ? holds(raw, text) : mentions(raw, text),
       );
@@ -198,7 +198,7 @@ export class Erasure {
       from = last;
       await delay(PAUSE);
     }
-    // Some events tell a room's sid only.
+    // Some events carry only a room's sid.
     for (const sid of sids.values()) {
       for (let from: number | undefined = 0; from !== undefined;) {
         const after: number = from;
@@ -229,7 +229,7 @@ export class Erasure {
 
   private async write<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     const result = await this.store.write(async (manager) => {
-      // Deliveries among it may be pending, and a claim passes over what is locked: those behind them would overtake them.
+      // Some deliveries may be pending, and a claim skips what is locked: those behind them would overtake them.
       await this.lock.hold(manager);
       return work(manager);
     });

@@ -1,23 +1,23 @@
-/** An escaped character, or a quote: a text of JSON is what stands between two quotes. */
+/** An escaped character, or a quote: a JSON string is what stands between two quotes. */
 const MARKS = /\\.|"/gs;
 
-/** What makes a text a field's name. */
+/** What makes a string a field's name. */
 const COLON = /\s*:/y;
 
 /**
- * Whether a body has exactly this text as a value, at any depth, also of JSON that is a text in JSON, as metadata often
- * is; one that is no JSON, whether its bytes hold it.
+ * Whether a body has exactly this text as a value, at any depth, also of JSON in a string, as metadata often is; of a body
+ * that is not JSON, whether its bytes contain the text.
  */
 export function mentions(body: Buffer, wanted: string): boolean {
   const json = body.toString('utf8');
   return hasValue(json, (value) => value === wanted) || (!isJson(json) && json.includes(wanted));
 }
 
-/** Whether any text of a body holds this one, however it is written there. */
+/** Whether any string value of a body contains this text, however it is escaped there. */
 export const holds = (body: Buffer, wanted: string): boolean =>
   hasValue(body.toString('utf8'), (value) => value.includes(wanted));
 
-// Told from its text and not from what it parses to: of a field that stands twice, the parser keeps the last.
+// Searches the text and not what it parses to: of a field that occurs twice, the parser keeps the last.
 function hasValue(json: string, isMeant: (value: string) => boolean): boolean {
   let start: number | undefined;
   for (const { 0: mark, index } of json.matchAll(MARKS)) {

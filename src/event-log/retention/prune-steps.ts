@@ -5,22 +5,22 @@ import type { EventKind } from '../events.js';
 import { hearersSql } from '../fan-out.js';
 import type { FlooredEvent } from './dedup-floor.js';
 
-/** Rows looked at in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
+/** Rows examined in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
 export const BATCH = 500;
 
-/** What a step took away, and where the next one begins; `null`: there is no more to look at. */
+/** How many rows a step removed, and where the next one begins; `null`: there is no more to examine. */
 export interface Step<Cursor> {
   removed: number;
   next: Cursor | null;
 }
 
-/** Where a walk over finished deliveries is. */
+/** The position of a walk over finished deliveries. */
 export interface DeliveryCursor {
   doneAt: number;
   id: number;
 }
 
-/** An event that may go. */
+/** An event that may be pruned. */
 export interface PrunableEvent extends FlooredEvent {
   seq: number;
 }
@@ -29,20 +29,20 @@ interface Keyed {
   id: number | string;
 }
 
-/** The states of a delivery that is at its end and waits for nobody. */
+/** The states of a delivery that has ended and waits for nobody. */
 const FINISHED = "('done', 'discarded', 'dismissed', 'replayed', 'retired')";
 
 /**
- * The SQL of the events of some numbers, as `e`, and of the handlers that hear of them and are backfilled, as `hearers`.
- * Materialized, or PostgreSQL goes through all that is as old, or through all deliveries, for these few, as long as its
- * statistics are of before they were routed.
+ * The SQL of the events with some `seq`s, as `e`, and of the handlers subscribed to them that are being backfilled, as
+ * `hearers`. Materialized, or PostgreSQL scans everything as old, or all deliveries, for these few, while its statistics
+ * date from before they were routed.
  */
 const numbered = (dialect: Dialect, condition: string): string =>
   `WITH e AS MATERIALIZED
      (SELECT seq, source, kind, name, occurred_at, received_at, routed FROM livekit_events WHERE ${condition}),
    ${hearersSql(dialect, 'e', 'h.retired_at IS NULL AND h.backfill_seq IS NOT NULL')}`;
 
-/** The SQL of: nobody waits for this event of `e` any more, neither for a delivery of it nor for a backfill that comes to it. */
+/** The SQL condition that nothing waits for this old event of `e` any more: no delivery, and no backfill that comes to it. */
 const isDone = (cutoff: string): string =>
   `e.received_at < ${cutoff} AND e.routed AND NOT EXISTS (
      SELECT 1 FROM livekit_deliveries d WHERE d.event_seq = e.seq AND d.state IN ('pending', 'running', 'dead'))
@@ -51,15 +51,15 @@ const isDone = (cutoff: string): string =>
        AND e.received_at >= h.backfill_since)`;
 
 /**
- * The SQL of retention. Every step looks at the next rows behind a cursor, in the order of an index: so what must stay
- * (dead letters) is passed over once, and no statement looks at more than a batch.
+ * The SQL of retention. Every step examines the next rows after a cursor, in the order of an index: so what must stay
+ * (dead letters) is skipped once, and no statement examines more than a batch.
  */
 export class PruneSteps {
   constructor(private readonly dialect: Dialect) {}
 
   /**
-   * The last place in the log that a walk needs to look at; `null` when nothing is so old. Received in about the order of
-   * the log: what was overtaken by more than a thousand is found by the next pass.
+   * The last position in the log that a walk needs to examine; `null` when nothing is that old. Events are received in
+   * roughly the order of the log: one that was overtaken by more than a thousand is found by the next pass.
    */
   async lastBefore(manager: EntityManager, cutoff: number): Promise<number | null> {
     const p = this.parameters();
@@ -123,7 +123,7 @@ export class PruneSteps {
     };
   }
 
-  /** The events that may go now, among the next ones of the log. */
+  /** The events that may be pruned now, among the next ones of the log. */
   async prunableEvents(
     manager: EntityManager,
     cutoff: number,
@@ -154,13 +154,13 @@ export class PruneSteps {
           kind,
           occurredAt: Number(occurred_at),
         }))
-        // One that says it is of the future stays until then: its floor would shut out everything before.
+        // An event dated in the future stays until then: its floor would shut out everything before it.
         .filter(({ kind, occurredAt }) => kind !== 'livekit' || occurredAt < cutoff),
       next: behind(rows.map(({ seq }) => Number(seq))),
     };
   }
 
-  /** Prunes those of these events that may still go, with all that hangs on them. @returns how many. */
+  /** Prunes those of these events that may still be pruned, with all that belongs to them. @returns how many. */
   async events(manager: EntityManager, cutoff: number, seqs: readonly number[]): Promise<number> {
     const p = this.parameters();
     const gone = idsOf(

@@ -33,16 +33,16 @@ export interface RetentionPart {
   prune(manager: EntityManager, cutoff: number, limit: number): Promise<number>;
 }
 
-/** When it first looks for what is due, after the start, milliseconds. */
+/** How long after the start it first prunes, milliseconds. */
 const FIRST = 60_000;
 
-/** How often from there on, milliseconds. */
+/** How often it prunes after that, milliseconds. */
 const INTERVAL = 3_600_000;
 
-/** Between two batches, so that others get their turn, milliseconds. */
+/** The pause between two batches, so that others get their turn, milliseconds. */
 const PAUSE = 2;
 
-/** Prunes what has been kept for long enough, every hour, in small transactions that nobody has to wait for. */
+/** Prunes what has been kept for long enough, every hour, in small transactions that hold nobody up. */
 @Injectable()
 export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Log('Retention');
@@ -69,14 +69,14 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
     if (this.role !== 'edge') this.pruneIn(FIRST);
   }
 
-  /** The batch in hand is ended, and no other is begun. */
+  /** Finishes the current batch, and begins no other. */
   async onModuleDestroy(): Promise<void> {
     this.stopping = true;
     clearTimeout(this.timer);
     await this.pass;
   }
 
-  /** Lets a part of the application prune what it keeps, with the rest. */
+  /** Adds a part of the application that keeps data of its own to prune. */
   register(part: RetentionPart): void {
     this.parts.push(part);
   }
@@ -164,7 +164,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
     return removed;
   }
 
-  /** Takes steps until there is no more to look at, or another process is at it. */
+  /** Takes steps until there is no more to examine, or another process is pruning. */
   private async walk<Cursor>(
     start: Cursor,
     take: (cursor: Cursor) => Promise<Step<Cursor> | null>,
@@ -180,7 +180,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
     return removed;
   }
 
-  /** A batch of what nobody wants any more: nor does anybody come to want it meanwhile, for replays and backfills hold the lock. */
+  /** A batch of what nothing waits for any more, nor starts to meanwhile, because replays and backfills hold the lock. */
   private unwanted<T>(work: (manager: EntityManager) => Promise<T>): Promise<T | null> {
     return this.batch(async (manager) => {
       await this.lock.hold(manager);
@@ -188,7 +188,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
     });
   }
 
-  /** `null`: another process prunes. */
+  /** @returns `null` when another process is pruning. */
   private batch<T>(work: (manager: EntityManager) => Promise<T>): Promise<T | null> {
     return this.store.write(async (manager) =>
       (await isOurTurn(this.store.dialect, manager, 'pruning')) ? work(manager) : null,
