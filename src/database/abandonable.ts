@@ -1,8 +1,8 @@
 /**
- * Does `work`, and rejects when a time limit or a signal ends it before: then it is left to itself. Nothing is begun when
- * the signal has been aborted already.
+ * Does `work`, and rejects when a time limit or a signal ends the wait first: then the work is left to itself. Nothing is
+ * begun when the signal has been aborted already.
  *
- * @param limit the time that is left, in milliseconds, and the error that says it is over.
+ * @param limit the time that is left, in milliseconds, and the error when it is over.
  */
 export async function abandonable<T>(
   work: () => Promise<T>,

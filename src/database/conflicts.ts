@@ -1,12 +1,12 @@
 import { sqlStateOf } from './sql-state.js';
 
-/** How often a transaction is begun anew. */
+/** How many times a transaction is tried. */
 const TRIES = 5;
 
-/** PostgreSQL's codes for a transaction that it has given up for another's sake: a serialisation failure, a deadlock. */
+/** PostgreSQL's codes for a transaction that it has aborted for another's sake: a serialisation failure, a deadlock. */
 const GIVEN_UP = new Set<unknown>(['40001', '40P01']);
 
-/** Runs a transaction again, at once, that PostgreSQL has given up for another's sake: whoever waits for it is none the wiser. */
+/** Runs a transaction, and again at once if PostgreSQL aborts it for another's sake, unnoticed by the caller. */
 export async function despiteConflicts<T>(run: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {

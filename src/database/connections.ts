@@ -10,16 +10,16 @@ import { PipelinedWriter } from './pipelined-writer.js';
 import { claimForThisProcess } from './single-process.js';
 import type { Dialect } from './sql.js';
 
-/** Where the events are stored, and who looks after the schema. */
+/** Where the events are stored, and how the schema is kept up to date. */
 export interface EventStoreOptions {
   /** `file:./data/voice.sqlite`, `:memory:` (nothing survives a restart) or `postgres://…`. */
   url: string;
   /** `run` (the default), `check` or `none`. */
   migrations?: MigrationsMode | undefined;
-  /** Connections in the pool that everything but appending goes through (PostgreSQL), 10 by default. */
+  /** Connections in the pool for everything but appending (PostgreSQL), 10 by default. */
   poolSize?: number | undefined;
   /**
-   * Where PostgreSQL's notifications are heard, `url` by default: the server itself where `url` leads to a pooler that
+   * Where to listen for PostgreSQL's notifications, `url` by default: the server itself where `url` leads to a pooler that
    * passes none on (PgBouncer in transaction mode).
    */
   listenUrl?: string | undefined;
@@ -34,30 +34,30 @@ export interface EventStoreOptions {
   entityMigrations?: DataSourceSettings['entityMigrations'] | undefined;
 }
 
-/** The code of SQLite's where a path holds no database, or none for us; libsql has none for one that is never opened. */
+/** SQLite's codes for a path with no database that we may use; libsql gives none for one that can't be opened at all. */
 const NO_DATABASE = /^(?:SQLITE_(?:CANTOPEN|NOTADB|READONLY|PERM).*)?$/;
 
-/** Connections to PostgreSQL for the transactions of handlers that are ours, apart from those of webhooks. */
+/** Connections to PostgreSQL for the transactions of our own handlers, apart from those of webhooks. */
 const HANDLER_POOL = 4;
 
 /** The connections of a store to its database, apart from the host's. */
 export interface Connections {
   dialect: Dialect;
-  /** Where PostgreSQL's notifications are heard. */
+  /** Where to listen for PostgreSQL's notifications. */
   listenUrl: string;
   /** SQLite's one writer, or PostgreSQL's pool. */
   writer: DataSource;
-  /** What reads: of an SQLite file it sees what is committed, and waits for no writer. Elsewhere it is `writer`. */
+  /** For reading: on an SQLite file it sees what is committed, and waits for no writer. Elsewhere it is `writer`. */
   reader: DataSource;
-  /** Of SQLite, unless it is in memory. */
+  /** On SQLite, unless it is in memory. */
   file: OpenedFile | undefined;
   /** What appends webhooks on PostgreSQL. */
   pipelined: PipelinedWriter | undefined;
   /** Where transactions of handlers run on PostgreSQL. */
   handlers: HandlerTransactions | undefined;
-  /** The same over the host's DataSource, if it gave one. */
+  /** Where those of the host's handlers run, over the host's DataSource, if it gave one. */
   hostHandlers: HandlerTransactions | undefined;
-  /** Closes them, and lets go of the file. */
+  /** Closes them, and releases the file. */
   close(): Promise<void>;
 }
 
@@ -127,7 +127,7 @@ export async function connect(options: EventStoreOptions): Promise<Connections> 
   }
 }
 
-// libsql leaves that to the next opening, and whoever copies the file meanwhile would miss what is in its log.
+// libsql leaves that to the next opening, and a copy of the file made meanwhile would lack what is in its log.
 async function emptyLog(writer: DataSource, file: OpenedFile): Promise<void> {
   try {
     file.requireInPlace();

@@ -6,8 +6,8 @@ import { migrations } from './migrations/index.js';
 import { MAKE_STAGE } from './staged-write.js';
 
 /**
- * How long SQLite itself waits for another connection's lock, in milliseconds. It blocks the event loop
- * meanwhile, so it is short; whoever can wait longer tries again.
+ * How long SQLite itself waits for another connection's lock, in milliseconds. It blocks the event loop meanwhile, so it is
+ * short; callers that can wait longer try again.
  */
 const SQLITE_BUSY_TIMEOUT = 50;
 
@@ -20,16 +20,16 @@ interface SqliteConnection {
   prepare(sql: string): unknown;
 }
 
-/** What every connection of ours to PostgreSQL has in common, in the words of `pg`; times in milliseconds. */
+/** The settings of every connection of ours to PostgreSQL, as `pg` names them; times in milliseconds. */
 export const POSTGRES_CONNECTION = {
   connectionTimeoutMillis: 2_000,
-  // A server that hangs must not hang us with it, and its webhook is told to come again.
+  // A server that hangs must not hang us with it: LiveKit is told to retry its webhook.
   query_timeout: 5_000,
   keepAlive: true,
   application_name: 'nestjs-livekit-webhooks',
 };
 
-/** How long a migration waits for a table that somebody uses, milliseconds: whoever comes meanwhile waits behind it. */
+/** How long a migration waits for a table in use, milliseconds: transactions that come meanwhile wait behind it. */
 const MIGRATION_LOCK_TIMEOUT = 500;
 
 interface PostgresConnection {
@@ -37,7 +37,7 @@ interface PostgresConnection {
   query(...statement: unknown[]): unknown;
 }
 
-/** What sets one of our DataSources apart from another. */
+/** The settings in which our DataSources differ. */
 export interface DataSourceSettings {
   /** `file:…`, `:memory:` or `postgres://…`. */
   url: string;
@@ -45,13 +45,13 @@ export interface DataSourceSettings {
   readOnly?: boolean;
   /** Connections in the pool (PostgreSQL), `POOL_SIZE` by default. */
   poolSize?: number;
-  /** It is for migrations (PostgreSQL): their statements take as long as they take, but wait for no table for long. */
+  /** It is for migrations (PostgreSQL): their statements have no time limit, but wait for no table for long. */
   migrates?: boolean;
-  /** A statement that takes longer is given up (PostgreSQL), milliseconds, as `POSTGRES_CONNECTION` has it by default; 0: none is. */
+  /** How long a statement may take (PostgreSQL), milliseconds, as in `POSTGRES_CONNECTION` by default; 0: no limit. */
   statementTimeout?: number;
-  /** Entities of the host beside ours. */
+  /** Entities of the host, besides ours. */
   entities?: readonly (EntitySchema | (new () => object))[];
-  /** Migrations of the host beside ours. */
+  /** Migrations of the host, besides ours. */
   entityMigrations?: readonly (new () => MigrationInterface)[];
 }
 
@@ -72,7 +72,7 @@ export function dataSourceOptions({
     migrationsTableName: 'livekit_migrations',
     migrationsTransactionMode: 'each' as const,
     logging: false as const,
-    logger: 'debug' as const, // what fails is thrown, and told by whoever it concerns
+    logger: 'debug' as const, // what fails is thrown, and reported by its caller
   };
   if (location.dialect === 'postgres') {
     const serving = statementTimeout === 0 ? BEGIN_PATIENT : BEGIN_SERVING;
@@ -87,7 +87,7 @@ export function dataSourceOptions({
         ...POSTGRES_CONNECTION,
         query_timeout: statementTimeout,
         verify: (connection: PostgresConnection, done: () => void) => {
-          // The server may end it between the pool's hands and TypeORM's, and an error that nobody hears ends the process.
+          // The server may end it between the pool's hands and TypeORM's, and an error without a listener ends the process.
           connection.on('error', () => undefined);
           settleAtBegin(connection, begin);
           done();
@@ -107,15 +107,15 @@ export function dataSourceOptions({
       if (!location.inMemory) connection.pragma('journal_mode = WAL');
       // FULL: a commit is on the disk before we answer, whatever happens to the power.
       connection.pragma('synchronous = FULL');
-      // What is deleted is overwritten, or it could still be read in the file: it costs no throughput that can be measured.
+      // Deleted data is overwritten, or it could still be read in the file: that costs no measurable throughput.
       connection.pragma('secure_delete = ON');
-      // What a batch of events of as many rooms touches, in the middle of a large file, fits into it (KiB; SQLite's own is 2 MB).
+      // Holds the pages that a batch of events of as many rooms touches in a large file (KiB; SQLite's default is 2 MB).
       connection.pragma('cache_size = -32000');
       if (readOnly) {
         connection.pragma('query_only = ON'); // libsql ignores `readonly`
         return;
       }
-      // Pages that are written again and again go into the file once in 16 MB of log, not in 4 MB as SQLite would have it.
+      // Pages that are written again and again go into the file once per 16 MB of log, not per 4 MB as by default.
       connection.pragma('wal_autocheckpoint = 4000');
       connection.exec(MAKE_STAGE);
       lockAtBegin(connection);
@@ -128,9 +128,9 @@ export const createDataSource = (settings: DataSourceSettings): DataSource =>
   new DataSource(dataSourceOptions(settings));
 
 /**
- * TypeORM's transactions take the write lock at their first write. There a busy file leaves that statement in progress,
- * and libsql resets it no sooner than it is run again: until then no other transaction can commit
- * (`tursodatabase/libsql-js#237`). Taken at once, the lock is asked for by one statement, which every retry resets.
+ * TypeORM's transactions take the write lock at their first write. If the file is busy then, that statement stays in
+ * progress, and libsql resets it only when it is run again: until then no other transaction can commit
+ * (`tursodatabase/libsql-js#237`). Taken at once, the lock is requested by one statement, which every retry resets.
  */
 function lockAtBegin(connection: SqliteConnection): void {
   const prepare = connection.prepare.bind(connection);
@@ -138,29 +138,30 @@ function lockAtBegin(connection: SqliteConnection): void {
 }
 
 /**
- * Has every transaction begin with the settings that it needs: a session's own would be another's behind a pooler, which
- * gives each transaction any connection that is free (PgBouncer in transaction mode). And a migration begins when nobody is
- * in a transaction, and nobody else until it ends: it locks table after table, and under load whoever is in the middle of
- * something would hold one and wait for another.
+ * Makes every transaction begin with the settings that it needs: those of a session would be another's behind a pooler,
+ * which gives each transaction any free connection (PgBouncer in transaction mode). And a migration begins when no other
+ * transaction is open, and none begins until it ends: it locks table after table, and under load another transaction would
+ * hold one table and wait for the next.
  */
 function settleAtBegin(connection: PostgresConnection, begin: string): void {
   const query = connection.query.bind(connection);
   connection.query = (sql, ...others) => query(sql === 'START TRANSACTION' ? begin : sql, ...others);
 }
 
-/** PostgreSQL's advisory lock of ours that whoever serves shares ("lkwh" in ASCII, and 6). */
+/** Our advisory lock on PostgreSQL that every transaction but a migration shares ("lkwh" in ASCII, and 6). */
 const GATE = '1819047784, 6';
 
-// Where the network parts us in the middle of a transaction, its locks must not outlive LiveKit's last attempt.
-// And whatever the database or the role have set: what is acknowledged is on the disk, and statements see what was committed before them.
+// If the network fails in the middle of a transaction, its locks must not outlive LiveKit's last attempt.
+// And whatever the database or the role have set: what is acknowledged is on the disk, and statements see what was
+// committed before them.
 const BEGIN = 'START TRANSACTION ISOLATION LEVEL READ COMMITTED';
 const SETTINGS = `set_config('idle_in_transaction_session_timeout', '10000', true),
   CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END`;
 
-/** How a transaction begins on PostgreSQL of whoever serves, and migrates nothing. */
+/** How a transaction begins on PostgreSQL, unless it is a migration. */
 export const BEGIN_SERVING = `${BEGIN}; SELECT ${SETTINGS}, pg_advisory_xact_lock_shared(${GATE})`;
 
-/** Lets a transaction take as long as it takes, whatever the database or the role have set; PostgreSQL has the last of these since 17. */
+/** Lifts a transaction's time limits, whatever the database or the role have set; PostgreSQL has the last of them since 17. */
 export const WITHOUT_TIMEOUTS = `SELECT set_config(name, '0', true) FROM pg_settings
   WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout')`;
 

@@ -5,9 +5,9 @@ export type DatabaseLocation =
   { dialect: 'sqlite'; path: string; inMemory: boolean } | { dialect: 'postgres'; url: string };
 
 /**
- * Reads a database URL: `file:./data/voice.sqlite`, `:memory:`, `postgres://…`.
+ * Parses a database URL: `file:./data/voice.sqlite`, `:memory:`, `postgres://…`.
  *
- * @throws DatabaseConfigurationError when it is none of these; the URL itself is not told, it may hold a password.
+ * @throws DatabaseConfigurationError when it is none of these, without the URL, which may hold a password.
  */
 export function parseDatabaseUrl(url: string): DatabaseLocation {
   if (url === ':memory:') return { dialect: 'sqlite', path: url, inMemory: true };
@@ -19,7 +19,7 @@ export function parseDatabaseUrl(url: string): DatabaseLocation {
   );
 }
 
-/** A database URL as it may be told: without user, password and parameters. */
+/** A database URL as it may be shown: without user, password and parameters. */
 export function toldUrl(url: string): string {
   if (!/^postgres(ql)?:/.test(url)) return url;
   if (!URL.canParse(url)) return 'postgres://…';

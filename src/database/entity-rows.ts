@@ -1,21 +1,22 @@
 import type { EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 import { type Dialect, dialectOf, Parameters } from './sql.js';
 
-/** Rows in one statement: none is to grow without bound. */
+/** Rows in one statement, which must not grow without bound. */
 const ROWS = 1_000;
 
 interface ColumnShape {
   column: string;
   property: string;
-  /** What PostgreSQL calls its type. */
+  /** The name of its type on PostgreSQL. */
   type: string;
   isJson: boolean;
   isGenerated: boolean;
 }
 
 /**
- * Rows of an entity, many at once, as plain objects. TypeORM would build a condition for each one that is asked for, and a
- * parameter, a class and its transformers for each column: with the rows of a few rooms that takes longer than the database.
+ * Reads and writes many rows of an entity at once, as plain objects. TypeORM would build a condition for each one requested,
+ * and a parameter, a class and its transformers for each column: for the rows of a few rooms that takes longer than the
+ * database.
  */
 export class EntityRows<E extends ObjectLiteral> {
   private readonly table: string;
@@ -38,7 +39,7 @@ export class EntityRows<E extends ObjectLiteral> {
     this.dialect = dialectOf(manager);
   }
 
-  /** Those that have what one of some examples has, by some of their properties. */
+  /** Finds the rows that are equal to one of the examples in some properties. */
   async find<K extends keyof E & string>(by: readonly K[], examples: readonly Pick<E, K>[]): Promise<E[]> {
     const key = this.named(by);
     const found: E[] = [];
@@ -54,7 +55,7 @@ export class EntityRows<E extends ObjectLiteral> {
     return found;
   }
 
-  /** Puts rows in the place of those that have the same key. */
+  /** Inserts rows, or replaces those that have the same key. */
   async upsert<K extends keyof E & string>(rows: readonly Partial<E>[], by: readonly K[]): Promise<void> {
     const key = this.named(by);
     const columns = this.columns.filter((column) => !column.isGenerated || key.includes(column));

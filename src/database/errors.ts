@@ -6,11 +6,11 @@ export class DatabaseConfigurationError extends ToldError {
   override readonly name = 'DatabaseConfigurationError';
 }
 
-/** PostgreSQL can't be reached, or lets nobody in, when the store is opened. */
+/** PostgreSQL can't be reached, or refuses the connection, when the store is opened. */
 export class DatabaseUnreachableError extends ToldError {
   override readonly name = 'DatabaseUnreachableError';
 
-  /** @param server its URL as it may be told. */
+  /** @param server its URL as it may be shown. */
   constructor(server: string, cause: unknown) {
     super(
       `no connection to ${server} (${toldOf(cause)}): see that the server runs there, and that ` +
@@ -69,11 +69,11 @@ export class TransactionDeadlineError extends ToldError {
   }
 }
 
-/** SQLite has rolled a whole transaction back by itself, because a statement failed, and somebody went on in it. */
+/** SQLite has rolled a whole transaction back by itself, because a statement failed, and the work went on in it. */
 export class TransactionLostError extends ToldError {
   override readonly name = 'TransactionLostError';
 
-  /** @param cause what the statement failed of. */
+  /** @param cause why the statement failed. */
   constructor(cause: unknown) {
     super(
       `SQLite has rolled this transaction back, all of it, because a statement failed (${toldOf(cause)}), and what came then was refused: ` +
@@ -84,7 +84,7 @@ export class TransactionLostError extends ToldError {
   }
 }
 
-/** Something was asked of a transaction's manager after the transaction had ended. */
+/** A transaction's manager was used after the transaction had ended. */
 export class TransactionOverError extends ToldError {
   override readonly name = 'TransactionOverError';
 
@@ -95,7 +95,7 @@ export class TransactionOverError extends ToldError {
   }
 }
 
-/** Somebody who was given a transaction's manager tried to end the transaction. */
+/** Code that was given a transaction's manager tried to end the transaction. */
 export class TransactionEndError extends ToldError {
   override readonly name = 'TransactionEndError';
 
@@ -107,7 +107,7 @@ export class TransactionEndError extends ToldError {
   }
 }
 
-/** The DataSource that transactional handlers were to use can't be used for that; the message names the cure. */
+/** The DataSource given for transactional handlers can't be used for them; the message names the cure. */
 export class HandlerDataSourceError extends Error {
   override readonly name = 'HandlerDataSourceError';
 }

@@ -42,24 +42,24 @@ export class EventStore {
     return new EventStore(await connect(options));
   }
 
-  /** Which SQL it speaks. */
+  /** The SQL dialect that it speaks. */
   get dialect(): Dialect {
     return this.connections.dialect;
   }
 
-  /** Whether a handler of the host's can have a transaction that its writes and its acknowledgement share. */
+  /** Whether a handler of the host's can have a transaction for both its writes and its acknowledgement. */
   get hasHostTransactions(): boolean {
     return this.dialect === 'sqlite' || this.connections.hostHandlers !== undefined;
   }
 
   /**
    * Runs `work` in one transaction: all of its writes are on the disk when the promise resolves, or none is. On SQLite,
-   * where webhooks wait behind it, it has a second; those that wait at the same time share a commit, and where that fails
-   * `work` is done once more, in a transaction of its own.
+   * where webhooks wait behind it, it has a second; transactions that wait at the same time share a commit, and if that
+   * fails, `work` is done once more, in a transaction of its own.
    *
-   * @param options.signal gives it up, and rolls it back; on PostgreSQL, once its COMMIT is on its way, it may be kept all the same.
-   * @throws TransactionDeadlineError on SQLite when it takes too long, TransactionLostError where SQLite has rolled it back and
-   *   `work` has gone on, and whatever `work` throws.
+   * @param options.signal rolls it back; on PostgreSQL, once its COMMIT is on its way, it may be committed all the same.
+   * @throws TransactionDeadlineError on SQLite when it takes too long, TransactionLostError when SQLite has rolled it back
+   *   and `work` has gone on, and whatever `work` throws.
    */
   transaction<T>(
     work: (manager: EntityManager) => Promise<T>,
@@ -70,7 +70,7 @@ export class EventStore {
     return this.announcing((watch) => this.groups.run((runner) => this.fenced(runner, watch(work), signal)));
   }
 
-  /** The same for a handler of the host's: on PostgreSQL, in a transaction of the host's DataSource. */
+  /** Like `transaction`, for a handler of the host's: on PostgreSQL, in a transaction of the host's DataSource. */
   hostTransaction<T>(
     work: (manager: EntityManager) => Promise<T>,
     options: { signal?: AbortSignal } = {},
@@ -80,7 +80,7 @@ export class EventStore {
     return this.announcing((watch) => hostHandlers.run(watch(work), options.signal));
   }
 
-  /** Runs a short write of ours in one transaction: `work` is done again where PostgreSQL gives it up for another's sake. */
+  /** Runs a short write of ours in one transaction: `work` is done again when PostgreSQL aborts it for another's sake. */
   write<T>(work: (manager: EntityManager) => Promise<T>, lane: WriteLane = 'other'): Promise<T> {
     if (this.dialect === 'postgres') {
       return this.announcing((watch) =>
@@ -126,10 +126,10 @@ export class EventStore {
   }
 
   /**
-   * Hears PostgreSQL's notifications on a channel, on a connection of its own.
+   * Listens for PostgreSQL's notifications on a channel, on a connection of its own.
    *
    * @param onLost is called when the connection is lost.
-   * @returns what ends that.
+   * @returns a function that ends that.
    */
   listen(
     channel: string,
@@ -142,8 +142,8 @@ export class EventStore {
 
   /** Resolves when the store can commit a write now, and rejects with the reason when it can't. */
   async ping(): Promise<void> {
-    // A row that comes and goes. A read would not notice a full disk or a read-only file, nor would a row rewritten
-    // with what it holds: SQLite leaves its page alone. It has a new key so that replicas don't wait for one another.
+    // A row that is inserted and deleted. A read would not notice a full disk or a read-only file, nor would rewriting a row
+    // with what it holds: SQLite leaves its page alone. Its key is new, so that replicas don't wait for one another.
     const key = ['ping', randomUUID()] as const;
     const row = valuesList(this.dialect, [[...key, 'ping', Buffer.alloc(0), 0, 0, 0]]);
     const found = new Parameters(this.dialect);
@@ -160,7 +160,7 @@ export class EventStore {
   }
 
   /**
-   * Empties SQLite's write-ahead log into its file: what was deleted may still be read in the log until then.
+   * Empties SQLite's write-ahead log into its file: deleted data may still be read in the log until then.
    *
    * @returns whether nothing is left in it.
    */
@@ -172,12 +172,12 @@ export class EventStore {
     return result?.busy === 0;
   }
 
-  /** Closes the connections, and lets go of the file. */
+  /** Closes the connections, and releases the file. */
   close(): Promise<void> {
     return this.connections.close();
   }
 
-  /** Gives `run` what it wraps the work in, so that what the work announces is told after the commit, and only then. */
+  /** Gives `run` a wrapper for the work, which has the work's announcements made after the commit, and only then. */
   private async announcing<T>(
     run: (
       watch: (work: (manager: EntityManager) => Promise<T>) => (manager: EntityManager) => Promise<T>,
@@ -201,7 +201,7 @@ export class EventStore {
     }, lane);
   }
 
-  /** Begins a transaction on SQLite's one writer, which `write` has for itself until it has committed. */
+  /** Begins a transaction on SQLite's one writer, which `write` has to itself until it has committed. */
   private alone<T>(write: (runner: QueryRunner) => Promise<T>, lane: WriteLane): Promise<T> {
     return this.writes.run(async () => {
       this.connections.file?.requireInPlace();
@@ -213,7 +213,7 @@ export class EventStore {
         await this.endTransaction(runner);
         throw error;
       } finally {
-        // SQLite answers in this process, at once: only now are webhooks read that came meanwhile, to go first.
+        // SQLite runs in this process: webhooks that came meanwhile are read only now, and are to go first.
         if (lane === 'other') await nextTurn();
       }
     }, lane);
@@ -235,7 +235,7 @@ export class EventStore {
         return result;
       };
       const result = await abandonable(working, { signal, limit });
-      // Whoever kept the event loop busy kept the timer from firing, too.
+      // Work that kept the event loop busy kept the timer from firing, too.
       if (performance.now() - started > SQLITE_TRANSACTION_DEADLINE) throw tooLong;
       return result;
     } finally {
@@ -257,8 +257,8 @@ export class EventStore {
   }
 
   /**
-   * After a failure SQLite may have rolled back by itself (a full disk), or not at all (a failed COMMIT), and TypeORM
-   * can't tell: end what is open, and tell TypeORM's one shared runner that nothing is.
+   * After a failure SQLite may have rolled back by itself (a full disk), or not at all (a failed COMMIT), and TypeORM can't
+   * know: ends what is open, and marks TypeORM's one shared runner as having no transaction.
    */
   private async endTransaction(runner: QueryRunner): Promise<void> {
     if (!runner.isTransactionActive) return;

@@ -5,19 +5,19 @@ interface SqliteConnection {
   readonly inTransaction: boolean;
 }
 
-/** An entity manager for one transaction, and what ends its use. */
+/** An entity manager for one transaction, and the function that ends its use. */
 export interface FencedManager {
   manager: EntityManager;
-  /** Resolves once every statement that was asked for has been run. @throws what has ended the transaction before its time. */
+  /** Resolves once every requested statement has run. @throws the error that has ended the transaction before its time. */
   settled(): Promise<void>;
-  /** From now on everything that is asked of the manager fails with a TransactionOverError. */
+  /** From now on every use of the manager fails with a TransactionOverError. */
   close(): void;
 }
 
 /**
- * Lends out a query runner for one transaction. SQLite's is shared by everybody: whoever went on with it after the end
- * of their transaction (a forgotten `await`, work past its deadline) would write into somebody else's. And SQLite ends a
- * transaction by itself where it must (a full disk): whatever came then would be committed alone, an acknowledgement too.
+ * Lends out a query runner for one transaction. SQLite's is shared by all: work that went on with it after the end of its
+ * transaction (a forgotten `await`, a missed deadline) would write into another one. And SQLite ends a transaction by itself
+ * where it must (a full disk): statements after that would be committed alone, an acknowledgement too.
  */
 export async function fencedManager(dataSource: DataSource, shared: QueryRunner): Promise<FencedManager> {
   const connection: SqliteConnection = await shared.connect();
@@ -45,7 +45,7 @@ export async function fencedManager(dataSource: DataSource, shared: QueryRunner)
   };
   const lent = Object.create(shared) as QueryRunner;
   const manager = dataSource.createEntityManager(lent);
-  // One after the other, as SQLite does them: none may be on its way when the one before ends the transaction.
+  // One after the other, as SQLite runs them: none may be on its way when the one before ends the transaction.
   const query: QueryRunner['query'] = (...statement: Parameters<QueryRunner['query']>) => {
     const result = last.then(() => run(statement));
     last = result.catch(() => undefined);
@@ -58,8 +58,8 @@ export async function fencedManager(dataSource: DataSource, shared: QueryRunner)
 }
 
 /**
- * Keeps the end of a query runner's transaction for whoever gets what is returned: its other users may begin and end
- * transactions within it.
+ * Reserves the end of a query runner's transaction for the caller, who gets the functions returned: the runner's other users
+ * may begin and end transactions within it.
  *
  * @param depth how many transactions, one within the other, are not theirs to end.
  */

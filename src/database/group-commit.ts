@@ -1,9 +1,9 @@
 import type { QueryRunner } from 'typeorm';
 
-/** Nobody joins a commit any more that has been prepared for so long, milliseconds. */
+/** A commit that has been prepared for this long takes no more members, milliseconds. */
 const LONGEST = 50;
 
-/** The same where webhooks wait behind it. It has waited for them itself, and whoever does not join waits as long again. */
+/** The same when webhooks wait behind it. It has waited for them itself, and those that don't join wait as long again. */
 const LONGEST_BEFORE_WEBHOOKS = 5;
 
 interface Member {
@@ -15,15 +15,15 @@ interface Member {
 
 /**
  * Transactions that wait for SQLite's one writer at the same time share a commit, and so one write to the disk. Each is a
- * savepoint: it is kept or rolled back by itself, and sees those before it as if they were committed. One that ends the whole
- * transaction fails alone, too: the others are done again.
+ * savepoint: it is kept or rolled back by itself, and sees those before it as if they were committed. One that ends the
+ * whole transaction fails alone, too: the others are run again.
  */
 export class GroupCommit {
   private readonly waiting: Member[] = [];
   private flushing: Promise<void> | undefined;
 
   /**
-   * @param transaction begins one, and commits it when the work is done.
+   * @param transaction begins a transaction, and commits it when the work is done.
    * @param areWebhooksWaiting whether webhooks wait for the writer: they must not wait for all of a long group.
    */
   constructor(
@@ -31,7 +31,7 @@ export class GroupCommit {
     private readonly areWebhooksWaiting: () => boolean,
   ) {}
 
-  /** Runs `work` in a transaction, and once more, in one of its own, where it was a shared commit that failed. */
+  /** Runs `work` in a transaction, and once more, in one of its own, if a shared commit failed. */
   run<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ work, resolve: resolve as Member['resolve'], reject });
@@ -71,7 +71,7 @@ export class GroupCommit {
     } catch (error) {
       if (begun === 0) return this.waiting.shift()?.reject(error);
       if (begun === 1) return kept[0]?.reject(error);
-      // Whose fault it is can't be told (a foreign key, say, that is checked when all is committed), or it is that of another.
+      // Which one is at fault is unknown (a foreign key, say, that is checked at the commit), or it was one already rejected.
       this.waiting.unshift(...kept);
       for (let left = kept.length; left > 0; left -= 1) await this.commit(true);
     }

@@ -6,7 +6,7 @@ import { keepEnd } from './fenced-manager.js';
 import { isConnectionLost } from './lost-connection.js';
 import { ToldError } from '../logging/told-error.js';
 
-/** What is needed of a host's DataSource; any release of TypeORM since 0.3 has it. */
+/** The parts of a host's DataSource that are needed; any release of TypeORM since 0.3 has them. */
 export interface HandlerDataSource {
   readonly options: { readonly type: string };
   readonly isInitialized: boolean;
@@ -17,14 +17,14 @@ export interface HandlerDataSource {
 interface PostgresConnection {
   query(sql: string): Promise<unknown>;
   end(): Promise<void>;
-  /** What speaks to the server; not there where that is done in C (`pg-native`). */
+  /** The connection to the server; missing where that is written in C (`pg-native`). */
   connection?: {
     on(event: 'readyForQuery', listener: (message: { status: string }) => void): unknown;
     off(event: 'readyForQuery', listener: (message: { status: string }) => void): unknown;
   };
 }
 
-/** How long the end of a transaction may take, once it was ended, before its connection is given up, milliseconds. */
+/** How long ending a transaction may take, once it was given up, before its connection is closed, milliseconds. */
 const ROLLBACK_PATIENCE = 1_000;
 
 /** Transactions on a PostgreSQL DataSource that can be given up at any moment. */
@@ -60,8 +60,8 @@ export class HandlerTransactions {
   }
 
   /**
-   * Runs `work` in a transaction; `signal` rolls it back, and ends the wait for a server that does not answer. One that is
-   * ended while it is committed may be kept all the same: a second later it is given up, and nobody knows.
+   * Runs `work` in a transaction; `signal` rolls it back, and ends the wait for a server that does not answer. If that
+   * happens during COMMIT, it may be committed all the same: a second later it is given up, its outcome unknown.
    */
   async run<T>(work: (manager: EntityManager) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const unlessEnded = <Result>(step: () => Promise<Result>) => abandonable(step, { signal });
@@ -69,19 +69,19 @@ export class HandlerTransactions {
     const runner = this.dataSource.createQueryRunner() as QueryRunner;
     const connecting: Promise<PostgresConnection> = runner.connect();
     const connection = await unlessEnded(() => connecting).catch((error: unknown) => {
-      connecting.then(() => runner.release()).catch(() => undefined); // should it come yet, it is its pool's
+      connecting.then(() => runner.release()).catch(() => undefined); // should it still connect, it goes back to its pool
       throw error;
     });
     const { commitTransaction, release } = keepEnd(runner, 1);
     let forget = (): void => undefined;
     try {
-      // In one snapshot for all of it, the acknowledgement would fail whenever the lease has been renewed meanwhile.
+      // With one snapshot for all of it, the acknowledgement would fail whenever the lease has been renewed meanwhile.
       await unlessEnded(() => runner.startTransaction('READ COMMITTED'));
       forget = refuseOnceEnded(runner, connection);
       const result = await unlessEnded(() => work(runner.manager));
       signal?.throwIfAborted();
       const committing = commitTransaction();
-      // Once it is sent, a healthy server tells soon what became of it.
+      // Once it is sent, a healthy server soon answers what became of it.
       await unlessEnded(() => committing).catch((error: Error) =>
         abandonable(() => committing, { limit: { after: ROLLBACK_PATIENCE, error } }),
       );
@@ -102,8 +102,8 @@ export class HandlerTransactions {
   }
 }
 
-// Whoever sends COMMIT or ROLLBACK as a text has ended the transaction past us: what came then would be committed alone, the
-// acknowledgement among it. The server says with each answer whether one is open.
+// COMMIT or ROLLBACK sent as text ends the transaction behind our back: later statements would be committed alone, the
+// acknowledgement among them. The server says with each answer whether a transaction is open.
 function refuseOnceEnded(runner: QueryRunner, { connection }: PostgresConnection): () => void {
   let hasEnded = false;
   const heed = ({ status }: { status: string }) => {
@@ -116,14 +116,14 @@ function refuseOnceEnded(runner: QueryRunner, { connection }: PostgresConnection
   return () => connection?.off('readyForQuery', heed);
 }
 
-// Whoever was given up goes on by themselves: behind the rollback their statements would be committed one by one, the
+// Work that was given up goes on by itself: after the rollback its statements would be committed one by one, the
 // acknowledgement among them.
 function refuseStatements(runner: QueryRunner): void {
   runner.query = () => Promise.reject(new TransactionOverError());
 }
 
-// TypeORM would roll back to the savepoint only where the work was given up in a transaction within the transaction. And a
-// connection that is still busy with the abandoned work, or no longer answers, must not go back to the pool.
+// TypeORM would only roll back to the savepoint if the work was given up in a nested transaction. And a connection that is
+// still busy with the abandoned work, or no longer answers, must not go back to the pool.
 async function rollBack(connection: PostgresConnection): Promise<void> {
   try {
     await nextTurn(); // TypeORM may still be on its way to the connection with a statement

@@ -8,30 +8,31 @@ import { sqlStateOf } from './sql-state.js';
 /** `run` them (under a lock), `check` that there are none left to run, or `none`: leave the schema alone. */
 export type MigrationsMode = 'run' | 'check' | 'none';
 
-/** PostgreSQL's advisory lock of ours for migrations ("lkwh" in ASCII, and 1). */
+/** Our advisory lock on PostgreSQL for migrations ("lkwh" in ASCII, and 1). */
 const MIGRATION_LOCK = '1819047784, 1';
 
-/** Between two looks whether the lock is free, milliseconds. */
+/** The pause between two attempts to take the lock, milliseconds. */
 const PAUSE = 100;
 
-/** How often the holder of the lock tells the server that it is there, milliseconds: it would be taken for gone after 10 s. */
+/** How often the holder of the lock shows the server that it is alive, milliseconds: after 10 s it is taken for dead. */
 const HEARTBEAT = 2_000;
 
-/** How long a migration that waits for a table lets its users go on before it is begun anew, milliseconds. */
+/** How long a migration that could not get a table lets its users go on before it is tried again, milliseconds. */
 const GIVE_WAY = 500;
 
-/** How long it is begun anew, milliseconds. */
+/** How long it keeps being tried, milliseconds. */
 const PATIENCE = 60_000;
 
-/** PostgreSQL's codes for a role that may not do this, or that has no schema to do it in. */
+/** PostgreSQL's codes for a role without the privilege, or without a schema to create in. */
 const NOT_ALLOWED = new Set<unknown>(['42501', '3F000']);
 
 /**
  * Brings the schema up to this version, or checks that it is.
  *
  * @param dataSource of the store that is opened.
- * @param settings what it was made with.
- * @throws PendingMigrationsError when it is only checked, and is behind, DatabaseConfigurationError where its role may change nothing.
+ * @param settings those that it was made with.
+ * @throws PendingMigrationsError when it is only checked, and is behind, DatabaseConfigurationError when its role may not
+ *   change it.
  */
 export async function migrate(
   dataSource: DataSource,
@@ -61,20 +62,20 @@ async function bringUpToDate(
     if (await dataSource.showMigrations()) throw new PendingMigrationsError();
     return;
   }
-  // SQLite has one process, held to that by a lock of its own; on PostgreSQL many may start at once.
+  // SQLite has one process, which a lock of its own ensures; on PostgreSQL many may start at once.
   if (dataSource.options.type !== 'postgres') return void (await dataSource.runMigrations());
   await underLock(dataSource, async () => {
     if (await dataSource.showMigrations()) await runDespiteUsers(settings);
   });
 }
 
-/** Holds the lock in a transaction of its own: so it is free when its holder is gone, whichever way, and no pooler gives it to another. */
+/** Holds the lock in a transaction of its own: it is freed however its holder ends, and no pooler gives it to another. */
 async function underLock(dataSource: DataSource, work: () => Promise<void>): Promise<void> {
   const holder = dataSource.createQueryRunner();
   try {
-    // Not as those begin who serve: migrations wait for them.
+    // Not begun like other transactions, for which migrations wait.
     await holder.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = 10000; ${WITHOUT_TIMEOUTS}`);
-    // Asked again and again rather than waited for: a transaction that does nothing is taken for one whose process is gone.
+    // Polled rather than waited for: a transaction that does nothing is taken for one whose process is gone.
     while (!(await tryLock(holder))) await setTimeout(PAUSE);
     const heartbeat = setInterval(() => void holder.query('SELECT 1').catch(() => undefined), HEARTBEAT);
     try {
@@ -93,7 +94,7 @@ async function tryLock(holder: QueryRunner): Promise<boolean> {
   return (row as { locked: boolean }).locked;
 }
 
-/** While others serve: a migration that does not get a table soon is rolled back, and begun anew a little later. */
+/** Migrates while other processes serve: a migration that does not get a table soon is rolled back, and tried again later. */
 async function runDespiteUsers(settings: DataSourceSettings): Promise<void> {
   const migrator = await createDataSource({ ...settings, poolSize: 1, migrates: true }).initialize();
   const deadline = performance.now() + PATIENCE;

@@ -10,7 +10,7 @@ export async function commitOffThread(runner: QueryRunner, ...statements: readon
   Object.assign(runner, { isTransactionActive: false, transactionDepth: 0 }); // as TypeORM's own commit leaves it
 }
 
-/** Runs statements of a transaction that need nothing of this process between them on one of libsql's threads. */
+/** Runs statements of a transaction, which need nothing of this process between them, on one of libsql's threads. */
 export async function runOffThread(
   { queryRunner }: EntityManager,
   ...statements: readonly string[]

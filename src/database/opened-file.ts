@@ -2,8 +2,8 @@ import { statSync } from 'node:fs';
 import { DatabaseFileGoneError } from './errors.js';
 
 /**
- * An open SQLite file and its write-ahead log. Where they are deleted or replaced, SQLite notices nothing and goes on
- * writing to files that nobody will ever find again.
+ * An open SQLite file and its write-ahead log. If they are deleted or replaced, SQLite notices nothing and goes on writing
+ * to files that nobody can find any more.
  */
 export class OpenedFile {
   private readonly identity: string;

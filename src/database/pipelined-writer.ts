@@ -3,20 +3,23 @@ import type { Pool } from 'pg';
 import { BEGIN_SERVING, POSTGRES_CONNECTION } from './data-source.js';
 import { sqlStateOf } from './sql-state.js';
 
-/** A write on PostgreSQL of one statement. */
+/** A write of one statement on PostgreSQL. */
 export interface PipelinedWrite {
-  /** One of few: each is prepared, and stays. */
+  /** One of a few texts: each stays prepared. */
   text: string;
   parameters: unknown[];
 }
 
-/** SQLSTATEs of a prepared statement that is not there (`invalid_sql_statement_name`), or is already (`duplicate_prepared_statement`). */
+/**
+ * SQLSTATEs of a prepared statement that is missing (`invalid_sql_statement_name`), or exists already
+ * (`duplicate_prepared_statement`).
+ */
 const NOT_AS_PREPARED = new Set<unknown>(['26000', '42P05']);
 
 /**
  * Writes of one statement, each in a transaction of its own that begins, writes and commits in one round trip, one after the
- * other on a connection of its own: what it sends at once waits for nobody's, and nobody's for it. Its statements are prepared
- * once, unless there is a pooler in between that gives each transaction another connection and knows nothing of that.
+ * other on a connection of its own: what it sends at once waits for no other work, nor other work for it. Its statements are
+ * prepared once, unless a pooler in between gives each transaction another connection and does not support that.
  */
 export class PipelinedWriter {
   private prepares = true;
@@ -34,17 +37,17 @@ export class PipelinedWriter {
       idleTimeoutMillis: 0, // a lone webhook is not to wait for a connection
       pipeline: true,
     });
-    // One that dies is replaced by the next write's, and an error that nobody hears ends the process.
+    // A connection that dies is replaced at the next write, and an error without a listener ends the process.
     pool.on('error', () => undefined);
     pool.on('connect', (client) => client.on('error', () => undefined));
     return new PipelinedWriter(pool);
   }
 
   /**
-   * Writes, and gives what the statement returned.
+   * Writes, and returns the statement's rows.
    *
-   * @throws what PostgreSQL refused first: it makes a COMMIT behind what failed a rollback. After a connection that was lost
-   *   nobody knows what became of the write.
+   * @throws PostgreSQL's first error: it makes a COMMIT after a failure a rollback. After a lost connection it is unknown what
+   *   became of the write.
    */
   async write<Row extends object>(write: PipelinedWrite): Promise<Row[]> {
     const { prepares } = this;
@@ -73,12 +76,12 @@ export class PipelinedWriter {
     stream.uncork();
     const answers = await Promise.allSettled([begun, written, committed]);
     const refused = answers.find(({ status }) => status === 'rejected');
-    client.release(refused !== undefined); // it may be the connection that is of no more use
+    client.release(refused !== undefined); // the connection itself may be useless
     if (refused !== undefined) throw (refused as PromiseRejectedResult).reason;
     return (await written).rows;
   }
 
-  // Another release's statement, which a pooler's connection may still have, must not be taken for this one's.
+  // Another release's statement, which a pooler's connection may still have, must not be mistaken for this one's.
   private nameOf(text: string): string {
     const name = this.names.get(text) ?? `livekit_${hash('sha256', text).slice(0, 16)}`;
     this.names.set(text, name);

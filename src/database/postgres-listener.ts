@@ -1,17 +1,17 @@
 import { POSTGRES_CONNECTION } from './data-source.js';
 
 /**
- * How often the connection is tried, milliseconds: nobody tells of one that was cut in silence, and a server that has become a
- * standby refuses to be listened to.
+ * How often the connection is tested, milliseconds: one that was cut silently reports nothing, and a server that has become
+ * a standby refuses LISTEN.
  */
 const HEARTBEAT = 15_000;
 
 /**
- * Hears PostgreSQL's notifications on a connection of its own: one from a pool may be given to somebody else, and a
- * pooler between (PgBouncer in transaction mode) passes no notifications on.
+ * Listens for PostgreSQL's notifications on a connection of its own: one from a pool may be given to other work, and a pooler
+ * in between (PgBouncer in transaction mode) passes no notifications on.
  *
- * @param onLost is called once when the connection is lost that is listening.
- * @returns what closes it.
+ * @param onLost is called once when the listening connection is lost.
+ * @returns a function that closes it.
  */
 export async function listenOnPostgres(
   url: string,
@@ -34,7 +34,7 @@ export async function listenOnPostgres(
   };
   const listen = () => client.query(`LISTEN ${channel}`);
   const lost = () => {
-    if (!isListening) return; // whoever asked is told by an error, or has ended it
+    if (!isListening) return; // the caller gets an error, or has ended it
     end();
     onLost();
   };

@@ -1,12 +1,12 @@
 import { abandonable } from './abandonable.js';
 import { ToldError } from '../logging/told-error.js';
 
-/** How long metrics and health wait for the store, milliseconds: what is known without it is told then. */
+/** How long metrics and health wait for the store, milliseconds: then they report what is known without it. */
 const PATIENCE = 2_000;
 
 /**
- * Reads the store for metrics and health: whoever asks while it is read, for the same scrape or for another, shares what is
- * read. So however many ask, it is never read twice at once.
+ * Reads the store for metrics and health: callers during a read, of the same scrape or another, share its result. So
+ * however many call, the store is never read twice at once.
  */
 export function sharedRead<T>(read: () => Promise<T>): () => Promise<T> {
   let reading: Promise<T> | undefined;

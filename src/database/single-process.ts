@@ -4,10 +4,10 @@ import { dirname, resolve } from 'node:path';
 import { DatabaseConfigurationError, DatabaseInUseError } from './errors.js';
 
 /**
- * Claims an SQLite file for this process, until released or until the process dies, whichever way it does: the
- * claim is an exclusive transaction on a side file, and the operating system lets go of it with its holder.
+ * Claims an SQLite file for this process, until released or until the process dies, however that happens: the claim is an
+ * exclusive transaction on a side file, which the operating system releases with its holder.
  *
- * @returns what releases the claim.
+ * @returns a function that releases the claim.
  * @throws DatabaseInUseError when another process holds it, DatabaseConfigurationError when its folder can't be written to.
  */
 export function claimForThisProcess(path: string): () => void {
@@ -36,7 +36,7 @@ function opened(path: string): Database.Database {
   }
 }
 
-// Level by level: Node's own `recursive` tries for ever where a folder that is there holds no other, as /proc does.
+// Level by level: Node's own `recursive` tries for ever where an existing folder can't hold another, such as /proc.
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return;
   makeFolder(dirname(folder));

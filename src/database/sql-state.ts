@@ -1,2 +1,2 @@
-/** PostgreSQL's code of what went wrong (SQLSTATE), if that is what was thrown. */
+/** PostgreSQL's code of an error (SQLSTATE), if what was thrown has one. */
 export const sqlStateOf = (thrown: unknown): unknown => (thrown as { code?: unknown } | null)?.code;

@@ -1,7 +1,7 @@
 import type { EntityManager, QueryRunner } from 'typeorm';
 import type { DatabaseLocation } from './database-url.js';
 
-/** The two databases we speak. */
+/** The two databases that we support. */
 export type Dialect = DatabaseLocation['dialect'];
 
 /** The nth placeholder of a statement, from 1 (`$1` means a named parameter to SQLite, `?1` nothing to PostgreSQL). */
@@ -19,8 +19,9 @@ export function valuesList(
 }
 
 /**
- * A statement's parameters, numbered as they are written into its text. However many values a list has, they are one parameter,
- * or one a column: so the text stays the same, and SQLite, which takes as long to prepare a long one as to run it, does so once.
+ * A statement's parameters, numbered as they are written into its text. However many values a list has, they are one
+ * parameter, or one per column: so the text stays the same, and SQLite, which takes as long to prepare a long one as to run
+ * it, prepares it once.
  */
 export class Parameters {
   readonly values: unknown[] = [];
@@ -40,7 +41,7 @@ export class Parameters {
       : `${column} IN (SELECT value FROM json_each(${this.add(JSON.stringify(values))}))`;
   }
 
-  /** The condition that some columns, as they are written in a row, are one of some pairs of texts. */
+  /** The condition that two columns, written as in a row, are one of some pairs of texts. */
   isOneOfPairs(columns: string, pairs: readonly (readonly [string, string])[]): string {
     return `(${columns}) IN (${this.rows(['text', 'text'], pairs)})`;
   }
@@ -56,7 +57,7 @@ export class Parameters {
   }
 }
 
-/** The end of a query for rows that nobody else has locked, which are locked then. SQLite has one writer, and no such locks. */
+/** The end of a query that locks its rows and skips those locked elsewhere. SQLite has one writer, and no such locks. */
 export const skipLocked = (dialect: Dialect): string =>
   dialect === 'postgres' ? 'FOR UPDATE SKIP LOCKED' : '';
 
@@ -66,17 +67,17 @@ export const rowsOf = <Row>(result: unknown): Row[] => {
   return (Array.isArray(first) ? first : result) as Row[];
 };
 
-/** The values of a column or an expression as a list, a text of JSON. */
+/** The values of a column or an expression as a list in JSON text. */
 export const jsonList = (dialect: Dialect, values: string): string =>
   dialect === 'postgres' ? `coalesce(json_agg(${values}), '[]')::text` : `json_group_array(${values})`;
 
-/** A table of what a text of JSON lists, in the column `value`. */
+/** The items of a list in JSON text as a table with the column `value`. */
 export const jsonValues = (dialect: Dialect, json: string): string =>
   dialect === 'postgres'
     ? `jsonb_array_elements_text(${json}::jsonb) AS listed (value)`
     : `json_each(${json})`;
 
-/** Bytes as either driver gives them: `pg` a Buffer, `libsql` an ArrayBuffer. */
+/** Bytes as either driver returns them: `pg` a Buffer, `libsql` an ArrayBuffer. */
 export const bytes = (value: Buffer | ArrayBuffer): Buffer =>
   Buffer.isBuffer(value) ? value : Buffer.from(value);
 

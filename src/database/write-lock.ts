@@ -1,9 +1,9 @@
-/** Which of two queues a write waits in: appends go first, because a webhook's sender waits for them. */
+/** The queue that a write waits in: appends go first, because a webhook's sender waits for them. */
 export type WriteLane = 'append' | 'other';
 
 /**
- * How long others wait for appends that keep coming, milliseconds: under a load that leaves no time between them, what is
- * to be delivered is delivered later, many at once, and no webhook waits for it.
+ * How long other writes wait for appends that keep coming, milliseconds: under a load that leaves no time between them,
+ * deliveries come later, many at once, and no webhook waits for them.
  */
 const PATIENCE = 50;
 
@@ -12,11 +12,11 @@ interface Waiting {
   go(): void;
 }
 
-/** Lets one write through at a time, in the order they came, appends before any other write that has patience left. */
+/** Lets one write through at a time, in the order of arrival, appends before any other write that has patience left. */
 export class WriteLock {
   private readonly waiting: Record<WriteLane, Waiting[]> = { append: [], other: [] };
   private held = false;
-  /** Runs while the lock is kept for the next append after one that has ended; then others get it. */
+  /** Runs while the lock is kept for the next append after one that has ended; then other writes get it. */
   private grace: NodeJS.Immediate | undefined;
 
   /** Whether an append waits for its turn. */
@@ -24,7 +24,7 @@ export class WriteLock {
     return this.waiting.append.length > 0;
   }
 
-  /** Runs `write` when it is its turn, and gives its result. */
+  /** Runs `write` when it is its turn, and returns its result. */
   async run<T>(write: () => Promise<T>, lane: WriteLane = 'other'): Promise<T> {
     if (lane === 'append' && this.grace !== undefined) this.endGrace();
     else if (this.held) {
@@ -45,7 +45,7 @@ export class WriteLock {
     if (from === 'append' && first !== undefined) {
       if (performance.now() - first.since > PATIENCE) return this.letThrough(other);
       if (append.length === 0) {
-        // The queue in front hears of this append's end only after us, and may have the next one ready.
+        // The queue in front learns of this append's end only after us, and may have the next one ready.
         this.grace = setImmediate(() => {
           this.endGrace();
           this.letThrough(other);

@@ -1,6 +1,6 @@
 import type { ColumnOptions, ValueTransformer } from 'typeorm';
 
-// PostgreSQL's driver gives a bigint as text; every number we keep is a safe integer.
+// PostgreSQL's driver returns a bigint as text; every number we store is a safe integer.
 const safeInteger: ValueTransformer = {
   to: (value: unknown) => value,
   from: (value: string | number | null) => (value === null ? null : Number(value)),
@@ -9,7 +9,7 @@ const safeInteger: ValueTransformer = {
 /** A column of UTC milliseconds, or any other 64-bit integer. */
 export const int64: ColumnOptions = { type: 'bigint', transformer: safeInteger };
 
-/** The same where the value may be unknown. */
+/** An `int64` that may be unknown. */
 export const int64OrNull: ColumnOptions = { ...int64, nullable: true };
 
 /** A text that may be unknown. */
@@ -18,5 +18,5 @@ export const textOrNull: ColumnOptions = { type: 'text', nullable: true };
 /** A value kept as JSON text: read whole, never queried into. */
 export const json: ColumnOptions = { type: 'simple-json' };
 
-/** The same where the value may be unknown. */
+/** A `json` that may be unknown. */
 export const jsonOrNull: ColumnOptions = { type: 'simple-json', nullable: true };

@@ -14,7 +14,7 @@ interface StoredVersion<T> {
   eventId: string;
 }
 
-/** What is known of a connection: a `ConnectionFact` of `sessions/facts`, as it is stored, with what it is looked up by. */
+/** What is known of a connection: a `ConnectionFact` of `sessions/facts`, as it is stored, with the columns to search it by. */
 @Entity('livekit_connections')
 @Index('livekit_connections_identity', ['identity'])
 @Index('livekit_connections_phone_number', ['phoneNumber'])
@@ -59,11 +59,11 @@ export class ConnectionEntity {
   @Column(jsonOrNull)
   attributes!: StoredVersion<Record<string, string>> | null;
 
-  /** The caller's or the called party's number of a telephone call. */
+  /** On a telephone call, the number of the caller or the called party. */
   @Column({ ...textOrNull, name: 'phone_number' })
   phoneNumber!: string | null;
 
-  /** The trunk's number of a telephone call: ours. */
+  /** On a telephone call, the number of the trunk: ours. */
   @Column({ ...textOrNull, name: 'trunk_phone_number' })
   trunkPhoneNumber!: string | null;
 }

@@ -12,7 +12,7 @@ export class ExpectationEntity {
   @PrimaryColumn('text', { name: 'session_id' })
   sessionId!: string;
 
-  /** The room it will be in, when that is not told by the session id. */
+  /** The room that it will be in, unless the session id implies that. */
   @Column({ ...textOrNull, name: 'room_name' })
   roomName!: string | null;
 

@@ -4,5 +4,5 @@ import { ExpectationEntity } from './expectation.entity.js';
 import { RoomEntity } from './room.entity.js';
 import { SessionEntity } from './session.entity.js';
 
-/** Every entity of ours. */
+/** All our entities. */
 export const entities = [RoomEntity, ConnectionEntity, EgressEntity, SessionEntity, ExpectationEntity];

@@ -2,8 +2,8 @@ import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
 import { int64, int64OrNull, json, textOrNull } from './column-types.js';
 
 /**
- * The place of a session in listings, what the backend says of it, and how far it has come. What a session *is* is folded
- * from its facts when it is asked for: nothing here could disagree with them for longer than a transaction.
+ * The place of a session in listings, what the backend says of it, and its progress. What a session *is* is folded from its
+ * facts on demand: nothing here could disagree with them for longer than a transaction.
  */
 @Entity('livekit_sessions')
 @Index('livekit_sessions_key', ['source', 'roomSid', 'segment'], { unique: true })
@@ -33,7 +33,7 @@ export class SessionEntity {
   @Column('text')
   state!: 'active' | 'ended' | 'settled';
 
-  /** The earliest time that is known of it, whatever that is: listings are ordered by it. */
+  /** The earliest time known of it, whatever happened then: listings are ordered by it. */
   @Column({ ...int64, name: 'began_at' })
   beganAt!: number;
 
@@ -44,7 +44,7 @@ export class SessionEntity {
   @Column(textOrNull)
   disposition!: string | null;
 
-  /** Whose word that is. */
+  /** Who or what decided the disposition. */
   @Column({ ...textOrNull, name: 'disposition_source' })
   dispositionSource!: 'host' | 'option' | 'rules' | null;
 
@@ -52,7 +52,7 @@ export class SessionEntity {
   @Column({ ...json, default: '{}' })
   metadata!: Record<string, unknown>;
 
-  /** Why it belongs to nothing that the backend knows. */
+  /** Why it can't be matched to anything that the backend knows. */
   @Column(textOrNull)
   unmatched!: 'no_session_id' | 'session_id_failed' | 'not_expected' | null;
 
@@ -60,14 +60,14 @@ export class SessionEntity {
   @Column({ ...int64OrNull, name: 'settles_at' })
   settlesAt!: number | null;
 
-  /** When somebody must look at it, though nothing is told of it: to settle it, or to close it. */
+  /** When it must be looked at even if no event comes: to settle it, or to close it. */
   @Column({ ...int64OrNull, name: 'due_at' })
   dueAt!: number | null;
 
   @Column('integer')
   revision!: number;
 
-  /** Tells whether it has changed: the SHA-256 of what was last told of it. */
+  /** The SHA-256 of what was last announced of it, which shows whether it has changed. */
   @Column('text')
   digest!: string;
 

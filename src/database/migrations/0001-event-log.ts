@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { columnTypes, dialectOf } from '../sql.js';
 
-/** The event log: one row an event, its bytes apart so that they can be pruned long before it, and the quarantine. */
+/** The event log: one row per event, its bytes apart so that they can be pruned long before it, and the quarantine. */
 export class EventLog0000000000001 implements MigrationInterface {
   readonly name = 'EventLog0000000000001';
 
@@ -22,7 +22,7 @@ export class EventLog0000000000001 implements MigrationInterface {
         routed boolean NOT NULL DEFAULT false
       )`);
     await runner.query('CREATE UNIQUE INDEX livekit_events_key ON livekit_events (source, event_id)');
-    // What nobody has read yet is found by this index alone: it stays as small as the backlog.
+    // Unrouted events are found by this index alone: it stays as small as the backlog.
     await runner.query('CREATE INDEX livekit_events_unrouted ON livekit_events (seq) WHERE NOT routed');
     await runner.query('CREATE INDEX livekit_events_room ON livekit_events (source, room_sid, seq)');
     await runner.query('CREATE INDEX livekit_events_received ON livekit_events (received_at)');

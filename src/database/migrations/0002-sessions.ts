@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dialectOf } from '../sql.js';
 
-/** What the sessions are made of: facts of rooms and of connections, and the sessions' place in listings. */
+/** What sessions are made of: the facts of rooms and of connections, and the sessions' place in listings. */
 export class Sessions0000000000002 implements MigrationInterface {
   readonly name = 'Sessions0000000000002';
 

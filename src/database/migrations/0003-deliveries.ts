@@ -1,10 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { columnTypes, dialectOf } from '../sql.js';
 
-/** How few deliveries end. */
+/** The states in which few deliveries end. */
 const ENDED = ['dead', 'discarded', 'dismissed', 'replayed', 'retired'];
 
-/** What is handed to whom: the handlers, a delivery for every event and handler, and what went wrong with them. */
+/** The handlers, a delivery for every event and handler, and their failed attempts; and the dedup floors. */
 export class Deliveries0000000000003 implements MigrationInterface {
   readonly name = 'Deliveries0000000000003';
 
@@ -42,14 +42,14 @@ export class Deliveries0000000000003 implements MigrationInterface {
     await runner.query(
       'CREATE UNIQUE INDEX livekit_deliveries_key ON livekit_deliveries (event_seq, handler, replay_no)',
     );
-    // Each is as small as what is in its state: deliveries that are done, by far the most, are in the last one only.
+    // Each is as small as what is in its state: deliveries that are done, by far the most, are only in the last one.
     const indexes = {
       pending: "(handler, due_at, event_seq) WHERE state = 'pending'",
       pending_room: "(handler, order_key, due_at) WHERE state = 'pending' AND order_key IS NOT NULL",
       running: "(lease_until) WHERE state = 'running'",
       running_room: "(handler, order_key) WHERE state = 'running' AND order_key IS NOT NULL",
       dead: "(handler, order_key) WHERE state = 'dead'",
-      // SQLite knows that one of these holds where it is written like this, and not as `IN`.
+      // SQLite recognises that a query of one state implies this if it is written like this, and not as `IN`.
       ended: `(state, id) WHERE ${ENDED.map((state) => `state = '${state}'`).join(' OR ')}`,
       done: '(done_at) WHERE done_at IS NOT NULL',
     };

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** What makes sessions true: egresses, what the backend expects and says, and when somebody must look at a session again. */
+/** What makes sessions true: egresses, what the backend expects and says, and when a session must be looked at again. */
 export class TrueSessions0000000000004 implements MigrationInterface {
   readonly name = 'TrueSessions0000000000004';
 
@@ -29,7 +29,7 @@ export class TrueSessions0000000000004 implements MigrationInterface {
     ]) {
       await runner.query(`ALTER TABLE livekit_sessions ADD COLUMN ${column}`);
     }
-    // Sessions that had ended before there was any settling settle now.
+    // Sessions that ended before settling was introduced settle now.
     await runner.query(
       "UPDATE livekit_sessions SET settles_at = ended_at, due_at = ended_at WHERE state = 'ended'",
     );
@@ -91,13 +91,13 @@ export class TrueSessions0000000000004 implements MigrationInterface {
   }
 }
 
-// Each ends in the order of listings: a page is read from its place, and not one row more.
+// Each ends in the order of listings: a page is read from its position, and not one row more.
 const SESSION_INDEXES = {
   id: '(session_id, began_at, pk)',
   state: '(state, began_at, pk)',
   project: '(source, began_at, pk)',
   project_state: '(source, state, began_at, pk)',
-  // As small as what somebody must look at, and what is out of order.
+  // As small as what must be looked at, and what is out of order.
   due: '(due_at) WHERE due_at IS NOT NULL',
   unmatched: '(began_at, pk) WHERE unmatched IS NOT NULL',
 };

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Which deliveries an engine is trusted with, and until when; and the name of the store, which an engine's queues have. */
+/** Until when an engine is trusted with a delivery; and the id of the store, which is in the names of an engine's queues. */
 export class Engines0000000000005 implements MigrationInterface {
   readonly name = 'Engines0000000000005';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Where events were received, deliveries last attempted and sessions last told of, by W3C Trace Context. */
+/** The spans in which events were received, deliveries last attempted and sessions last changed, as W3C Trace Context. */
 export class Tracing0000000000006 implements MigrationInterface {
   readonly name = 'Tracing0000000000006';
 

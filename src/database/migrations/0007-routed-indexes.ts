@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * The indexes that nobody needs before an event is routed are made when it is, and no webhook waits for them. On PostgreSQL
- * a row enters every index once more when it is routed: these it entered twice.
+ * The indexes that nothing needs before an event is routed take it in only then, and no webhook waits for them. On
+ * PostgreSQL a row enters every index once more when it is routed: these it entered twice.
  */
 export class RoutedIndexes0000000000007 implements MigrationInterface {
   readonly name = 'RoutedIndexes0000000000007';

@@ -1,10 +1,10 @@
-/** The values of a row, in the order of its table's columns, as SQLite gives them. */
+/** The values of a row, in the order of its table's columns, as SQLite returns them. */
 export type SourceRow = readonly (string | number | null | Uint8Array | ArrayBuffer)[];
 
-/** What is written in one transaction at most: so much is done again after an interruption. */
+/** The most that is written in one transaction: this much is repeated after an interruption. */
 const BATCH = { rows: 2_000, bytes: 4 * 1024 * 1024 };
 
-/** Rows in portions that the memory holds, however large their payloads are. */
+/** Splits rows into batches that fit into memory, however large their payloads are. */
 export function* inBatches(rows: Iterable<SourceRow>, most = BATCH): Generator<SourceRow[]> {
   let batch: SourceRow[] = [];
   let bytes = 0;

@@ -1,4 +1,4 @@
-/** The database is being moved into, and holds only a part of the store: nothing may be written into it but the rest. */
+/** A store is being moved into this database, and only a part of it is there: nothing but the rest may be written into it. */
 export class HalfMovedStoreError extends Error {
   override readonly name = 'HalfMovedStoreError';
 
@@ -10,7 +10,7 @@ export class HalfMovedStoreError extends Error {
   }
 }
 
-/** The SQLite store has been moved to PostgreSQL, or is on its way: what is written into it would not get there. */
+/** The SQLite store has been, or is being, moved to PostgreSQL: what is written into it would not get there. */
 export class StoreMovedError extends Error {
   override readonly name = 'StoreMovedError';
 
@@ -32,12 +32,12 @@ export class StoreMovedError extends Error {
   }
 }
 
-/** A store can't be moved like this, and nothing has been changed; the message names the cure. */
+/** A store can't be moved as requested, and nothing has been changed; the message names the cure. */
 export class MoveRefusedError extends Error {
   override readonly name = 'MoveRefusedError';
 }
 
-/** What has been copied is not what there is in the source. */
+/** The copy of a store differs from its source. */
 export class MovedStoreDiffersError extends Error {
   override readonly name = 'MovedStoreDiffersError';
 

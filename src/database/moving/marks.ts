@@ -2,32 +2,32 @@ import type { DataSource } from 'typeorm';
 import { HalfMovedStoreError, StoreMovedError } from './errors.js';
 
 /*
- * Tables that stand in a store only when it takes part in a move. That they are there is what counts: a role that may not
- * read them, or a schema of another version, makes no difference.
+ * Tables that a store has only when it takes part in a move. Their existence is what counts: it makes no difference if a role
+ * may not read them, or if the schema is of another version.
  */
 
-/** In the target: how far each table has come. Under this name as long as something is missing. */
+/** In the target: how far each table has come. It has this name as long as something is missing. */
 export const MOVING_IN = 'livekit_moving_in';
 
-/** The same when all is there. */
+/** The name of the same table when everything is there. */
 export const MOVED_IN = 'livekit_moved_in';
 
-/** In the source, from the first row that is copied: where to. */
+/** In the source, from the first copied row on: where it is moved to. */
 export const MOVED_OUT = 'livekit_moved_out';
 
 /** Tables that belong to one database, and stay there. */
 export const NOT_MOVED: ReadonlySet<string> = new Set([MOVING_IN, MOVED_IN, MOVED_OUT, 'livekit_migrations']);
 
-/** What stands in the source of a move. */
+/** The mark in the source of a move. */
 export interface MoveMark {
-  /** The same in the target: tells one move from another. */
+  /** The id of the move, the same in the target. */
   id: string;
   /** Where to, without credentials. */
   target: string;
   finished: boolean;
 }
 
-/** @throws HalfMovedStoreError or StoreMovedError where an application must not write. */
+/** @throws HalfMovedStoreError or StoreMovedError when an application must not write to this store. */
 export async function refuseMovedStore(store: DataSource): Promise<void> {
   if (store.options.type === 'postgres') {
     const [row] = await store.query<{ moving: string | null }[]>(

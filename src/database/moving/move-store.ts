@@ -11,18 +11,18 @@ import { TargetStore, toTarget } from './target-store.js';
 export interface MoveProgress {
   step: 'copied' | 'verified';
   table: string;
-  /** Rows that are done, and all there are. */
+  /** Rows done so far, and in all. */
   rows: number;
   of: number;
 }
 
-/** Which store is moved where. */
+/** Which store to move where. */
 export interface MoveOptions {
   /** `file:./data/voice.sqlite` */
   from: string;
   /** `postgres://user:password@host/database` */
   to: string;
-  /** Is called after each portion of rows. */
+  /** Called after each batch of rows. */
   onProgress?: (progress: MoveProgress) => void;
 }
 
@@ -30,15 +30,15 @@ export interface MoveOptions {
 export interface MovedStore {
   /** Where it is now, without credentials. */
   target: string;
-  /** Rows of each table; none when it had been moved before. */
+  /** The rows of each table; empty when the store had been moved before. */
   tables: { name: string; rows: number }[];
-  /** Tables of the host's own in the SQLite file, which stay there. */
+  /** The host's own tables in the SQLite file, which stay there. */
   leftBehind: string[];
 }
 
 /**
  * Copies an SQLite store into an empty PostgreSQL database, and compares the two. It may be interrupted at any moment: called
- * again it goes on where it was. Meanwhile no application starts on either; afterwards on the new one only.
+ * again, it resumes. Meanwhile no application starts on either; afterwards only on the new one.
  *
  * @throws MoveRefusedError, DatabaseInUseError, StoreMovedError when it can't begin, MovedStoreDiffersError when the copy is
  *   not equal, or the driver's own error.
@@ -61,7 +61,7 @@ export async function moveStore({
   }
 }
 
-/** Gives a store that has been moved, or was about to be, back to the application. @throws as `moveStore` does. */
+/** Returns a store that has been moved, or was about to be, to the application. @throws as `moveStore` does. */
 export function releaseStore(from: string): void {
   const source = SourceStore.open(from);
   try {
@@ -142,7 +142,7 @@ async function verify(
     rows += batch.length;
     onProgress({ step: 'verified', table: table.name, rows, of });
   }
-  // Every row is there as it is here; whether there are others, too, only their number tells.
+  // Every row of the source is there; only their number shows whether there are others, too.
   const there = await target.count(table);
   if (there !== rows) throw new MovedStoreDiffersError(table.name, `${there} rows instead of ${rows}`);
   return rows;

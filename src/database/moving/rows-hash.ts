@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { MovedColumn } from './tables.js';
 
-/** A value as PostgreSQL's driver takes it. */
+/** A value as PostgreSQL's driver accepts it. */
 export type TargetValue = string | number | boolean | Buffer | null;
 
 /**
- * The SHA-256 of rows: each value in its place, as text behind its length in bytes, `-` for none.
+ * The SHA-256 of rows: each value in order, as text after its length in bytes, `-` for none.
  *
  * `rowText` is the same in SQL.
  */

@@ -12,7 +12,7 @@ import type { MovedTable, SourceTable } from './tables.js';
 /** The values of a row's key. */
 export type RowKey = readonly (string | number)[];
 
-/** The SQLite store that is moved: nobody else has it meanwhile. */
+/** The SQLite store that is moved, which no other process uses meanwhile. */
 export class SourceStore {
   private constructor(
     private readonly url: string,
@@ -21,7 +21,7 @@ export class SourceStore {
   ) {}
 
   /**
-   * Opens a store, and claims it.
+   * Opens a store and claims it.
    *
    * @throws MoveRefusedError when there is none, DatabaseInUseError when an application uses it.
    */
@@ -66,7 +66,7 @@ export class SourceStore {
     }
   }
 
-  /** The tables of ours. */
+  /** Our own tables. */
   tables(): SourceTable[] {
     return this.tableNames()
       .filter((name) => name.startsWith('livekit_'))
@@ -77,7 +77,7 @@ export class SourceStore {
       });
   }
 
-  /** The tables of others: a host's entities. */
+  /** The tables that are not ours: a host's entities. */
   foreignTables(): string[] {
     return this.tableNames().filter((name) => !/^(livekit|sqlite)_/.test(name));
   }
@@ -87,7 +87,7 @@ export class SourceStore {
     return this.all<{ count: number }>(`SELECT count(*) AS count FROM ${name}`)[0]?.count ?? 0;
   }
 
-  /** The rows of a table behind a key, in the key's order, in portions. */
+  /** The rows of a table after a key, in the key's order, in batches. */
   batches({ name, columns, key }: MovedTable, after: RowKey | null = null): Generator<SourceRow[]> {
     const names = columns.map((column) => column.name).join();
     const behind = after === null ? '' : `WHERE (${key.join()}) > (${key.map(() => '?').join()})`;
@@ -97,7 +97,7 @@ export class SourceStore {
     return inBatches(statement.iterate([...(after ?? [])]) as Iterable<SourceRow>);
   }
 
-  /** The greatest number that each table's rows were ever given, be they gone since. */
+  /** The greatest number that a row of each table was ever given, even if that row is gone. */
   lastNumbers(): Map<string, number> {
     const rows = this.all<{ name: string; seq: number }>('SELECT name, seq FROM sqlite_sequence');
     return new Map(rows.map(({ name, seq }) => [name, seq]));
@@ -118,17 +118,17 @@ export class SourceStore {
       .run([id, target, Number(finished)]);
   }
 
-  /** Takes the mark off. */
+  /** Removes the mark. */
   takeMarkOff(): void {
     this.connection.exec(`DROP TABLE IF EXISTS ${MOVED_OUT}`);
   }
 
-  /** Closes the file, and lets go of it. */
+  /** Closes the file, and releases it. */
   close(): void {
     try {
-      this.connection.pragma('wal_checkpoint(TRUNCATE)'); // whoever copies the file has all of it
+      this.connection.pragma('wal_checkpoint(TRUNCATE)'); // so that a copy of the file has all of it
     } catch {
-      // The log stays, as when rows are still being read because the move has failed: why it has is what is to be told.
+      // The log stays, as when rows are still being read because the move has failed: that failure is what to report.
     }
     this.connection.close();
     this.release();

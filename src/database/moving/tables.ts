@@ -1,10 +1,10 @@
 import { MoveRefusedError } from './errors.js';
 import { NOT_MOVED } from './marks.js';
 
-/** A column of PostgreSQL's. */
+/** A column on PostgreSQL. */
 export interface MovedColumn {
   name: string;
-  /** What PostgreSQL calls its type. */
+  /** The name of its type on PostgreSQL. */
   type: string;
 }
 
@@ -33,9 +33,9 @@ export interface TargetTable {
 }
 
 /**
- * What is moved: every table of ours that the source has, whatever version of the schema has brought it.
+ * The tables to move: every one of ours that the source has, whatever version of the schema created it.
  *
- * @throws MoveRefusedError when the target can't hold all of it: then a later version has written one of them.
+ * @throws MoveRefusedError when the target can't hold all of it, because a later version has written one of them.
  */
 export function tablesToMove(source: readonly SourceTable[], target: readonly TargetTable[]): MovedTable[] {
   return source

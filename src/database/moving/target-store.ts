@@ -17,21 +17,21 @@ export interface TableProgress {
   rows: number;
 }
 
-/** The PostgreSQL store that is moved into. */
+/** The PostgreSQL store that another is moved into. */
 export class TargetStore {
   private constructor(
     private readonly settings: DataSourceSettings,
     private readonly dataSource: DataSource,
   ) {}
 
-  /** Connects. @throws MoveRefusedError when it is no PostgreSQL, or the driver's own error. */
+  /** Connects. @throws MoveRefusedError when it is not PostgreSQL, or the driver's own error. */
   static async open(url: string): Promise<TargetStore> {
     if (parseDatabaseUrl(url).dialect !== 'postgres') {
       throw new MoveRefusedError(
         '`--to` must be a PostgreSQL database: `postgres://user:password@host/database`',
       );
     }
-    // Nobody waits for this store yet, and a large table takes long to count.
+    // Nothing waits for this store yet, and a large table takes long to count.
     const settings = { url, poolSize: 2, statementTimeout: 0 };
     return new TargetStore(settings, await createDataSource(settings).initialize());
   }
@@ -41,7 +41,7 @@ export class TargetStore {
     return migrate(this.dataSource, this.settings, 'run');
   }
 
-  /** The tables of ours. */
+  /** Our own tables. */
   async tables(): Promise<TargetTable[]> {
     const tables = await this.dataSource.query<
       (Pick<TargetTable, 'name' | 'columns'> & { sequence: string | null })[]
@@ -65,9 +65,9 @@ export class TargetStore {
   }
 
   /**
-   * Checks that this move may begin here, or go on.
+   * Checks that this move may begin or resume here.
    *
-   * @throws MoveRefusedError when another move is on its way, or the store is in use.
+   * @throws MoveRefusedError when another move is in progress, or the store is in use.
    */
   async requireReady(id: string, manager: EntityManager = this.dataSource.manager): Promise<void> {
     const moving = await this.moveIn(manager, MOVING_IN);
@@ -94,10 +94,10 @@ export class TargetStore {
     );
   }
 
-  /** Begins a move, or goes on with it: from now on no application starts here. */
+  /** Begins or resumes a move: from now on no application starts here. */
   async begin(id: string, tables: readonly MovedTable[]): Promise<void> {
     await this.dataSource.transaction(async (manager) => {
-      // Nobody else begins meanwhile, and nobody appends.
+      // No other move begins meanwhile, and nothing is appended.
       await manager.query('LOCK TABLE livekit_events IN ACCESS EXCLUSIVE MODE');
       await this.requireReady(id, manager);
       await manager.query(
@@ -162,7 +162,7 @@ export class TargetStore {
     return Number(row?.count);
   }
 
-  /** Numbers the next rows of a table from there on, and tells the planner what the table is like. */
+  /** Numbers a table's next rows from there on, and updates the planner's statistics of it. */
   async ready({ name, sequence }: MovedTable, lastNumber: number): Promise<void> {
     if (sequence !== undefined && lastNumber > 0) {
       await this.dataSource.query('SELECT setval($1, $2)', [sequence, lastNumber]);
@@ -194,7 +194,7 @@ export class TargetStore {
   }
 }
 
-/** A row as PostgreSQL's driver takes it. */
+/** A row as PostgreSQL's driver accepts it. */
 export const toTarget = ({ columns }: MovedTable, row: SourceRow): TargetValue[] =>
   row.map((value, nth) => {
     if (value === null) return null;
