@@ -252,7 +252,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async rest(woken: Promise<void>, seen: number): Promise<void> {
     const patience = await this.patience();
-    if (seen !== this.agenda.entries) return; // during that query, which does not cover a `drain` that began meanwhile
+    if (seen !== this.agenda.entries) return; // something came during that query, which can't answer for a `drain` begun since
     // What is due may be on its way through an engine.
     const isIdle = this.leases.size === 0 && this.ended.length === 0;
     if (isIdle && !(this.dispatcher.hasEngine && this.heldUp > 0)) {

@@ -5,8 +5,9 @@ import { plainText } from '../../database/plain-text.js';
 import { DiscardDelivery, FailDelivery, RetryAfter } from '../handlers/outcomes.js';
 
 /**
- * What becomes of a delivery after a run: `done`; `retry` after a while; `dead` (out of attempts, or given up); `discarded`
- * (by its handler, or because its event's bytes are gone); `released` (no attempt counts, and any process may claim it).
+ * What becomes of a delivery after a run: `done`; `retry` after a while; `dead` (out of attempts, or given up);
+ * `discarded` (by its handler, or because its event's bytes are gone); `released` (the attempt does not count, and any
+ * process may claim it).
  */
 export type Verdict =
   | { state: 'done' }
