@@ -8,13 +8,13 @@ import { lockRooms } from './room-locks.js';
 import { roomsWithin } from './rooms-within.js';
 import { SessionKeeper } from './session-keeper.js';
 
-/** Rooms in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
+/** Rooms per transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
 const BATCH = 50;
 
-/** Connections, or about so many, that are folded anew in one transaction. */
+/** About how many connections are folded anew in one transaction. */
 const CONNECTIONS = 1_000;
 
-/** Settles sessions whose grace is over, and closes rooms that have been empty for so long that LiveKit must have. */
+/** Settles sessions whose grace period is over, and closes rooms empty for so long that LiveKit must have closed them. */
 @Injectable()
 export class DueSessions implements OnModuleInit {
   constructor(

@@ -1,4 +1,4 @@
-/** An option of `SessionsModule` can't work; the message names the option and the cure. */
+/** An option of `SessionsModule` is invalid; the message names the option and the cure. */
 export class SessionsOptionsError extends Error {
   override readonly name = 'SessionsOptionsError';
 
@@ -7,7 +7,7 @@ export class SessionsOptionsError extends Error {
   }
 }
 
-/** There is no session of this id. */
+/** There is no session with this id. */
 export class SessionNotFoundError extends Error {
   override readonly name = 'SessionNotFoundError';
 
@@ -18,12 +18,12 @@ export class SessionNotFoundError extends Error {
   }
 }
 
-/** What was said of a session can't be kept, or a query is not understood; the message names what is wrong, and the cure. */
+/** A request about a session, or a query, is invalid or can't be stored; the message names what is wrong, and the cure. */
 export class SessionRequestError extends Error {
   override readonly name = 'SessionRequestError';
 }
 
-/** LiveKit made no room for a session; the message says why, and `cause` is its own error. */
+/** LiveKit made no room for a session, or gave no answer in time; the message says why. A `cause` might hold a token. */
 export class SessionRoomError extends Error {
   override readonly name = 'SessionRoomError';
 

@@ -7,23 +7,23 @@ import { EntityRows } from '../database/entity-rows.js';
 import type { ConnectionFact, EgressFact, Facts, RoomFact, RoomFacts } from './facts/facts.js';
 import { mergeConnection, mergeEgress, mergeRoom } from './facts/merge.js';
 
-/** What names a room: its project and its sid. */
+/** The key of a room: its project and its sid. */
 export type RoomKey = Pick<RoomFact, 'source' | 'roomSid'>;
 
-/** What was known of a room, and what is known of it now. */
+/** What was known of a room before, and what is known of it now. */
 export interface RoomChange {
-  /** `null`: it was not known. */
+  /** `null` if the room was not known. */
   before: RoomFacts | null;
   after: RoomFacts;
-  /** The span of the latest event that tells of it, when it is traced. */
+  /** The span of the latest traced event about it, if there is one. */
   traceparent?: string | undefined;
 }
 
-/** Keeps facts: what is new is merged into what is known. */
+/** Stores facts, merging new ones into those that are known. */
 export class FactStore {
   constructor(private readonly manager: EntityManager) {}
 
-  /** Merges facts into the stored ones, and gives all that was and is known of the rooms that they touch. */
+  /** Merges facts into the stored ones, and returns all that was and is known of the rooms they touch. */
   async merge(facts: Facts): Promise<RoomChange[]> {
     const before = await this.load(distinctRooms(facts));
     const { after, changed } = merged(before, facts);
@@ -32,7 +32,7 @@ export class FactStore {
     return after.map((room) => ({ before: known.get(roomKey(room.room)) ?? null, after: room }));
   }
 
-  /** Puts facts in the place of what is known of them. */
+  /** Writes facts as they are, over those with the same keys. */
   async keep({ rooms, connections, egresses }: Facts): Promise<void> {
     await new EntityRows(this.manager, RoomEntity).upsert(rooms, ROOM_KEY);
     await new EntityRows(this.manager, ConnectionEntity).upsert(connections.map(connectionRow), [
@@ -43,7 +43,7 @@ export class FactStore {
     await new EntityRows(this.manager, EgressEntity).upsert(egresses, ['source', 'egressId']);
   }
 
-  /** Puts facts in the place of all that is known of their room. */
+  /** Replaces all that is known of a room. */
   async replace({ room, connections, egresses }: RoomFacts): Promise<void> {
     const { source, roomSid } = room;
     await this.manager.delete(ConnectionEntity, { source, roomSid });
@@ -51,7 +51,7 @@ export class FactStore {
     await this.keep({ rooms: [room], connections, egresses });
   }
 
-  /** All that is known of some rooms. */
+  /** Loads all that is known of some rooms. */
   async load(keys: readonly RoomKey[]): Promise<RoomFacts[]> {
     const rooms = await new EntityRows(this.manager, RoomEntity).find(ROOM_KEY, keys);
     const connections = await new EntityRows(this.manager, ConnectionEntity).find(ROOM_KEY, keys);
@@ -62,7 +62,7 @@ export class FactStore {
 
 const ROOM_KEY = ['source', 'roomSid'] as const;
 
-/** What known facts and new ones make together: all of it, and what is new of it. */
+/** Merges new facts into known ones: `after` is all of them, by room, and `changed` the new and changed ones. */
 export function merged(known: readonly RoomFacts[], told: Facts): { after: RoomFacts[]; changed: Facts } {
   const rooms = mergeInto(
     known.map(({ room }) => room),
@@ -88,7 +88,7 @@ export function merged(known: readonly RoomFacts[], told: Facts): { after: RoomF
   };
 }
 
-/** A room's key as one text. */
+/** A room's key as one string. */
 export const roomKey = ({ source, roomSid }: RoomKey): string => `${source}/${roomSid}`;
 
 /** The rooms that some facts are about. */
@@ -115,7 +115,7 @@ function mergeInto<F extends object>(
   return { all: [...facts.values()], changed: [...touched].map((key) => facts.get(key) as F) };
 }
 
-/** Whether a fact says all of what another does: most events tell nothing new of their room. */
+/** Whether a fact already says all that another does: most events tell nothing new about their room. */
 const says = <F extends object>(fact: F, other: F): boolean =>
   Object.entries(other).every(([field, value]) => isDeepStrictEqual(fact[field as keyof F], value));
 

@@ -9,51 +9,51 @@ import type { Session } from './session.js';
 import { livekitUrlOf, type SessionsSettings } from './sessions.options.js';
 import { isRunning, toSession } from './to-session.js';
 
-/** How long after LiveKit should have closed an empty room, and after it was last heard of, it is taken for closed, milliseconds. */
+/** How long after LiveKit should have closed an empty room, and after the last news of it, it is presumed closed, milliseconds. */
 const CLOSED_AFTER = 5 * 60_000;
 
-/** A session as its room is folded now, and what was kept of it. */
+/** A session as folded from its room now, and its stored row, if there is one. */
 export interface FoldedSession {
   room: RoomChange;
   fold: SessionFold;
   before: SessionEntity | undefined;
 }
 
-/** What is kept of a session from now on. */
+/** What is stored of a session from now on. */
 export interface KeptSession {
   room: RoomChange;
   row: Omit<SessionEntity, 'pk'>;
-  /** `undefined`: it is new. */
+  /** `undefined` if it is new. */
   pk: number | undefined;
-  /** As it is told from now on. */
+  /** As it is reported from now on. */
   session: Session;
-  /** When LiveKit must have closed its room, which has been empty for so long; `null`: it has not, as far as is known. */
+  /** When LiveKit must have closed its long empty room; `null` if it has not, as far as is known. */
   closedAt: number | null;
   hasChanged: boolean;
   /** Whether it must be written. */
   isStale: boolean;
 }
 
-/** What a session is kept by beside its facts. */
+/** What the stored session depends on besides its facts. */
 export interface Keeping {
   name: SessionName;
   /** UTC milliseconds. */
   now: number;
   settings: SessionsSettings;
-  /** Whether it settles, and its room is closed, when its time has come. */
+  /** Whether it settles, or its room is closed, if that is due. */
   settles: boolean;
-  /** What somebody says of it, and how it went. */
+  /** Adds the caller's changes and the disposition. */
   judged(row: SessionRow): SessionRow;
 }
 
-/** The sessions that facts make, each with its row, of those that there are. */
+/** The sessions of a room's facts, each with its stored row, if there is one. */
 export const sessionsWithRows = (
   facts: RoomFacts,
   rows: readonly SessionEntity[],
 ): Omit<FoldedSession, 'room'>[] =>
   foldRoom(facts).map((fold) => ({ fold, before: rows.find(({ segment }) => segment === fold.segment) }));
 
-/** What becomes of a session. */
+/** Computes what is stored of a session from now on. */
 export function keptSession(folded: FoldedSession, keeping: Keeping): KeptSession {
   const { fold, before, room } = folded;
   const { now, settings } = keeping;
@@ -64,7 +64,7 @@ export function keptSession(folded: FoldedSession, keeping: Keeping): KeptSessio
   const digest = hash('sha256', JSON.stringify(told), 'hex');
   const hasChanged = digest !== before?.digest;
   const revision = row.revision + (hasChanged ? 1 : 0);
-  // What has been told of its room since may have put it off.
+  // Facts that have arrived since may have put it off.
   const dueBefore = room.before === room.after ? (before?.dueAt ?? null) : null;
   const entity = {
     ...row,
@@ -90,7 +90,7 @@ export function keptSession(folded: FoldedSession, keeping: Keeping): KeptSessio
   };
 }
 
-/** How far it has come, with the host's word of how it went, if there is one. */
+/** Its state, and the host's word on how it went, if there is one. */
 function rowOf({ fold, before }: FoldedSession, keeping: Keeping, isDue: boolean): SessionRow {
   const { name, now, settings } = keeping;
   const isActive = fold.state === 'active';
@@ -115,9 +115,9 @@ function closedLongAgo(fold: SessionFold, now: number, settings: SessionsSetting
 }
 
 /**
- * When somebody must look at it again.
+ * When it must be looked at again.
  *
- * @param before when somebody was to; `null`: nobody was, or something has been told of its room since.
+ * @param before when it was due until now; `null` if it was not, or if facts about its room have arrived since.
  */
 function dueAt(
   fold: SessionFold,
@@ -129,13 +129,13 @@ function dueAt(
   const { closesAt, recordings } = fold;
   if (state === 'active') {
     if (closesAt === null || isAsked(fold, settings)) return null;
-    // What is told may be long past (a backlog, a replay of recorded webhooks), and the next of it on its way.
+    // The events may be old (a backlog, a replay of recorded webhooks), with the next ones on their way.
     return Math.max(closesAt + CLOSED_AFTER, before ?? now + CLOSED_AFTER);
   }
   if (state === 'settled' || settlesAt === null) return null;
   return recordings.some(isRunning) ? settlesAt + settings.recordingTimeout : settlesAt;
 }
 
-/** Whether LiveKit is asked: then it tells itself what is gone. */
+/** Whether LiveKit is asked: then its own answers say which rooms are gone. */
 const isAsked = ({ source }: SessionFold, settings: SessionsSettings): boolean =>
   livekitUrlOf(settings, source) !== undefined;

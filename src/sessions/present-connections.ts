@@ -1,7 +1,7 @@
 import type { Dialect } from '../database/sql.js';
 import { MIGRATION } from './facts/protojson.js';
 
-/** SQL: whether the connection `c` goes on for all we know. It is what `leaveOf` says, where rows are too many to be asked one by one. */
+/** SQL: whether the connection `c` goes on, as far as is known; it is `leaveOf` for more rows than can be checked one by one. */
 export function isPresent(dialect: Dialect): string {
   const told = (departure: string, field: string) =>
     dialect === 'postgres' ? `c.${departure}::jsonb ->> '${field}'` : `c.${departure} ->> '${field}'`;

@@ -2,10 +2,10 @@ import { SessionRequestError } from './errors.js';
 import type { ExpectOptions } from './expectations/expectations.js';
 
 /**
- * What `PUT /voice/sessions/:sessionId/expectation` says: `{ "roomName"?, "metadata"?, "expiresInSeconds"? }`, or nothing.
+ * The options in the body of `PUT /voice/sessions/:sessionId/expectation`: `{ "roomName"?, "metadata"?, "expiresInSeconds"? }`.
  *
- * @param body of the request (`SentBody`): only where there is none, nothing is said.
- * @throws SessionRequestError when it says something else.
+ * @param body of the request (`SentBody`): `undefined`, if none was sent, stands for no options.
+ * @throws SessionRequestError when it is anything else.
  */
 export function expectationIn(body: unknown): ExpectOptions {
   const fields = fieldsOf(body === undefined ? {} : body, ['roomName', 'metadata', 'expiresInSeconds']);
@@ -25,9 +25,10 @@ export function expectationIn(body: unknown): ExpectOptions {
 const LONGEST = 366 * 24 * 3_600;
 
 /**
- * What `PUT /voice/sessions/:sessionId/disposition` says: `{ "disposition": "transferred" }`, or `null` to leave it to the rules.
+ * The disposition in the body of `PUT /voice/sessions/:sessionId/disposition`: `{ "disposition": "transferred" }`, or `null` to
+ * leave it to the rules.
  *
- * @throws SessionRequestError when it says something else.
+ * @throws SessionRequestError when it is anything else.
  */
 export function dispositionIn(body: unknown): string | null {
   const { disposition } = fieldsOf(body, ['disposition']);

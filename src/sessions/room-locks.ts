@@ -2,12 +2,12 @@ import type { EntityManager } from 'typeorm';
 import type { Dialect } from '../database/sql.js';
 import type { RoomKey } from './fact-store.js';
 
-/** PostgreSQL's advisory locks of ours for rooms ("lkwr" in ASCII). */
+/** The class of our PostgreSQL advisory locks on rooms ("lkwr" in ASCII). */
 const ROOM_LOCKS = 0x6c6b7772;
 
 /**
- * Keeps rooms for this transaction: two that change facts of one room at once would each lose what the other does. SQLite
- * has one writer.
+ * Locks rooms for this transaction: two that change facts of one room at once would lose each other's changes. SQLite has one
+ * writer anyway.
  */
 export async function lockRooms(
   dialect: Dialect,
@@ -16,7 +16,7 @@ export async function lockRooms(
 ): Promise<void> {
   if (dialect === 'sqlite') return;
   const rooms = keys.map(({ source, roomSid }) => `${source}/${roomSid}`);
-  // In one order, or two of them could wait for each other.
+  // Always in the same order, or two transactions could deadlock.
   await manager.query(
     `SELECT pg_advisory_xact_lock($1, hash)
      FROM (SELECT DISTINCT hashtext(room) AS hash FROM unnest($2::text[]) AS room ORDER BY 1) AS rooms`,

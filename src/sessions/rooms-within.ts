@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import { type Dialect, Parameters } from '../database/sql.js';
 import type { RoomKey } from './fact-store.js';
 
-/** The first of some rooms: so many that they have about `limit` connections together, and one at least. */
+/** The first of some rooms: as many as have about `limit` connections together, and at least one. */
 export async function roomsWithin<R extends RoomKey>(
   dialect: Dialect,
   manager: EntityManager,

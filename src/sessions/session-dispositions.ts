@@ -8,14 +8,14 @@ import { LONGEST_DISPOSITION, type SessionRow } from './session-row.js';
 import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from './sessions.options.js';
 import { toSession } from './to-session.js';
 
-/** Says how sessions went: the host's word stands, then the option's, then the rules'. */
+/** Decides how sessions went: by the host's word, else the option's, else the rules'. */
 @Injectable()
 export class SessionDispositions {
   private readonly logger = new Log('Sessions');
 
   constructor(@Inject(SESSIONS_SETTINGS) private readonly settings: SessionsSettings) {}
 
-  /** The row of a session with how it went. */
+  /** A session's row with its disposition. */
   judged(row: SessionRow, fold: SessionFold, facts: RoomFacts): SessionRow {
     if (row.dispositionSource === 'host') return row;
     const disposition = dispositionOf(fold, this.settings.parties);

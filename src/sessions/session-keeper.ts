@@ -16,21 +16,21 @@ import { type SessionName, SessionNaming } from './session-naming.js';
 import type { SessionRow } from './session-row.js';
 import { SESSIONS_SETTINGS, type SessionsSettings } from './sessions.options.js';
 
-/** How sessions are kept beyond what their facts say. */
+/** How sessions are updated, beyond what their facts say. */
 export interface KeepOptions {
-  /** Changes what is kept of a session beside its facts. */
+  /** Changes what is stored of a session besides its facts. */
   amend?: (row: Readonly<SessionRow>, fold: SessionFold) => Partial<SessionRow>;
-  /** Names sessions anew that have a name. */
+  /** Also renames sessions that have a name. */
   renames?: boolean;
-  /** The segment of these rooms that somebody expects now: it may be the one that is awaited, whatever its name. */
+  /** The segment of these rooms that is expected now: an expectation may match it, whatever its name. */
   expectedIn?: number;
-  /** Sessions settle whose time has come, and rooms are closed that have been empty for so long that LiveKit must have. */
+  /** Settles sessions that are due, and closes rooms empty for so long that LiveKit must have closed them. */
   settles?: boolean;
-  /** Nobody is told: what was erased is no correction. */
+  /** Announces nothing: an erasure is no correction. */
   quietly?: boolean;
 }
 
-/** Keeps what sessions are: folds rooms anew, names and judges their sessions, and has told what has changed of them. */
+/** Keeps sessions up to date: folds rooms anew, names and judges their sessions, and has their changes announced. */
 @Injectable()
 export class SessionKeeper {
   constructor(
@@ -45,8 +45,8 @@ export class SessionKeeper {
   ) {}
 
   /**
-   * Keeps the sessions that rooms make now, and appends what has changed of them as `session.*` events, in the caller's
-   * transaction, which must hold the rooms (`lockRooms`).
+   * Stores the sessions that rooms now make, and appends their changes as `session.*` events, in the caller's transaction,
+   * which must have locked the rooms (`lockRooms`).
    *
    * @returns how many sessions have changed.
    */
@@ -67,7 +67,7 @@ export class SessionKeeper {
     return sessions.filter(({ hasChanged }) => hasChanged).length + gone.length;
   }
 
-  /** What becomes of rooms. */
+  /** Computes what is stored of the sessions of rooms from now on. */
   private async next(
     manager: EntityManager,
     rooms: readonly RoomChange[],
@@ -108,7 +108,7 @@ export class SessionKeeper {
     return byRoom;
   }
 
-  /** Names those that have no name yet, or may have another by what is told of their room now; the others keep theirs. */
+  /** Names sessions that have no name yet, or whose new facts may change it; the others keep theirs. */
   private async namesOf(
     manager: EntityManager,
     sessions: readonly FoldedSession[],
@@ -119,7 +119,7 @@ export class SessionKeeper {
       before.unmatched !== null ||
       room.before?.room.description?.eventId !== fold.description?.eventId;
     const isExpected = ({ fold }: FoldedSession) => fold.segment === expectedIn;
-    // Who has ended unmatched is not who is awaited now.
+    // A session that has ended unmatched is not the one awaited now.
     const isOver = ({ before, fold }: FoldedSession) => before?.unmatched != null && fold.state === 'ended';
     const nameless = sessions
       .filter((session) => renames || isExpected(session) || isNew(session))
@@ -140,7 +140,7 @@ export class SessionKeeper {
     const known = stale.flatMap(({ row, pk }) => (pk === undefined ? [] : [{ ...row, pk }]));
     const fresh = stale.filter(({ pk }) => pk === undefined).map(({ row }) => row);
     const rows = new EntityRows(manager, SessionEntity);
-    // By the key that it has: an insert takes a new one of PostgreSQL's 32 bits, also where it changes a row.
+    // By their own keys: an insert takes a new one of PostgreSQL's 32 bits, even where it only updates a row.
     await rows.upsert(known, ['pk']);
     await rows.upsert(fresh, ['source', 'roomSid', 'segment']);
     if (gone.length > 0)
@@ -156,7 +156,7 @@ export class SessionKeeper {
   }
 }
 
-/** The end that nobody told: when LiveKit closes a room that is empty. */
+/** The end that no webhook reported: of an empty room, which LiveKit must have closed. */
 const closing = ({ room: { after }, closedAt }: KeptSession): EventDraft[] =>
   closedAt === null
     ? []

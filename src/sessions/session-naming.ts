@@ -9,19 +9,19 @@ import type { SessionRow } from './session-row.js';
 import type { UnmatchedCause } from './session.js';
 import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from './sessions.options.js';
 
-/** What a session is called, and what the backend says of it. */
+/** A session's id, and what the backend says about it. */
 export type SessionName = Pick<SessionRow, 'sessionId' | 'metadata' | 'unmatched'>;
 
 /** A session to be named. */
 export interface Nameless {
   fold: SessionFold;
-  /** What it was called before. */
+  /** Its name until now. */
   before: SessionName | undefined;
-  /** Whether what is awaited may be about it. */
+  /** Whether it may match an expectation. */
   mayBeAwaited: boolean;
 }
 
-/** Longer ids than that can't be indexed. */
+/** Longer ids can't be indexed. */
 const LONGEST_ID = 512;
 
 /** Names sessions: by the host's `sessionId`, or by what the host expects in its room. */
@@ -34,7 +34,7 @@ export class SessionNaming {
     @Inject(SESSIONS_SETTINGS) private readonly settings: SessionsSettings,
   ) {}
 
-  /** Names sessions, in their order; whoever is expected is matched, and is then expected no more. */
+  /** Names sessions, in their order; an expectation that one of them matches is thereby used up. */
   async name(manager: EntityManager, sessions: readonly Nameless[]): Promise<SessionName[]> {
     const given = sessions.map(({ fold }) => this.idOf(fold));
     const told = sessions.flatMap(({ fold, before, mayBeAwaited }, nth) => {
@@ -55,7 +55,7 @@ export class SessionNaming {
   private idOf({ description, roomName, roomSid, source }: SessionFold): GivenId {
     const { sessionId } = this.settings;
     if (sessionId === undefined) return { sessionId: roomName, cause: null };
-    if (description === null) return { sessionId: null, cause: null }; // not before LiveKit has told the room itself
+    if (description === null) return { sessionId: null, cause: null }; // not before LiveKit has described the room itself
     try {
       const room = Room.fromJson(description.room as never, { ignoreUnknownFields: true });
       const given = textGiven(sessionId(room))?.slice(0, LONGEST_ID) ?? null;
@@ -71,7 +71,7 @@ export class SessionNaming {
     }
   }
 
-  // What was matched once stays so, whatever else is told of its room.
+  // Once matched, a session stays matched, whatever else is learnt about its room.
   private unexpected({ description }: SessionFold, before: SessionName | undefined): UnmatchedCause | null {
     const isMatched = before !== undefined && before.unmatched === null && before.sessionId !== null;
     return this.settings.requireExpected && description !== null && !isMatched ? 'not_expected' : null;

@@ -10,13 +10,13 @@ import { lockRooms } from './room-locks.js';
 import { SessionKeeper } from './session-keeper.js';
 import { SESSIONS_SETTINGS, type SessionsSettings } from './sessions.options.js';
 
-/** Events in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
+/** Events per transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
 const BATCH = 64;
 
-/** A batch takes milliseconds: short, so that sessions are up to date again soon after a replica has died, milliseconds. */
+/** A batch's lease, milliseconds: short, as a batch takes milliseconds, and sessions are soon up to date after a replica died. */
 const LEASE = 5_000;
 
-/** Makes sessions of events: facts out of each, merged with what was known, and every room they touch folded anew. */
+/** Makes sessions of events: extracts their facts, merges these into the known ones, and folds every room they touch anew. */
 @Injectable()
 export class SessionProjection {
   constructor(
@@ -25,7 +25,7 @@ export class SessionProjection {
     @Inject(SESSIONS_SETTINGS) private readonly settings: SessionsSettings,
   ) {}
 
-  /** Takes events into the sessions, in the transaction that acknowledges them. */
+  /** Applies events to the sessions, in the transaction that acknowledges them. */
   @declareHandler({
     kind: 'livekit',
     names: ['*'],
@@ -52,7 +52,7 @@ export class SessionProjection {
     );
   }
 
-  /** Everything that some events say. */
+  /** All facts in some events. */
   factsOf(events: readonly LoggedEvent[]): Facts {
     const each = events.map((event) => this.factsIn(event));
     return {
@@ -72,7 +72,7 @@ export class SessionProjection {
   }
 }
 
-/** The latest span of each room, where there is one. */
+/** The latest span of each room that has one. */
 const tracesOf = (events: readonly LoggedEvent[]): Map<string, string> =>
   new Map(
     events.flatMap(({ source, roomSid, traceparent }) =>

@@ -8,17 +8,17 @@ import { SessionRequestError } from './errors.js';
 import { oneOf, timeOf } from './filter-values.js';
 import { SESSION_STATES, type SessionState } from './session.js';
 
-/** Which sessions to tell. All of the given conditions must hold. */
+/** Which sessions to list. All of the given conditions must hold. */
 export interface SessionsFilter {
   state?: SessionState;
   sessionId?: string;
   /** The name of their room, or its sid. */
   room?: string;
-  /** Somebody of this identity was connected. */
+  /** Somebody with this identity was connected. */
   identity?: string;
   /** A telephone call from or to this number. */
   number?: string;
-  /** They started then or later; what is not known to have started counts from the first that is known of it. */
+  /** They started then or later; where the start is unknown, the earliest time known counts. */
   from?: Date;
   /** They started before then. */
   to?: Date;
@@ -32,7 +32,7 @@ export interface SessionsFilter {
   cursor?: string;
 }
 
-/** The query for sessions that meet a filter, the newest first. @throws SessionRequestError when it is not understood. */
+/** The query for sessions that meet a filter, the newest first. @throws SessionRequestError when the filter is invalid. */
 export async function sessionsQuery(
   manager: EntityManager,
   filter: SessionsFilter,
@@ -54,7 +54,7 @@ export async function sessionsQuery(
   if (to !== undefined) query.andWhere('s.beganAt < :to', { to: timeOf('to', to) });
   if (unmatched !== undefined) query.andWhere(`s.unmatched IS ${unmatched ? 'NOT ' : ''}NULL`);
   if (cursor !== undefined && cursor !== '') {
-    // As a pair, or the index of listings would be read from its beginning.
+    // Compared as a pair, or the index would be read from its beginning.
     query.andWhere('(s.began_at, s.pk) < (:beganAt, :pk)', positionOf(cursor));
   }
   return query;
@@ -62,12 +62,12 @@ export async function sessionsQuery(
 
 const NUMBERS = ['phone_number', 'trunk_phone_number'];
 
-/** Of more rows than that, a page of the newest sessions is found sooner by trying them in their order. */
+/** With more matching rows than this, a page of the newest sessions is found sooner by testing sessions in order. */
 const MANY = 1_000;
 
 /**
- * Of few rows, all rooms are found by what they have, and their sessions are put in order; but an agent, or a number of ours,
- * may have been in every one. PostgreSQL knows by its statistics which is better; SQLite has to be told.
+ * If few rows match, their rooms are looked up, and the sessions of these sorted; but an agent, or one of our numbers, may
+ * have been in every room. PostgreSQL chooses by its statistics; SQLite has to be told.
  */
 async function whereRoomHas(
   manager: EntityManager,
@@ -85,7 +85,7 @@ async function whereRoomHas(
     .where(has(), { [name]: value });
   const rooms = query.subQuery().from(entity, 'x');
   if (dialectOf(manager) === 'sqlite' && (await beyond.limit(1).offset(MANY).getRawOne()) !== undefined) {
-    // The sign keeps SQLite from asking the index of the column again, for each session.
+    // The sign keeps SQLite from searching the column's index again for each session.
     rooms.select('1').where('x.source = s.source AND x.room_sid = s.room_sid').andWhere(has('+'));
     query.andWhere(`EXISTS ${rooms.getQuery()}`, { [name]: value });
   } else {
@@ -94,13 +94,13 @@ async function whereRoomHas(
   }
 }
 
-/** The cursor of whatever comes after a session. */
+/** The cursor for what follows a session. */
 export const cursorOf = ({ beganAt, pk }: SessionEntity): string =>
   Buffer.from(`${beganAt}:${pk}`).toString('base64url');
 
 function positionOf(cursor: string): { beganAt: number; pk: number } {
   const [, beganAt, pk] = /^(\d{1,15}):(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
-  // A key of ours has 32 bits: PostgreSQL would fail on more.
+  // Our keys have 32 bits: PostgreSQL would fail on more.
   if (beganAt === undefined || pk === undefined || Number(pk) >= 2 ** 31) {
     throw new SessionRequestError(
       '`cursor` is not one of ours: give the `nextCursor` of the page before, as it was',

@@ -12,7 +12,7 @@ import { lockRooms } from './room-locks.js';
 import { SessionKeeper } from './session-keeper.js';
 import { SessionProjection } from './session-projection.js';
 
-/** What became of a room that was rebuilt. */
+/** The result of rebuilding a room. */
 export interface RebuiltRoom {
   project: string;
   roomSid: string;
@@ -31,26 +31,26 @@ export interface RebuiltCounts {
   changed: number;
 }
 
-/** How all is rebuilt. */
+/** How all rooms are rebuilt. */
 export interface RebuildOptions {
   /** Of this project only; of all by default. */
   project?: string;
-  /** Told after every step. */
+  /** Called after every batch of up to 200 rooms. */
   onProgress?: (counts: Readonly<RebuiltCounts>) => void;
-  /** Ends it after the step in hand. */
+  /** Stops after the current room. */
   signal?: AbortSignal;
 }
 
-/** Events read at once. */
+/** Events per query. */
 const EVENTS = 500;
 
-/** Rooms looked up at once. */
+/** Rooms per query. */
 const ROOMS = 200;
 
-/** Between two rooms, so that others get their turn, milliseconds. */
+/** The pause between two rooms, so that others get their turn, milliseconds. */
 const PAUSE = 1;
 
-/** Makes sessions again, from the log. */
+/** Rebuilds sessions from the log. */
 @Injectable()
 export class SessionRebuild {
   constructor(
@@ -109,7 +109,7 @@ export class SessionRebuild {
     });
   }
 
-  // Most of it is read before the room is held; what has come meanwhile is read while it is.
+  // Most events are read before the room is locked; those that arrive meanwhile, once it is.
   private async rebuildRoom(key: RoomKey): Promise<RebuiltRoom> {
     const read = await this.read((query) => this.store.read(query), key, NOTHING);
     return this.store.write(async (manager) => {
@@ -128,7 +128,7 @@ export class SessionRebuild {
     });
   }
 
-  /** Reads what has come since, while the room is held; `null` when an event, or bytes of one, may be gone. */
+  /** Reads what has arrived since, with the room locked; `null` when an event, or the bytes of one, may be gone. */
   private async readRest(
     manager: EntityManager,
     key: RoomKey,
@@ -140,11 +140,11 @@ export class SessionRebuild {
     if (bodies < events) return null; // what was read has been erased since
     const held: Reader = (query) => query(manager);
     const read = await this.read(held, key, known);
-    // In front of what was read, others may have been committed or routed since.
+    // Events before those already read may have been committed or routed since.
     return read === null || read.events === events ? read : this.read(held, key, NOTHING);
   }
 
-  /** Reads a room's events behind those that are known; `null` when bytes of one are gone. */
+  /** Reads a room's events after those already read; `null` when the bytes of one are gone. */
   private async read(reader: Reader, key: RoomKey, known: ReadEvents): Promise<ReadEvents | null> {
     let { facts, last, events } = known;
     for (;;) {
@@ -172,7 +172,7 @@ export class SessionRebuild {
     return rows.map((row) => ({ ...eventHeader(row), body: bytes(row.raw as Buffer | ArrayBuffer) }));
   }
 
-  /** How many events of a room there are, and of how many the bytes. */
+  /** How many events a room has, and how many of them still have their bytes. */
   private async count(manager: EntityManager, key: RoomKey): Promise<{ events: number; bodies: number }> {
     const p = new Parameters(this.store.dialect);
     const [row] = await manager.query<{ events: number | string; bodies: number | string }[]>(
@@ -184,7 +184,7 @@ export class SessionRebuild {
     return { events: Number(row?.events), bodies: Number(row?.bodies) };
   }
 
-  /** Whether events of a room may have been pruned whole. */
+  /** Whether events of a room may have been pruned with their headers. */
   private async isBelowFloor(manager: EntityManager, { room }: RoomFacts): Promise<boolean> {
     const p = new Parameters(this.store.dialect);
     const floors = await manager.query<unknown[]>(
@@ -195,14 +195,14 @@ export class SessionRebuild {
   }
 }
 
-/** The SQL of: an event `e` that a room's facts are made of. One that is not routed yet is still to come. */
+/** SQL: whether the event `e` is one that the room's facts are made of. Those not routed yet are still to come. */
 const ofRoom = ({ source, roomSid }: RoomKey, p: Parameters): string =>
   `e.source = ${p.add(source)} AND e.room_sid = ${p.add(roomSid)} AND e.routed AND e.kind IN ('livekit', 'reconciled')`;
 
-/** What was read of a room's events. */
+/** What has been read of a room's events. */
 interface ReadEvents {
   facts: RoomFacts[];
-  /** The last one's place in the log. */
+  /** The last one's position in the log. */
   last: number;
   events: number;
 }

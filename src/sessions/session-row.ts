@@ -1,6 +1,6 @@
 import type { DispositionSource, SessionState, UnmatchedCause } from './session.js';
 
-/** What is kept of a session beside its facts: what the backend says of it, and how far it has come. */
+/** What is stored of a session besides its facts: what the backend says about it, and its state. */
 export interface SessionRow {
   sessionId: string | null;
   state: SessionState;
@@ -8,10 +8,10 @@ export interface SessionRow {
   dispositionSource: DispositionSource | null;
   metadata: Record<string, unknown>;
   unmatched: UnmatchedCause | null;
-  /** The earliest moment it may settle, UTC milliseconds: the grace is over then. `null` until it has ended. */
+  /** When its grace period is over, and it may settle at the earliest, UTC milliseconds; `null` until it has ended. */
   settlesAt: number | null;
   revision: number;
 }
 
-/** Dispositions are words, in characters: longer ones can't be indexed. */
+/** The longest disposition, in characters: longer ones can't be indexed. */
 export const LONGEST_DISPOSITION = 128;

@@ -16,22 +16,22 @@ import { roomsWithin } from './rooms-within.js';
 import { SessionKeeper } from './session-keeper.js';
 import type { SessionRow } from './session-row.js';
 
-/** Rooms changed in one transaction, unless they have many connections. */
+/** Rooms changed in one transaction; fewer if they have many connections. */
 const BATCH = 20;
 
-/** Connections, or about so many, that are folded anew in one transaction. */
+/** About how many connections are folded anew in one transaction. */
 const CONNECTIONS = 1_000;
 
-/** Rooms looked at in one query. */
+/** Rooms per query. */
 const WINDOW = 1_000;
 
-/** What JSON writes with a backslash, or many do; all else is escaped as `\u…`, if at all. */
+/** What JSON, or many writers of it, escape with a backslash; everything else is escaped as `\u…`, if at all. */
 const MUST_ESCAPE = /["\\/\p{Cc}]/u;
 
-/** Between two transactions, so that others get their turn, milliseconds. */
+/** The pause between two transactions, so that others get their turn, milliseconds. */
 const PAUSE = 2;
 
-/** Takes erased people and rooms out of the facts that sessions are made of, and folds those sessions anew. */
+/** Removes erased people and rooms from the facts that sessions are made of, and folds those sessions anew. */
 @Injectable()
 export class SessionsErasure implements OnModuleInit {
   constructor(
@@ -66,7 +66,7 @@ export class SessionsErasure implements OnModuleInit {
       });
       await delay(PAUSE);
     }
-    // Where they never were, a room's metadata may tell of them, what somebody else's attributes say, or a file's name.
+    // Rooms where they never were may mention them, too: in metadata, in somebody else's attributes, or in a file's name.
     const wherever = await this.inRooms(project, this.mayTellOf(identity), async (manager, known) =>
       (await this.eraseIdentityIn(manager, known, identity, pseudonym)) === null ? 0 : 1,
     );
@@ -74,7 +74,7 @@ export class SessionsErasure implements OnModuleInit {
     return erased + wherever;
   }
 
-  /** @returns how many connections it changed; `null`: the room tells nothing of them. */
+  /** @returns how many connections it changed; `null` if the room does not mention them. */
   private async eraseIdentityIn(
     manager: EntityManager,
     known: RoomFacts,
@@ -115,7 +115,7 @@ export class SessionsErasure implements OnModuleInit {
       rooms.add(roomKey(known.room));
       const facts = withoutRoom(known, pseudonym);
       const { room, egresses } = facts;
-      // Another name the host gave stays: asked again, without what was erased it may say another.
+      // Any other id stays: asked again without what was erased, the host might give a different one.
       await this.replace(manager, facts, { rooms: [room], connections: [], egresses }, ({ sessionId }) => ({
         metadata: {},
         ...(sessionId !== null && sessionId === roomName && { sessionId: pseudonym }),
@@ -126,7 +126,7 @@ export class SessionsErasure implements OnModuleInit {
     return erased;
   }
 
-  // Escaped, a text may look like anything: whatever has such an escape is looked at more closely.
+  // Escaped text may look like anything: whatever contains such an escape is examined more closely.
   private mayTellOf(text: string): (p: Parameters) => string {
     const position = this.store.dialect === 'postgres' ? 'strpos' : 'instr';
     return (p) => {
@@ -144,7 +144,7 @@ export class SessionsErasure implements OnModuleInit {
     };
   }
 
-  /** Changes the rooms that a condition on `livekit_rooms r` holds of, some at a time. @returns how much was changed. */
+  /** Changes the rooms that meet a condition on `livekit_rooms r`, some at a time. @returns how much was changed. */
   private async inRooms(
     project: string | undefined,
     condition: (p: Parameters) => string,

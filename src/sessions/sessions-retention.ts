@@ -8,7 +8,7 @@ import { lockRooms } from './room-locks.js';
 import { ExpectationStore } from './expectations/expectation-store.js';
 import { roomsWithin } from './rooms-within.js';
 
-/** Rows of a room that are expected: itself, a session, and the connections of a call. */
+/** How many rows a room is expected to have: its own, a session, and the connections of a call. */
 const ROWS = 5;
 
 /** Prunes sessions that ended long ago, with the facts they are made of. */
@@ -26,7 +26,7 @@ export class SessionsRetention implements OnModuleInit {
     });
   }
 
-  // The sessions of a room go together: folded anew from facts that are still there, a pruned one would be back.
+  // The sessions of a room are pruned together: folding facts that are still there would bring a pruned one back.
   private async prune(manager: EntityManager, cutoff: number, limit: number): Promise<number> {
     const all = await this.roomsThatEnded(manager, cutoff, `LIMIT ${Math.ceil(limit / ROWS)}`);
     const found = await roomsWithin(this.store.dialect, manager, all, limit);
@@ -52,7 +52,7 @@ export class SessionsRetention implements OnModuleInit {
     const p = this.parameters();
     const before = p.add(cutoff);
     const these = among === undefined ? '' : `AND ${isOneOfRooms(p, 's.source, s.room_sid', among)}`;
-    // What ended before had begun before, and that is what there is an index of.
+    // What ended before the cutoff also began before it, and only the beginning is indexed.
     const rows = await manager.query<{ source: string; room_sid: string }[]>(
       `SELECT s.source, s.room_sid FROM livekit_sessions s
        WHERE s.began_at < ${before} AND s.ended_at < ${before} ${these}

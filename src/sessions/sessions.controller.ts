@@ -8,7 +8,7 @@ import { SessionErrorsFilter } from './session-errors.filter.js';
 import { type Session, SESSION_STATES } from './session.js';
 import { type SessionsPage, SessionsService } from './sessions.service.js';
 
-/** Makes the controller that tells sessions to whoever shows the admin token, and hears what a backend says of them. */
+/** Creates the controller that lists sessions, and takes what a backend says about them, behind the admin token. */
 export function createSessionsController(access: AdminAccess): Type {
   @AdminController('voice/sessions', access, SessionErrorsFilter)
   class SessionsController {

@@ -28,8 +28,7 @@ import {
 import { SessionsService } from './sessions.service.js';
 
 /**
- * Makes sessions out of the events that `LivekitWebhookModule` stores, tells of what becomes of them, and answers questions
- * about them.
+ * Makes sessions out of the events that `LivekitWebhookModule` stores, announces their changes, and answers queries about them.
  */
 @Module({
   providers: [
@@ -62,7 +61,7 @@ import { SessionsService } from './sessions.service.js';
   exports: [SessionsService, KnownRooms, Reconciliations, RoomListings],
 })
 export class SessionsModule extends SessionsModuleClass {
-  /** With no options: a room's name is its session's id, LiveKit is not asked, and there are no routes. */
+  /** Without options, a room's name is its session's id, LiveKit is not asked, and there are no routes. */
   static override forRoot(options: SessionsModuleOptions & SessionsModuleExtras = {}): DynamicModule {
     return super.forRoot(options);
   }

@@ -7,45 +7,45 @@ import { SessionsOptionsError } from './errors.js';
 import type { Session } from './session.js';
 import { strayOption } from '../stray-option.js';
 
-/** What `SessionsModule.forRoot` is told. */
+/** The options of `SessionsModule.forRoot`. */
 export interface SessionsModuleOptions {
   /**
-   * Names the session that a room belongs to in the host's own terms, from the earliest full room object that LiveKit
-   * has told; the room's name by default. Nothing, or an error, leaves the session without an id.
+   * Returns the host's own id for a room's session, given the earliest full room object that LiveKit has sent; the room's
+   * name by default. If it returns nothing, or throws, the session has no id.
    */
   sessionId?: ((room: Room) => string | undefined) | undefined;
-  /** Whether a session that nobody has expected is told as unmatched; no by default. */
+  /** Whether a session that nobody has expected is reported as unmatched; `false` by default. */
   requireExpected?: boolean | undefined;
-  /** How long an expected session may stay away, milliseconds, 10 min by default. */
+  /** How long to wait for an expected session, milliseconds, 10 min by default. */
   expectTimeout?: number | undefined;
-  /** How long after its end a session settles, milliseconds, 30 s by default: facts that come later correct it. */
+  /** How long after its end a session settles, milliseconds, 30 s by default: facts that arrive later correct it. */
   settle?: number | undefined;
-  /** How long a session waits for a recording whose end is not told, milliseconds, 24 h by default. */
+  /** How long a session waits for a recording whose end is not reported, milliseconds, 24 h by default. */
   recordingTimeout?: number | undefined;
-  /** How many parties must be there at once for a session to be a call, 2 by default; an IVR or a voicemail says 1. */
+  /** How many parties must be there at once for a session to be a call, 2 by default; use 1 for an IVR or a voicemail. */
   parties?: number | undefined;
-  /** The host's own word for how a session went, before our rules; nothing leaves it to them. It must do no I/O. */
+  /** Returns the host's own word for how a session went, or nothing to leave it to our rules. It must do no I/O. */
   disposition?: ((session: Session, facts: RoomFacts) => string | undefined) | undefined;
-  /** Participant attributes to keep beside the `sip.*` ones that every SIP call has; none by default. */
+  /** Participant attributes to keep besides the `sip.*` ones that every SIP call has; none by default. */
   attributes?: readonly string[] | undefined;
   /**
-   * Where LiveKit is: then it is asked for what webhooks have missed, and rooms can be made. One address, or one a project,
-   * by its name; an empty one is none. It is asked with the keys of `LivekitWebhookModule`.
+   * LiveKit's address: with it, LiveKit is asked for what webhooks have missed, and rooms can be created. One address, or one
+   * per project, by its name; an empty one counts as none. It is asked with the keys of `LivekitWebhookModule`.
    */
   livekitUrl?: string | Readonly<Record<string, string>> | undefined;
   /** How often LiveKit is asked, milliseconds, 15 s by default. */
   reconcileInterval?: number | undefined;
 }
 
-/** What shapes the routes, and so must be known before any factory runs: beside `useFactory` in `forRootAsync`. */
+/** Options that shape the routes, and so must be known before any factory runs: beside `useFactory` in `forRootAsync`. */
 export interface SessionsModuleExtras {
   /** The bearer token of the session routes; without one they do not exist. */
   adminToken?: string | undefined;
-  /** Put on their controllers, to let them past the host's global guards: `[Public()]`. The token is asked for all the same. */
+  /** Applied to their controllers, to pass the host's global guards: `[Public()]`. The token is required all the same. */
   adminDecorators?: ClassDecorator[] | undefined;
 }
 
-/** The name of every option, for those whom no compiler tells. */
+/** The name of every option, for callers without a type checker. */
 const OPTION_NAMES: Readonly<Record<keyof SessionsModuleOptions, true>> = {
   sessionId: true,
   requireExpected: true,
@@ -59,13 +59,13 @@ const OPTION_NAMES: Readonly<Record<keyof SessionsModuleOptions, true>> = {
   reconcileInterval: true,
 };
 
-/** The name of everything that shapes the routes: none of it is given by default. */
+/** The name of every option that shapes the routes: none is set by default. */
 export const SESSIONS_EXTRAS: Readonly<Record<keyof SessionsModuleExtras, undefined>> = {
   adminToken: undefined,
   adminDecorators: undefined,
 };
 
-/** The options, checked, with every default in its place. */
+/** The options, checked and with the defaults filled in. */
 export interface SessionsSettings {
   sessionId: SessionsModuleOptions['sessionId'];
   requireExpected: boolean;
@@ -75,12 +75,12 @@ export interface SessionsSettings {
   parties: number;
   disposition: SessionsModuleOptions['disposition'];
   attributes: ReadonlySet<string>;
-  /** The address of LiveKit by project; `''` is every other project's. */
+  /** LiveKit's address by project; `''` stands for every other project. */
   livekitUrls: ReadonlyMap<string, string>;
   reconcileInterval: number;
 }
 
-/** Where the settings are injected from. */
+/** The injection token of the settings. */
 export const SESSIONS_SETTINGS = Symbol.for('nestjs-livekit-webhooks:sessions-settings');
 
 const MINUTE = 60_000;
@@ -114,7 +114,7 @@ function whole(option: string, value: number, least: number): number {
 
 function addresses(given: string | Readonly<Record<string, string>>): ReadonlyMap<string, string> {
   const all = typeof given === 'string' ? [['', given] as const] : Object.entries(given);
-  const entries = all.filter(([, url]) => url !== ''); // as the blank line of an `.env` leaves it
+  const entries = all.filter(([, url]) => url !== ''); // as an empty line of an `.env` leaves it
   for (const [project, url] of entries) {
     const option = project === '' ? 'livekitUrl' : `livekitUrl.${project}`;
     if (!/^(?:https?|wss?):\/\/[^\s/]+/.test(url)) {
@@ -125,9 +125,9 @@ function addresses(given: string | Readonly<Record<string, string>>): ReadonlyMa
 }
 
 /**
- * The text that a function of an option gave; `null`: none.
+ * The text that an option's function returned; `null` if none.
  *
- * @throws TypeError when it gave a promise, which nobody waits for.
+ * @throws ToldError when it returned a promise, which nobody awaits.
  */
 export function textGiven(given: unknown): string | null {
   if (!(given instanceof Promise)) return plainTextOrNull(given);
@@ -135,7 +135,7 @@ export function textGiven(given: unknown): string | null {
   throw new ToldError('it gave a promise: it must answer at once, so leave out `async`');
 }
 
-/** Where a project's LiveKit is; undefined: it is not asked. */
+/** The address of a project's LiveKit; undefined if it is not asked. */
 export const livekitUrlOf = (
   { livekitUrls }: Pick<SessionsSettings, 'livekitUrls'>,
   project: string,

@@ -37,7 +37,7 @@ import {
 } from './session-rebuild.js';
 import { toSession } from './to-session.js';
 
-/** Some sessions, the newest first, and where the next ones begin. */
+/** A page of sessions, the newest first, and the cursor of the next page. */
 export interface SessionsPage {
   sessions: Session[];
   nextCursor: string | null;
@@ -49,10 +49,10 @@ export interface OfProject {
   project?: string;
 }
 
-/** How many sessions are counted: SQLite answers in this process, and webhooks wait meanwhile. */
+/** How many sessions are counted at most: SQLite counts in this process, and webhooks wait meanwhile. */
 export const MOST_SESSIONS_COUNTED = { sqlite: 10_000, postgres: 100_000 };
 
-/** Answers questions about sessions, from what is committed, and keeps what the backend says of them. */
+/** Answers queries about sessions, from committed data, and stores what the backend says about them. */
 @Injectable()
 export class SessionsService {
   constructor(
@@ -64,7 +64,7 @@ export class SessionsService {
     private readonly reconciler: Reconciler,
   ) {}
 
-  /** Sessions, the newest first. @throws SessionRequestError when the filter is not understood. */
+  /** Sessions, the newest first. @throws SessionRequestError when the filter is invalid. */
   async list(filter: SessionsFilter = {}): Promise<SessionsPage> {
     const limit = pageSize(filter.limit);
     return this.store.read(async (manager) => {
@@ -79,7 +79,7 @@ export class SessionsService {
     });
   }
 
-  /** The sessions of this id, the newest first: one, unless its room's name, or its id, was used again. */
+  /** The sessions with this id, the newest first: one, unless its room's name or its id was reused. */
   async find(sessionId: string, filter: Omit<SessionsFilter, 'sessionId'> = {}): Promise<Session[]> {
     const { sessions } = await this.list({ limit: LARGEST_PAGE, ...filter, sessionId });
     return sessions;
@@ -90,11 +90,11 @@ export class SessionsService {
     return this.count("state = 'active'");
   }
 
-  /** How many participants are connected in active sessions, by kind; whoever is in two of them counts twice. */
+  /** How many participants are connected in active sessions, by kind; somebody in two of them counts twice. */
   activeParticipants(): Promise<Record<CountedKind, number>> {
     const { dialect } = this.store;
     const present = `livekit_connections c WHERE c.source = s.source AND c.room_sid = s.room_sid AND ${isPresent(dialect)}`;
-    // PostgreSQL would rather read all connections that ever were than look into each room.
+    // PostgreSQL would otherwise read every connection there ever was, rather than look into each room.
     const inRooms =
       dialect === 'postgres'
         ? `JOIN LATERAL (SELECT DISTINCT identity, kind FROM ${present}) c ON true`
@@ -125,34 +125,34 @@ export class SessionsService {
   }
 
   /**
-   * Expects a session, by the host's own id: whoever comes under it is told with this metadata, and when nobody has come in
-   * time, `session.expired` is told. What has come already is matched now. Said again, it stands in the place of
-   * what was said before.
+   * Expects a session, by the host's own id: the session that comes under this id carries the metadata, and if none comes in
+   * time, `session.expired` is emitted. One that has already come is matched now. Another call for the same id replaces the
+   * earlier expectation.
    *
-   * @throws SessionRequestError when the id, the room's name or the metadata can't be kept.
+   * @throws SessionRequestError when the id, the room's name or the metadata can't be stored, or `expiresIn` is invalid.
    */
   expect(sessionId: string, options: ExpectOptions = {}): Promise<Expectation> {
     return this.expected.expect(sessionId, options);
   }
 
-  /** Expects it no more, unless it has come. */
+  /** Withdraws the expectation of a session, unless that has come. */
   withdraw(sessionId: string, { project = 'default' }: OfProject = {}): Promise<void> {
     return this.expected.withdraw(sessionId, project);
   }
 
   /**
-   * Expects a session, and makes its room at LiveKit, of the same name unless `roomName` says another. Needs `livekitUrl`.
+   * Expects a session, and creates its room at LiveKit, under the same name unless `roomName` gives another. Needs `livekitUrl`.
    *
-   * @throws SessionRequestError when the session could not be told by that room; SessionRoomError when LiveKit made no room:
-   * then nobody is expected, either; SessionsOptionsError without `livekitUrl`.
+   * @throws SessionRequestError when that room would not be this session's by the option `sessionId`; SessionRoomError when
+   * LiveKit made no room: then the expectation is withdrawn, unless LiveKit did not answer in time, when the room may have been
+   * made; SessionsOptionsError without `livekitUrl`.
    */
   createRoom(sessionId: string, options: CreateRoomOptions = {}): Promise<CreatedRoom> {
     return this.rooms.createRoom(sessionId, options);
   }
 
   /**
-   * Makes an access token that lets somebody join the room of a session: the one that it is expected in, else the one of
-   * its name.
+   * Creates an access token to join a session's room: the one it is expected in, else the one named after its id.
    *
    * @throws SessionRequestError without an identity, and when the project has no API key.
    */
@@ -161,23 +161,23 @@ export class SessionsService {
   }
 
   /**
-   * Asks every LiveKit now what webhooks have missed, as is done by itself every `reconcileInterval`.
+   * Asks every LiveKit now what webhooks have missed, as happens automatically every `reconcileInterval`.
    *
-   * @returns what was added, one round a project.
-   * @throws SessionsOptionsError without `livekitUrl`; whatever a LiveKit failed with.
+   * @returns what was added, one round per project.
+   * @throws SessionsOptionsError without `livekitUrl`; the error of a LiveKit that failed.
    */
   reconcile(): Promise<ReconciliationRound[]> {
     return this.reconciler.reconcileNow();
   }
 
-  /** What is, or was, expected, by session id. @throws SessionRequestError when the filter is not understood. */
+  /** Expectations, past ones too, ordered by session id. @throws SessionRequestError when the filter is invalid. */
   expectations(filter: ExpectationsFilter = {}): Promise<ExpectationsPage> {
     return this.expected.list(filter);
   }
 
   /**
-   * Says how a session went, which webhooks can't see: it stands whatever facts still come. Of a reused id it is
-   * said of the newest session.
+   * Sets how a session went, which webhooks can't see: it stands whatever facts still arrive. If the id was reused, it applies
+   * to the newest session.
    *
    * @param disposition `null` leaves it to the rules again.
    * @throws SessionNotFoundError; SessionRequestError when it is not a word of 1 to 128 characters.
@@ -216,8 +216,8 @@ export class SessionsService {
   }
 
   /**
-   * Makes the sessions of a room again from its events, as they would be had all come anew. Where the bytes of an event have
-   * been pruned or erased, from the stored facts. What changes is told, as ever; the host's word stays.
+   * Rebuilds the sessions of a room from its events, as if all arrived anew; from the stored facts if the bytes of an event
+   * have been pruned or erased. Changes are announced as usual; the host's word stays.
    *
    * @param room its name or its sid.
    */
@@ -225,7 +225,7 @@ export class SessionsService {
     return this.rebuilding.rebuild(room, options);
   }
 
-  /** Does so with every room, in small steps: after an upgrade, or when an option has changed what sessions are. */
+  /** Rebuilds the sessions of every room, in small steps: after an upgrade, or when an option has changed what sessions are. */
   rebuildAll(options: RebuildOptions = {}): Promise<RebuiltCounts> {
     return this.rebuilding.rebuildAll(options);
   }

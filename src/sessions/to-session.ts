@@ -4,7 +4,7 @@ import type { SessionFold } from './fold/fold.js';
 import type { Session, SessionRecording } from './session.js';
 import type { SessionRow } from './session-row.js';
 
-/** A folded session in the shape that others are told, with what its row adds. */
+/** A folded session in its public shape, with what its row adds. */
 export function toSession(fold: SessionFold, row: SessionRow): Session {
   return {
     sessionId: row.sessionId,
@@ -30,7 +30,7 @@ export function toSession(fold: SessionFold, row: SessionRow): Session {
     revision: row.revision,
     participants: fold.participants.map((participant) => ({
       ...participant,
-      // By name: spread, those of a room that has thousands take several times as long.
+      // Field by field: with a spread, the thousands of a large room take several times as long.
       connections: participant.connections.map(({ participantSid, joinedAt, leftAt, reason, inferred }) => ({
         participantSid,
         joinedAt: iso(joinedAt),
@@ -56,7 +56,7 @@ const toRecording = ({ egressId, startedAt, report }: EgressFact): SessionRecord
   error: report.error,
 });
 
-// A disposition is as sure as who was there when, and why the room was closed; a recording that never ended is not final.
+// A disposition is only as certain as who was there when, and why the room closed; a recording that never ended is not final.
 function inferredIn({ inferred, recordings }: SessionFold, row: SessionRow): string[] {
   const isUnsure = inferred.includes('peakParticipants') || inferred.includes('endedAt');
   const isRuled = row.dispositionSource === 'rules' && isUnsure;
@@ -64,7 +64,7 @@ function inferredIn({ inferred, recordings }: SessionFold, row: SessionRow): str
   return [...inferred, ...(isRuled ? ['disposition'] : []), ...(isUnfinished ? ['recordings'] : [])];
 }
 
-/** Whether a recording has not ended, as far as is known. */
+/** Whether a recording is still running, as far as is known. */
 export const isRunning = ({ report }: EgressFact): boolean => report.progress < ENDED;
 
 const iso = (time: number | null): string | null => (time === null ? null : new Date(time).toISOString());
