@@ -11,13 +11,13 @@ import { isTimeout, whyFailed } from '../reconciliation/asking.js';
 import { LivekitClients } from '../reconciliation/livekit-clients.js';
 import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from '../sessions.options.js';
 
-/** What is said of a session when its room is made: what `expect()` takes, and how LiveKit is to make the room. */
+/** The options of `createRoom`: those of `expect()`, and how LiveKit is to create the room. */
 export interface CreateRoomOptions extends ExpectOptions {
   /** LiveKit's own options of the room, times in seconds: see `CreateOptions` of livekit-server-sdk. */
   room?: Omit<CreateOptions, 'name'>;
 }
 
-/** A room that was made for a session, and the session as it is expected. */
+/** A room created for a session, and the expectation of that session. */
 export interface CreatedRoom {
   room: Room;
   expectation: Expectation;
@@ -25,24 +25,24 @@ export interface CreatedRoom {
 
 /** Who may join a session, and what they may do there. */
 export interface CreateTokenOptions {
-  /** Who it is, by the host's own name for them: one at a time is connected under it. */
+  /** The host's own name for them: LiveKit allows one connection at a time under it. */
   identity: string;
-  /** What others are shown. */
+  /** The name that others see. */
   name?: string;
   attributes?: Record<string, string>;
   /** LiveKit's metadata of the participant. */
   metadata?: string;
   /** `standard` by default; a SIP participant is made by LiveKit's own service. */
   kind?: 'standard' | 'agent' | 'ingress' | 'egress' | 'sip';
-  /** What they may do beside joining this room: see `VideoGrant` of livekit-server-sdk. */
+  /** What they may do besides joining this room: see `VideoGrant` of livekit-server-sdk. */
   grants?: Omit<VideoGrant, 'roomJoin' | 'room'>;
-  /** How long it may be used to join, seconds, or a span such as `10m`; 6 hours by default. */
+  /** How long it may be used to join: seconds, or a duration such as `10m`; 6 hours by default. */
   ttl?: number | string;
   /** The project, by default the one called `default`. */
   project?: string;
 }
 
-/** Makes rooms and access tokens by the ids of sessions, so that nobody can get the names wrong. */
+/** Creates rooms and access tokens from session ids, so that nobody can get the names wrong. */
 @Injectable()
 export class SessionRooms {
   constructor(
@@ -55,10 +55,11 @@ export class SessionRooms {
   ) {}
 
   /**
-   * Expects a session, and makes its room at LiveKit, of the same name unless `roomName` says another. Needs `livekitUrl`.
+   * Expects a session, and creates its room at LiveKit, under the same name unless `roomName` gives another. Needs `livekitUrl`.
    *
-   * @throws SessionRequestError when the session could not be told by that room; SessionRoomError when LiveKit made no room:
-   * then nobody is expected, either; SessionsOptionsError without `livekitUrl`.
+   * @throws SessionRequestError when that room would not be this session's by the option `sessionId`; SessionRoomError when
+   * LiveKit made no room: then the expectation is withdrawn, unless LiveKit did not answer in time, when the room may have been
+   * made; SessionsOptionsError without `livekitUrl`.
    */
   async createRoom(
     sessionId: string,
@@ -72,15 +73,14 @@ export class SessionRooms {
     try {
       return { room: await rooms.createRoom(asked), expectation };
     } catch (error) {
-      // Whether a room was made that nobody told of can't be known: if it was, its session is expected.
+      // After a timeout the room may have been made all the same: then its session stays expected.
       if (!isTimeout(error)) await this.expectations.withdraw(sessionId, project);
       throw new SessionRoomError(sessionId, whyFailed(error)); // without a cause: LiveKit's message may hold the token
     }
   }
 
   /**
-   * Makes an access token that lets somebody join the room of a session: the one that it is expected in, else the one of
-   * its name.
+   * Creates an access token to join a session's room: the one it is expected in, else the one named after its id.
    *
    * @throws SessionRequestError without an identity, and when the project has no API key.
    */
@@ -121,7 +121,7 @@ export class SessionRooms {
     );
   }
 
-  /** A room whose session would be another's for the option `sessionId` must be named when it is expected. */
+  /** Requires `roomName` where the option `sessionId` would give the session of the room another id. */
   private requireItsOwn(sessionId: string, { name, metadata }: CreateOptions): void {
     if (this.settings.sessionId === undefined) return;
     const given = this.idOf(new Room({ name, metadata: metadata ?? '' }));
