@@ -3,12 +3,12 @@ import { countedKind } from '../fold/presence.js';
 import type { Session, SessionConnection, SessionParticipant } from '../session.js';
 import type { SessionEventMap, SessionEventName, SessionSummary } from './session-events.js';
 
-/** A change of a session that others are told of. */
+/** A change of a session that is announced. */
 export type SessionChange = {
   [N in SessionEventName]: {
     name: N;
     payload: SessionEventMap[N];
-    /** What tells it from another change of this name in this session. */
+    /** Distinguishes it from other changes of this name in this session. */
     key: string | number;
     /** ISO 8601; `null`: now. */
     at: string | null;
@@ -16,16 +16,16 @@ export type SessionChange = {
 }[Exclude<SessionEventName, 'session.expired'>];
 
 /**
- * What has become of a room's sessions: what to tell of each, in the order it happens in a session's life.
+ * The changes of a room's sessions to announce, of each in the order in which they happen in a session's life.
  *
- * @param before as they were last told.
+ * @param before the sessions as they were last announced.
  */
 export function changesOf(before: readonly Session[], after: readonly Session[]): SessionChange[] {
   const known = new Map(before.map((session) => [session.segment, session]));
   const connections = leavesIn(before);
   const changes = after.flatMap((session) => changesTo(known.get(session.segment), session, connections));
   for (const { segment } of after) known.delete(segment);
-  // What joined two sessions to one leaves nothing of the second; only who has billed it must know.
+  // Where two sessions turned out to be one, nothing is left of the second; only those who have billed it must know.
   const gone = [...known.values()].filter(({ state }) => state === 'settled');
   return [...changes, ...gone.map((session) => corrected(session, null))];
 }
@@ -41,7 +41,7 @@ function changesTo(before: Session | undefined, session: Session, connections: L
     changes.push({ name: 'session.ended', payload: { session }, key, at: endedAt });
   }
   const isFinal = before?.state === 'settled';
-  // Who knows it by its id must know that it has another.
+  // Those who know it by its former id must learn the new one.
   if (before && (isFinal ? hasChanged(before, session) : before.sessionId !== session.sessionId)) {
     changes.push(corrected(before, session));
   }
@@ -58,14 +58,14 @@ const corrected = (before: Session, after: Session | null): SessionChange => ({
   at: null,
 });
 
-/** Whether two tellings of a session differ in more than how often it has changed. */
+/** Whether two versions of a session differ in more than their revision. */
 export const hasChanged = (before: Session, after: Session): boolean =>
   !isDeepStrictEqual({ ...before, revision: 0 }, { ...after, revision: 0 });
 
-/** When each connection that counts has left, by its sid, `null` while it has not. */
+/** When each connection that counts ended, by its sid; `null` while it has not. */
 type Leaves = ReadonlyMap<string, string | null>;
 
-// Of all sessions of the room: an end that comes late divides one, and whoever goes over to the second has been told.
+// Of all sessions of the room: an end that arrives late divides one, and what moves to the second has already been announced.
 const leavesIn = (sessions: readonly Session[]): Leaves =>
   new Map(
     sessions
@@ -79,18 +79,18 @@ function movements(known: Leaves, session: Session): SessionChange[] {
     const { participantSid: key, joinedAt, leftAt } = connection;
     const isNew = !known.has(key);
     const isGone = leftAt !== null && !known.get(key);
-    if (!isNew && !isGone) return []; // as nearly all of a large room
+    if (!isNew && !isGone) return []; // like nearly all in a large room
     const { connections: _, ...participant } = attendant;
     const payload = { session: summary, participant: { ...participant, connection } };
     const joined: SessionChange = { name: 'session.participant_joined', payload, key, at: joinedAt };
-    // A leave that was inferred may be refuted, and another told.
+    // An inferred leave may be refuted, and another announced.
     const leave = `${key}:${session.revision}`;
     const left: SessionChange = { name: 'session.participant_left', payload, key: leave, at: leftAt };
     return [...(isNew ? [joined] : []), ...(isGone ? [left] : [])];
   });
 }
 
-/** The connections of those who count, and whose each is. */
+/** The connections of those who count, each with its participant. */
 const attendances = (session: Session): [SessionParticipant, SessionConnection][] =>
   session.participants
     .filter(({ kind }) => countedKind(kind) !== null)

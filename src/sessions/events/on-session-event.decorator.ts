@@ -7,7 +7,7 @@ type EventsOf<N extends SessionEventName | '*'> = '*' extends N
   : SessionEvent<Exclude<N, '*'>>;
 
 /**
- * Handles what becomes of sessions durably: stored, retried, dead-lettered, replayable. A name, several, or `'*'`.
+ * Handles session events durably: stored, retried, dead-lettered, replayable. Takes a name, several, or `'*'`.
  *
  * ```ts
  * @OnSessionEvent('session.settled', { name: 'billing', transactional: true })

@@ -13,15 +13,15 @@ import { toSession } from '../to-session.js';
 import { changesOf, type SessionChange } from './changes.js';
 import { SESSION_EVENT_VERSION } from './session-events.js';
 
-/** What has become of a room. */
+/** A change of a room, with its sessions before and after. */
 export interface KeptRoom {
   room: RoomChange;
-  /** What was kept of its sessions. */
+  /** The rows of its sessions until now. */
   rows: readonly SessionEntity[];
   sessions: readonly KeptSession[];
 }
 
-/** Tells what has changed of sessions, as `session.*` events. */
+/** Announces changes of sessions, as `session.*` events. */
 @Injectable()
 export class SessionAnnouncer {
   constructor(
@@ -29,7 +29,7 @@ export class SessionAnnouncer {
     private readonly events: HostEvents,
   ) {}
 
-  /** Appends what has changed, in the caller's transaction. @param now UTC milliseconds. */
+  /** Appends the changes as events, in the caller's transaction. @param now UTC milliseconds. */
   async announce(manager: EntityManager, rooms: readonly KeptRoom[], now: number): Promise<void> {
     const drafts = rooms.flatMap((kept) => {
       const changes = changesIn(kept);
@@ -39,7 +39,7 @@ export class SessionAnnouncer {
     await this.events.append(manager, ...drafts);
   }
 
-  /** The span in which changes are told, a child of the latest event's: so what follows is seen in that event's trace. */
+  /** The span in which changes are announced, a child of the latest event's: what follows appears in that event's trace. */
   private trace(
     manager: EntityManager,
     sessions: readonly KeptSession[],
@@ -58,7 +58,7 @@ export class SessionAnnouncer {
 }
 
 function changesIn({ room: { before, after }, rows, sessions }: KeptRoom): SessionChange[] {
-  // Until LiveKit has told the room, its sessions may yet be called anything: nobody is told of them.
+  // Until LiveKit has described the room, its sessions may still get any id: nothing is announced.
   if (after.room.description === null) return [];
   if (sessions.length === rows.length && !sessions.some(({ hasChanged }) => hasChanged)) return [];
   const wasTold = before !== null && before.room.description !== null;

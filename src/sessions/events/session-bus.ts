@@ -3,7 +3,7 @@ import { EventLog } from '../../event-log/event-log.js';
 import { HostEmitter } from '../../event-log/host-emitter.js';
 import { decodeSessionEvent } from './session-events.js';
 
-/** Tells the host's own event emitter of session events, as `session.<event>`: live, best effort, in this process. */
+/** Emits session events on the host's own event emitter, as `session.<event>`: live, best effort, in this process. */
 @Injectable()
 export class SessionBus implements OnModuleInit, OnModuleDestroy {
   private forget: () => void = () => undefined;

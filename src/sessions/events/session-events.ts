@@ -16,39 +16,39 @@ export const SESSION_EVENT_NAMES = [
 /** The name of a session event. */
 export type SessionEventName = (typeof SESSION_EVENT_NAMES)[number];
 
-/** The version of the payloads: raised when a field changes its meaning or goes, not when one is added. */
+/** The version of the payloads: raised when a field is removed or changes its meaning, not when one is added. */
 export const SESSION_EVENT_VERSION = 1;
 
 /** A session without its lists, which may be long. */
 export type SessionSummary = Omit<Session, 'participants' | 'recordings'>;
 
-/** Somebody in a session, and the one connection that an event is about. */
+/** A participant of a session, with the one connection that an event is about. */
 export interface SessionAttendance extends Omit<SessionParticipant, 'connections'> {
   connection: SessionConnection;
 }
 
-/** What each session event carries, by its name. */
+/** The payload of each session event, by its name. */
 export interface SessionEventMap {
-  /** A room was opened, and what it is has been told. */
+  /** A room was opened, and LiveKit has described it. */
   'session.started': { session: Session };
-  /** Somebody who counts was connected; each connection is told once. */
+  /** Somebody who counts has connected; once per connection. */
   'session.participant_joined': { session: SessionSummary; participant: SessionAttendance };
-  /** A connection of somebody who counts has ended; each is told once. */
+  /** A connection of somebody who counts has ended; once per connection, unless an inferred leave is refuted. */
   'session.participant_left': { session: SessionSummary; participant: SessionAttendance };
-  /** The room was closed; recordings may go on, and facts may still come. */
+  /** The room was closed; recordings may go on, and facts may still arrive. */
   'session.ended': { session: Session };
-  /** The grace is over and every recording has ended: bill on this one. */
+  /** The grace period is over and every recording has ended: bill on this one. */
   'session.settled': { session: Session };
   /**
-   * A settled session has changed, or any has another id than was told; `after` is `null` when it turned out to be a part
-   * of another.
+   * A settled session has changed, or the announced id of any session has; `after` is `null` when it turned out to be a part of
+   * another.
    */
   'session.corrected': { before: Session; after: Session | null };
   /** A session that was expected has not come. */
   'session.expired': { expectation: Expectation };
 }
 
-/** What is beside the payload on every session event. */
+/** What every session event has besides its payload. */
 export interface SessionEventEnvelope {
   /** The same id is the same event. */
   id: string;
@@ -59,12 +59,12 @@ export interface SessionEventEnvelope {
   occurredAt: number;
 }
 
-/** A session event as listeners and handlers get it. */
+/** A session event as listeners and handlers receive it. */
 export type SessionEvent<N extends SessionEventName = SessionEventName> = N extends SessionEventName
   ? SessionEventEnvelope & SessionEventMap[N] & { name: N }
   : never;
 
-/** The session that an event is about, as it is told. */
+/** The session that an event is about, in its payload. */
 type Told = { session?: SessionSummary; before?: Session; after?: Session | null; expectation?: Expectation };
 
 /** Decodes a logged session event. */
