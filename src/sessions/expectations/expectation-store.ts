@@ -10,32 +10,32 @@ import { tells } from '../facts/erase.js';
 import type { SessionFold } from '../fold/fold.js';
 import type { SessionRow } from '../session-row.js';
 
-/** A session that may be expected. */
+/** A session that an expectation may match. */
 export interface Candidate {
   fold: SessionFold;
-  /** What it may be called: by the host's `sessionId`, and as it was called before. */
+  /** The ids it may have: the host's `sessionId` of it, and its id until now. */
   sessionIds: readonly string[];
-  /** What was kept of it before. */
+  /** What was stored of it until now. */
   before: Match | undefined;
-  /** Whether what is awaited may be about it: not once it has its name, or somebody would come twice. */
+  /** Whether an awaiting expectation may match it: not once it has its name, or it would come twice. */
   mayBeAwaited: boolean;
 }
 
-/** What an expectation says of the session it was matched with. */
+/** What an expectation says about the session it was matched with. */
 export type Match = Pick<SessionRow, 'sessionId' | 'metadata'>;
 
-/** Rows looked at in one query. */
+/** Rows per query. */
 const BATCH = 500;
 
-/** PostgreSQL's advisory locks of ours for names of sessions ("lkwn" in ASCII). */
+/** The class of our PostgreSQL advisory locks on session names ("lkwn" in ASCII). */
 const NAME_LOCKS = 0x6c6b776e;
 
-/** The expectations that are stored. Whoever matches or makes one holds the names that it could be matched by. */
+/** Stores expectations. Matching or making one requires the locks on all names by which it could be matched. */
 @Injectable()
 export class ExpectationStore {
   constructor(private readonly store: EventStore) {}
 
-  /** Matches sessions with what is expected, by session id or by the name of their room. */
+  /** Matches sessions with expectations, by session id or by the name of their room. */
   async match(manager: EntityManager, candidates: readonly Candidate[]): Promise<Map<SessionFold, Match>> {
     const matches = new Map<SessionFold, Match>();
     if (candidates.length === 0) return matches;
@@ -47,7 +47,7 @@ export class ExpectationStore {
           one.source === fold.source &&
           (sessionIds.includes(one.sessionId) || (one.roomName !== null && one.roomName === fold.roomName)),
       );
-      // A room may have several sessions: which of them was matched is told by its id.
+      // A room may have several sessions: the id says which of them was matched.
       const isItsOwn = ({ state, roomSid, sessionId }: ExpectationEntity) =>
         state === 'matched' && roomSid === fold.roomSid && sessionId === before?.sessionId;
       if (before !== undefined && theirs.some(isItsOwn)) {
@@ -57,35 +57,35 @@ export class ExpectationStore {
       const match = mayBeAwaited ? theirs.find(({ state }) => state === 'awaiting') : undefined;
       if (match === undefined) continue;
       matches.set(fold, { sessionId: match.sessionId, metadata: match.metadata });
-      Object.assign(match, { state: 'matched', roomSid: fold.roomSid }); // the next session is another's
+      Object.assign(match, { state: 'matched', roomSid: fold.roomSid }); // it matches no further session
       await manager.save(ExpectationEntity, match);
     }
     return matches;
   }
 
-  /** What is expected under a session id; `null` when nothing is. */
+  /** The expectation of a session id; `null` if there is none. */
   find(manager: EntityManager, source: string, sessionId: string): Promise<ExpectationEntity | null> {
     return manager.findOneBy(ExpectationEntity, { source, sessionId });
   }
 
-  /** Keeps what is expected now under its session id, whatever was before. */
+  /** Stores an expectation, in place of any earlier one of its session id. */
   async put(manager: EntityManager, expected: ExpectationEntity): Promise<void> {
     await manager.upsert(ExpectationEntity, expected as never, ['source', 'sessionId']);
   }
 
-  /** Forgets what nobody expects any more. */
+  /** Deletes an expectation, if its session has not come. */
   async remove(manager: EntityManager, source: string, sessionId: string): Promise<void> {
     await manager.delete(ExpectationEntity, { source, sessionId, state: 'awaiting' });
   }
 
-  /** Gives up on those that were to come by now, `limit` at most. @returns them. */
+  /** Expires those that are due, `limit` at most. @returns them. */
   async expire(manager: EntityManager, now: number, limit: number): Promise<ExpectationEntity[]> {
     const late = await manager.find(ExpectationEntity, {
       where: { state: 'awaiting', expiresAt: LessThanOrEqual(now) },
       order: { expiresAt: 'ASC' },
       take: limit,
     });
-    // Held by name, as whoever matches one does, and asked again: it may have come meanwhile.
+    // Locked by name, as for a match, and checked again: the session may have come meanwhile.
     await this.lockNames(
       manager,
       late.flatMap(({ source, sessionId, roomName }) => nameKeys(source, [sessionId], roomName)),
@@ -100,7 +100,7 @@ export class ExpectationStore {
     return expired;
   }
 
-  /** When the first of those that are awaited expires, UTC milliseconds; `null`: nobody is awaited. */
+  /** When the next awaiting expectation expires, UTC milliseconds; `null` if there is none. */
   async nextExpiry(manager: EntityManager): Promise<number | null> {
     const [next] = await manager.find(ExpectationEntity, {
       where: { state: 'awaiting' },
@@ -110,7 +110,7 @@ export class ExpectationStore {
     return next?.expiresAt ?? null;
   }
 
-  /** Forgets what was expected long ago and is not awaited, `limit` rows at most. @returns how many. */
+  /** Deletes expectations that no longer await a session and were to expire before `cutoff`, `limit` at most. @returns how many. */
   async prune(manager: EntityManager, cutoff: number, limit: number): Promise<number> {
     const old = await manager.find(ExpectationEntity, {
       where: { state: Not('awaiting'), expiresAt: LessThan(cutoff) },
@@ -121,9 +121,9 @@ export class ExpectationStore {
   }
 
   /**
-   * Takes out of what is expected what tells of somebody, or of a room.
+   * Removes from expectations what they say about a person or a room.
    *
-   * @param rooms the rooms that are erased, by their keys: what was matched with one is about it.
+   * @param rooms the keys of the rooms that are erased: an expectation matched with one is about it.
    */
   async erase(subject: ErasedSubject, rooms: ReadonlySet<string> = new Set()): Promise<void> {
     let from = { source: '', sessionId: '' };
@@ -154,7 +154,7 @@ export class ExpectationStore {
     return query.getMany();
   }
 
-  // Held by name, as whoever matches it does, and asked again: somebody may have come meanwhile.
+  // Locked by name, as for a match, and checked again: the session may have come meanwhile.
   private async eraseOne(
     manager: EntityManager,
     { source, sessionId, roomName }: ExpectationEntity,
@@ -169,10 +169,10 @@ export class ExpectationStore {
     await this.put(manager, after);
   }
 
-  /** Holds names for this transaction: who expects one and who is called so wait for each other. SQLite has one writer. */
+  /** Locks names for this transaction: expecting a name and giving it to a session wait for each other. SQLite has one writer. */
   async lockNames(manager: EntityManager, names: readonly string[]): Promise<void> {
     if (this.store.dialect === 'sqlite') return;
-    // In one order, or two of them could wait for each other.
+    // Always in the same order, or two transactions could deadlock.
     await manager.query(
       `SELECT pg_advisory_xact_lock($1, hash)
        FROM (SELECT DISTINCT hashtext(name) AS hash FROM unnest($2::text[]) AS name ORDER BY 1) AS names`,
@@ -208,7 +208,7 @@ export class ExpectationStore {
   }
 }
 
-/** An expectation without what tells of somebody, or of a room; `null`: it tells nothing of them. */
+/** An expectation without what it says about a person or a room; `null` if it says nothing about them. */
 function erased(
   known: ExpectationEntity,
   { kind, text, pseudonym }: ErasedSubject,
@@ -229,7 +229,7 @@ function erased(
   };
 }
 
-/** The names that a session may be expected by, as texts to lock. */
+/** The names by which a session may be expected, as strings to lock. */
 export const namesOf = ({ fold, sessionIds }: Pick<Candidate, 'fold' | 'sessionIds'>): string[] =>
   nameKeys(fold.source, sessionIds, fold.roomName);
 

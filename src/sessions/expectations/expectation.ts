@@ -1,16 +1,16 @@
 import type { ExpectationEntity } from '../../database/entities/expectation.entity.js';
 
-/** Where an expected session is: nobody has come, it has come, or it has not come in time. */
+/** The states of an expectation: its session has not come yet, has come, or has not come in time. */
 export const EXPECTATION_STATES = ['awaiting', 'matched', 'expired'] as const;
 
-/** Where an expected session is. */
+/** The state of an expectation. */
 export type ExpectationState = (typeof EXPECTATION_STATES)[number];
 
-/** A session that the backend expects, as it is told. Times are ISO 8601 UTC with milliseconds. */
+/** A session that the backend expects, in its public shape. Times are ISO 8601 UTC with milliseconds. */
 export interface Expectation {
   sessionId: string;
   project: string;
-  /** The room it will be in; `null`: the one whose session id is this one's. */
+  /** The name of the room it will be in; `null` stands for the room whose session has this id. */
   roomName: string | null;
   metadata: Record<string, unknown>;
   state: ExpectationState;
@@ -20,7 +20,7 @@ export interface Expectation {
   roomSid: string | null;
 }
 
-/** A stored expectation in the shape that others are told. */
+/** A stored expectation in its public shape. */
 export const toExpectation = ({ source, expectedAt, expiresAt, ...row }: ExpectationEntity): Expectation => ({
   sessionId: row.sessionId,
   project: source,

@@ -6,7 +6,7 @@ import { SessionsService } from '../sessions.service.js';
 import { EXPECTATION_STATES } from './expectation.js';
 import type { ExpectationsPage } from './expectations.js';
 
-/** Makes the controller that tells what is expected to whoever shows the admin token. */
+/** Creates the controller that lists expectations, behind the admin token. */
 export function createExpectationsController(access: AdminAccess): Type {
   @AdminController('voice/expectations', access, SessionErrorsFilter)
   class ExpectationsController {

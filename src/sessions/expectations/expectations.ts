@@ -19,50 +19,50 @@ import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js
 import { type Expectation, EXPECTATION_STATES, type ExpectationState, toExpectation } from './expectation.js';
 import { ExpectationStore, nameKeys } from './expectation-store.js';
 
-/** What a backend says of a session that it expects. */
+/** What a backend says about a session that it expects. */
 export interface ExpectOptions {
-  /** The room it will be in, when its session id would not tell. */
+  /** The name of the room it will be in, if its session id would not tell. */
   roomName?: string;
-  /** Told with the session, in its JSON and in its events. */
+  /** Passed on with the session, in its JSON and in its events. */
   metadata?: Record<string, unknown>;
-  /** How long it may stay away, milliseconds; the option `expectTimeout` by default. */
+  /** How long to wait for it, milliseconds; the option `expectTimeout` by default. */
   expiresIn?: number;
   /** The project, by default the one called `default`. */
   project?: string;
 }
 
-/** Expectations on a page. */
+/** A page of expectations, and the cursor of the next page. */
 export interface ExpectationsPage {
   expectations: Expectation[];
   nextCursor: string | null;
 }
 
-/** Which expectations to tell. */
+/** Which expectations to list. */
 export interface ExpectationsFilter {
   state?: ExpectationState;
   project?: string;
-  /** On a page, 1 to 200, 50 by default. */
+  /** Expectations on a page, 1 to 200, 50 by default. */
   limit?: number;
   /** `nextCursor` of the page before. */
   cursor?: string;
 }
 
-/** Longer ids and names than that can't be indexed. */
+/** Longer ids and names can't be indexed. */
 const LONGEST_NAME = 512;
 
-/** Longer JSON than that is no description of a session. */
+/** The most characters of JSON: more is no description of a session. */
 const LONGEST_METADATA = 64 * 1024;
 
-/** Levels of it: what is much deeper can be written in some places of the code and not in others, whose stack is deeper. */
+/** The most levels: JSON that is much deeper can be written in some places of the code, but not where the stack is deeper. */
 const DEEPEST_METADATA = 100;
 
-/** Longer than that nobody stays away, milliseconds: a leap year. */
+/** The longest `expiresIn`, milliseconds: a leap year. */
 const LONGEST_STAY = 366 * 24 * 3_600_000;
 
-/** Expectations given up in one transaction. */
+/** Expectations that expire in one transaction. */
 const BATCH = 100;
 
-/** Knows which sessions the backend expects, matches those that have come already, and tells of those that did not come. */
+/** Records which sessions the backend expects, matches those that have already come, and announces those that did not come. */
 @Injectable()
 export class Expectations implements OnModuleInit {
   constructor(
@@ -92,7 +92,7 @@ export class Expectations implements OnModuleInit {
       const now = await this.clock.read(manager);
       const newest = await newestSession(manager, asked);
       const isItsOwn = newest !== null && before?.state === 'matched' && before.roomSid === newest.roomSid;
-      // Told again of a session that goes on, it is what is said of it now; of one that has ended, the next one is meant.
+      // Another call updates a session that goes on; once that has ended, it means the next one.
       const goesOn = isItsOwn && newest.state === 'active';
       await this.expected.put(manager, {
         ...asked,
@@ -110,14 +110,14 @@ export class Expectations implements OnModuleInit {
     return this.get(source, asked.sessionId);
   }
 
-  /** Takes back an expectation that nobody has come for. */
+  /** Withdraws an expectation, if its session has not come. */
   withdraw(sessionId: string, project: string): Promise<void> {
     return this.store.write((manager) =>
       this.expected.remove(manager, plainText(project), plainText(sessionId)),
     );
   }
 
-  /** Expectations, by session id. @throws SessionRequestError when the filter is not understood. */
+  /** Expectations, ordered by session id. @throws SessionRequestError when the filter is invalid. */
   async list(filter: ExpectationsFilter = {}): Promise<ExpectationsPage> {
     const { state, project, cursor = '' } = filter;
     const limit = pageSize(filter.limit);
@@ -203,8 +203,8 @@ export class Expectations implements OnModuleInit {
       if (!(await isOurTurn(this.store.dialect, manager, 'expiry'))) return 0;
       const now = await this.clock.read(manager);
       const expired = await this.expected.expire(manager, now, BATCH);
-      // Each is given up once, in this transaction, so that no name of its own must tell it from others: one of its session
-      // id would outlive an erasure, since headers of events stay.
+      // Each expires once, in this transaction, so that its event needs no id made of the session id: that would outlive an
+      // erasure, since headers of events stay.
       const drafts = expired.map((row) => ({
         kind: 'session' as const,
         name: 'session.expired',
@@ -219,7 +219,7 @@ export class Expectations implements OnModuleInit {
   }
 }
 
-/** Metadata as its JSON has it; nothing when it is none that can be kept. */
+/** Metadata as its JSON has it; `undefined` if it can't be stored. */
 function copyOf(metadata: unknown): Record<string, unknown> | undefined {
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return undefined;
   try {
@@ -268,7 +268,7 @@ function positionOf(cursor: string): [sessionId: string, source: string] {
     if (typeof sessionId === 'string' && typeof source === 'string')
       return [plainText(sessionId), plainText(source)];
   } catch {
-    // told below
+    // reported below
   }
   throw new SessionRequestError(
     '`cursor` is not one of ours: give the `nextCursor` of the page before, as it was',
