@@ -2,7 +2,7 @@ import { presenceOf, type SessionFold } from './fold.js';
 import { counts } from './participants.js';
 import { greatest, mostAtOnce } from './presence.js';
 
-/** Every way that a session may go, by the rules. */
+/** Every disposition that the rules give. */
 export const RULED_DISPOSITIONS = [
   'failed',
   'nobody_came',
@@ -20,10 +20,10 @@ export type RuledDisposition = (typeof RULED_DISPOSITIONS)[number];
 /** How many parties make a call, unless the host says otherwise. */
 export const DEFAULT_PARTIES = 2;
 
-/** Why a party left that never answered (LiveKit's `DisconnectReason`). */
+/** The reasons of a party that never answered (LiveKit's `DisconnectReason`). */
 const UNANSWERED = new Set(['USER_UNAVAILABLE', 'SIP_TRUNK_FAILURE', 'USER_REJECTED']);
 
-/** Why a party left that did not want to. */
+/** The reasons of a party that did not mean to leave. */
 const DROPPED = new Set(['CONNECTION_TIMEOUT', 'MEDIA_FAILURE', 'AGENT_ERROR']);
 
 /**
@@ -46,7 +46,7 @@ export function dispositionOf(session: SessionFold, parties = DEFAULT_PARTIES): 
     return leftWith('USER_REJECTED') ? 'busy' : 'abandoned';
   }
 
-  // Who was replaced by a connection of their own has not left.
+  // A party replaced by another connection of its own has not left.
   const callers = all.filter(({ kind, reason }) => kind !== 'agent' && reason !== 'DUPLICATE_IDENTITY');
   const lastLeftAt = greatest(callers.flatMap(({ leftAt }) => leftAt ?? []));
   const last = callers.filter(({ leftAt }) => leftAt === lastLeftAt);

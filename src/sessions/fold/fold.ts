@@ -12,20 +12,20 @@ import {
   type Presence,
 } from './presence.js';
 
-/** A session as its facts make it. Times are UTC milliseconds, `null` is not known. */
+/** A session as folded from its facts. Times are UTC milliseconds, `null` if unknown. */
 export interface SessionFold {
   source: string;
   roomSid: string;
   roomName: string | null;
-  /** Which of the sessions of this room's sid, from 0. */
+  /** Its number among the sessions of this room's sid, from 0. */
   segment: number;
   description: RoomFact['description'];
   state: 'active' | 'ended';
-  /** Its place among others: when it started, or the earliest time that is known of it. */
+  /** Its time in listings: when it started, or the earliest time known of it. */
   beganAt: number;
   startedAt: number | null;
   firstJoinedAt: number | null;
-  /** `null` while somebody that counts is connected. */
+  /** `null` while somebody who counts is connected. */
   lastLeftAt: number | null;
   endedAt: number | null;
   endReason: string | null;
@@ -40,9 +40,9 @@ export interface SessionFold {
   abortedAttempts: number;
   participants: FoldedParticipant[];
   recordings: EgressFact[];
-  /** What nobody told, and others of its facts bound: by the name of its field, `joinedAt` and `leftAt` of connections too. */
+  /** The fields that nobody reported, and its other facts only bound; `joinedAt` and `leftAt` of its connections, too. */
   inferred: InferredField[];
-  /** When LiveKit closes it, unless somebody comes; `null` while it is held open, and when it has ended. */
+  /** When LiveKit closes its room, unless somebody comes; `null` while it is held open, and when it has ended. */
   closesAt: number | null;
 }
 
@@ -59,7 +59,7 @@ export type InferredField =
   | 'peakParticipants'
   | 'activeParticipants';
 
-/** The sessions that a room's facts make, in their order: one, and one more for each time its sid came back to life. */
+/** The sessions of a room's facts, in their order: one, and one more for each time the room was reopened under its sid. */
 export const foldRoom = (facts: RoomFacts): SessionFold[] =>
   segmentsOf(facts).map((segment, index) => {
     const fold = foldSegment(facts.room, segment, index);
@@ -67,7 +67,7 @@ export const foldRoom = (facts: RoomFacts): SessionFold[] =>
     return finish === null ? fold : foldSegment(facts.room, { ...segment, finish }, index);
   });
 
-/** The end of a room that has been found empty, where that is still all that is known: whoever was there after all refutes it. */
+/** The end of a room found empty, while that is all that is known: anybody who was there after all refutes it. */
 function presumedEnd({ finishes }: RoomFact, { closesAt }: SessionFold): RoomFinish | null {
   const isFound =
     closesAt !== null && finishes.some(({ inferred, at }) => inferred === 'empty' && at >= closesAt);
@@ -110,10 +110,10 @@ function foldSegment(room: RoomFact, segment: Segment, index: number): SessionFo
   return {
     ...session,
     inferred: inferredIn(session, stays, {
-      // Nobody told when it was opened again: it was when somebody joined.
+      // If nobody reported the reopening, it was when somebody joined.
       start: index > 0 && !room.starts.includes(segment.openedAt as number),
       end: segment.finish?.inferred !== undefined,
-      // Where nothing tells of the start, all joins may be lost.
+      // If nothing reports the start, all joins may be lost.
       peak: stays.length === 0 && room.starts.length === 0,
     }),
     closesAt: closingTime(session, lastToldOf(room, segment.connections)),
@@ -139,7 +139,7 @@ const staysOf = ({ identity, kind, connections }: FoldedParticipant): Stay[] => 
       }));
 };
 
-/** When a connection was there; nothing when its join is not known. */
+/** When a connection was there; empty if its join is unknown. */
 export const presenceOf = ({
   identity,
   joinedAt,
@@ -166,7 +166,7 @@ function secondsByKind(stays: readonly Stay[]): Record<CountedKind, number> {
 
 type Bounded = Pick<SessionFold, 'lastLeftAt' | 'durationSeconds' | 'participants'>;
 
-// An inferred leave is the latest that it may have been: where a told one is as late, the last leave is told.
+// An inferred leave is the latest possible: if a reported one is as late, the last leave is not inferred.
 function inferredIn(
   { lastLeftAt, durationSeconds, participants }: Bounded,
   stays: readonly Stay[],
@@ -179,20 +179,20 @@ function inferredIn(
   const isLastTold = stays.some(
     ({ leftAt, inferred }) => leftAt === lastLeftAt && !inferred.includes('leftAt'),
   );
-  // Nor is an end that is inferred the latest that anybody may have left.
+  // An inferred end, however, is not the latest time at which anybody may have left.
   const last = leave && (isInferred.end || !isLastTold);
   const found: [InferredField, boolean][] = [
     ['joinedAt', isAny('joinedAt', connections)],
     ['leftAt', isAny('leftAt', connections)],
     ['startedAt', isInferred.start],
-    // Whose join nobody told may have come before anybody's.
+    // Somebody whose join was not reported may have come before everybody else.
     ['firstJoinedAt', join],
     ['lastLeftAt', last],
     ['endedAt', isInferred.end],
     ['durationSeconds', durationSeconds !== null && (join || last)],
     ['participantSeconds', join || leave],
     ['peakParticipants', join || leave || isInferred.peak],
-    // Whom a track alone has told of may be of a kind that does not count.
+    // Somebody known only from a track may be of a kind that does not count.
     [
       'activeParticipants',
       isAny(
@@ -204,7 +204,7 @@ function inferredIn(
   return found.flatMap(([field, isSo]) => (isSo ? [field] : []));
 }
 
-/** How long LiveKit keeps a room open that is empty unless it says, seconds (`livekit/livekit pkg/config`). */
+/** How long LiveKit keeps an empty room open unless the room says otherwise, seconds (`livekit/livekit pkg/config`). */
 const DEPARTURE_TIMEOUT = 20;
 const EMPTY_TIMEOUT = 300;
 

@@ -10,15 +10,15 @@ export interface FoldedSipCall {
   trunkId: string | null;
   ruleId: string | null;
   status: string | null;
-  /** Only a call that came in has a dispatch rule. */
+  /** Only an inbound call has a dispatch rule. */
   direction: 'inbound' | 'outbound';
 }
 
-/** Somebody in a session, and all of their connections. Times are UTC milliseconds, `null` is not known. */
+/** A participant of a session, with all connections. Times are UTC milliseconds, `null` if unknown. */
 export interface FoldedParticipant {
   identity: string;
   name: string | null;
-  /** Not known while only tracks of theirs have been told. */
+  /** Unknown while only their tracks have been reported. */
   kind: string | null;
   /** Without `sip.*`. */
   attributes: Record<string, string>;
@@ -32,7 +32,7 @@ export interface FoldedConnection {
   joinedAt: number | null;
   leftAt: number | null;
   reason: string | null;
-  /** Which of its times nobody told: it joined by then, it was gone by then. */
+  /** Which of its times nobody reported: it had joined, or left, by then. */
   inferred: ('joinedAt' | 'leftAt')[];
 }
 
@@ -86,7 +86,7 @@ function foldConnection(
   return {
     participantSid,
     joinedAt,
-    // A leave is told in whole seconds, and may seem to come before its join.
+    // A leave is reported in whole seconds, and may seem to come before its join.
     leftAt: leftAt === null ? null : Math.max(leftAt, joinedAt ?? leftAt),
     reason: leave?.reason ?? null,
     inferred,
@@ -94,12 +94,12 @@ function foldConnection(
 }
 
 /**
- * How a connection has ended, by its own word: with a leave, or as an attempt that failed, whatever its tracks have shown. A leave
- * that is inferred, and an attempt that failed although it had joined, hold until something is told that happened after it.
+ * How a connection has ended, by its own events: with a leave, or as a failed attempt, whatever its tracks have shown. An
+ * inferred leave, and a failed attempt of one that had joined, hold until something is reported that happened later.
  */
 export function leaveOf({ joinedAt, lastSeenAt, leave, abort }: Ends): Departure | null {
   const holds = ({ at, reason }: Departure): boolean =>
-    // Webhooks tell seconds, and who moves to another server is there within one.
+    // Webhooks have whole seconds, and a connection that moves to another server is there within one.
     lastSeenAt === null || lastSeenAt < at || (lastSeenAt === at && reason !== MIGRATION);
   if (leave !== null && (!leave.inferred || holds(leave))) return leave;
   return abort !== null && (joinedAt === null || holds(abort)) ? abort : null;
@@ -109,7 +109,7 @@ type Ends = Pick<ConnectionFact, 'joinedAt' | 'lastSeenAt' | 'leave' | 'abort'>;
 
 /**
  * When the next connection of the same identity came, `null` when none did: LiveKit closes the one before
- * (`DUPLICATE_IDENTITY`). Of one whose join nobody told only the second is known in which it was seen first.
+ * (`DUPLICATE_IDENTITY`). Of one whose join was not reported, only the second in which it was first seen is known.
  */
 function replacedAt(connections: readonly ConnectionFact[], nth: number): number | null {
   const { joinedAt, seenAt } = connections[nth] as ConnectionFact;
@@ -121,7 +121,7 @@ function replacedAt(connections: readonly ConnectionFact[], nth: number): number
   return null;
 }
 
-/** A telephone call as `sip.*` attributes tell it. */
+/** A telephone call as its `sip.*` attributes describe it. */
 export function sipCallOf(attributes: Readonly<Record<string, string>>): FoldedSipCall {
   const field = (name: string): string | null => attributes[`sip.${name}`] ?? null;
   const inbound = field('ruleID') !== null;
@@ -140,7 +140,7 @@ export function sipCallOf(attributes: Readonly<Record<string, string>>): FoldedS
 /** Whether a participant counts in the figures of their session. */
 export const counts = ({ kind }: Pick<FoldedParticipant, 'kind'>): boolean => countedKind(kind) !== null;
 
-/** Whom a connection belongs to; until an event has told, it stands for itself. */
+/** Whose connection it is; until an event has said so, its own sid stands in. */
 const identityOf = ({ identity, participantSid }: ConnectionFact): string => identity ?? participantSid;
 
 const byJoin = (a: ConnectionFact, b: ConnectionFact): number =>
@@ -149,7 +149,7 @@ const byJoin = (a: ConnectionFact, b: ConnectionFact): number =>
 const timeOf = ({ joinedAt, seenAt, leave }: ConnectionFact): number =>
   joinedAt ?? seenAt ?? leave?.at ?? Number.MAX_SAFE_INTEGER;
 
-/** What the latest connection that says anything says. */
+/** The value of the latest connection that has one. */
 const latest = <T>(
   connections: readonly ConnectionFact[],
   told: (connection: ConnectionFact) => T | null | undefined,

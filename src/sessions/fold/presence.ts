@@ -1,7 +1,7 @@
-/** The kinds that a session's figures tell apart. */
+/** The kinds that a session's figures distinguish. */
 export const COUNTED_KINDS = ['standard', 'agent', 'sip'] as const;
 
-/** A kind that a session's figures tell apart. */
+/** A kind that a session's figures distinguish. */
 export type CountedKind = (typeof COUNTED_KINDS)[number];
 
 /** The time that somebody was connected, UTC milliseconds. */
@@ -12,7 +12,7 @@ export interface Presence {
   to: number;
 }
 
-/** How a kind counts; `egress` and `ingress` are LiveKit's own hands, and count nowhere. */
+/** As which kind a participant counts; `egress` and `ingress` are LiveKit's own, and count nowhere. */
 export function countedKind(kind: string | null): CountedKind | null {
   if (kind === 'egress' || kind === 'ingress') return null;
   return kind === 'agent' || kind === 'sip' ? kind : 'standard';
@@ -21,7 +21,7 @@ export function countedKind(kind: string | null): CountedKind | null {
 /** Whether LiveKit keeps a room open for this kind: not for agents and recorders (`livekit/livekit` `IsDependent`). */
 export const holdsRoomOpen = (kind: string | null): boolean => kind !== 'agent' && kind !== 'egress';
 
-/** The most identities that were connected at once; who leaves at an instant is gone when another comes at it. */
+/** The most identities that were connected at once; one that leaves at the instant when another comes is gone by then. */
 export function mostAtOnce(presences: readonly Presence[]): number {
   const changes = presences
     .flatMap(({ identity, from, to }) => [

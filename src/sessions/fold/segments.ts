@@ -20,9 +20,9 @@ export interface Segment {
 }
 
 /**
- * Divides a room's life into sessions. LiveKit may open a room again under the sid of one that has finished
- * (`livekit/livekit#4726`): a new segment begins only when a join or a `room_started` lies 1 s or more after
- * the `room_finished` before it; a finish that nothing lies between is the same end told again.
+ * Divides a room's life into sessions. LiveKit may reopen a finished room under the same sid (`livekit/livekit#4726`): a new
+ * segment begins only when a join or a `room_started` lies 1 s or more after the `room_finished` before it; another finish with
+ * none of these in between is the same end, reported again.
  */
 export function segmentsOf({ room, connections, egresses }: RoomFacts): Segment[] {
   const openings = [...room.starts, ...connections.flatMap(({ joinedAt }) => joinedAt ?? [])].sort(
@@ -50,21 +50,21 @@ export function segmentsOf({ room, connections, egresses }: RoomFacts): Segment[
   return segments;
 }
 
-// A finish is told in whole seconds, and may seem to come before the join that opened its segment.
+// A finish is reported in whole seconds, and may seem to come before the join that opened its segment.
 const wholeSecond = (time: number): number => time - (time % 1_000);
 
-// Whatever comes too late for the end of one belongs to the next; what no time is known of is taken for one of the first.
+// What comes too late for the end of one belongs to the next; what has no known time belongs to the first.
 const segmentAt = (at: number | null, segments: readonly Segment[]): Segment =>
   segments.find(({ finish }) => finish === null || (at ?? -Infinity) < finish.at + REOPENED_AFTER) ??
   (segments.at(-1) as Segment);
 
-/** The end that LiveKit told when it was asked: it holds until something is told of the room that happened after it. */
+/** The end that LiveKit reported when asked: it holds until something is reported of the room that happened later. */
 function goneBy(room: RoomFact, { connections }: Segment): RoomFinish | null {
   const since = lastToldOf(room, connections);
   return room.finishes.find(({ inferred, at }) => inferred === 'gone' && at >= since) ?? null;
 }
 
-/** The last moment at which a room is told to have been there, by what is known of its connections too. */
+/** The last moment at which a room is reported to have been there, going by its connections, too. */
 export function lastToldOf(
   { starts, listedAt }: Pick<RoomFact, 'starts' | 'listedAt'>,
   connections: readonly ConnectionFact[],
@@ -75,6 +75,6 @@ export function lastToldOf(
   return [...starts, ...told].reduce((a, b) => Math.max(a, b), listedAt ?? -Infinity);
 }
 
-// What LiveKit did not send has no reason; a `MIGRATION` may be no end, but the room was there.
+// A departure that LiveKit did not send has no reason; a `MIGRATION` may not be the end, but the room was there.
 const toldAt = (departure: Departure | null): number | null =>
   departure === null || (departure.inferred && departure.reason === null) ? null : departure.at;
