@@ -3,17 +3,17 @@ import type { EgressFact, EgressFile, EgressReport, EgressSegments, EgressStream
 import type { FactSource } from './extract.js';
 import { digitsOf, int64, type Json, object, objects, statusName } from './protojson.js';
 
-/** Errors of storage may be whole pages. */
+/** The most characters of an error: those of storage may be whole pages. */
 const LONGEST_ERROR = 1_000;
 
 // `livekit/protocol livekit_egress.proto`, EgressStatus; the last four are its ends.
 const STATUSES = ['starting', 'active', 'ending', 'complete', 'failed', 'aborted', 'limit_reached'];
 const STREAM_STATUSES = ['active', 'finished', 'failed'];
 
-/** How far an egress is that has ended: its `progress`. */
+/** The `progress` of an egress that has ended. */
 export const ENDED = 3;
 
-/** What an `egress_*` event says of its egress (`livekit/protocol livekit_egress.proto`, EgressInfo). */
+/** What an `egress_*` event says about its egress (`livekit/protocol livekit_egress.proto`, EgressInfo). */
 export function egressFact(
   { source, eventId, name, occurredAt, reconciled }: FactSource,
   info: Json,
@@ -28,7 +28,7 @@ export function egressFact(
     updatedAt: microseconds(info['updatedAt']) ?? occurredAt * 1_000,
     eventId,
     ...(reconciled && { reconciled }),
-    // Who has ended is not still starting, whatever was left out.
+    // What has ended is not still starting, whatever was left out.
     status: progress === ENDED && STATUSES.indexOf(told) < ENDED ? unknownEnd(error) : told,
     endedAt: milliseconds(info['endedAt']),
     error,

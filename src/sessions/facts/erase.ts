@@ -1,10 +1,10 @@
 import { holds, mentions } from '../../event-log/retention/mentions.js';
 import type { ConnectionFact, EgressFact, RoomFact, RoomFacts } from './facts.js';
 
-/** What a telephone call is told by that is nobody's: with them an inbound one stays inbound. */
+/** Attributes of a telephone call that identify nobody: with them, an inbound call stays inbound. */
 const NOBODYS = new Set(['sip.ruleID', 'sip.trunkID', 'sip.callStatus']);
 
-/** The facts of a room without what tells who this was: times, reasons and kinds stay, and so what is counted of them. */
+/** The facts of a room without what identifies this person: times, reasons and kinds stay, and so do the figures. */
 export const withoutIdentity = (
   { room, connections, egresses }: RoomFacts,
   identity: string,
@@ -17,19 +17,19 @@ export const withoutIdentity = (
       : withoutMentions(connection, identity),
   ),
   egresses: egresses.map((egress) =>
-    // Within a path, too.
+    // Even within a path.
     holds(Buffer.from(JSON.stringify(egress.report)), identity) ? placeless(egress) : egress,
   ),
 });
 
-/** The facts of a room without its name and what its host wrote on it. */
+/** The facts of a room without its name, the host's metadata, and where its files are. */
 export const withoutRoom = ({ room, connections, egresses }: RoomFacts, pseudonym: string): RoomFacts => ({
   room: nameless(room, pseudonym),
   connections,
   egresses: egresses.map(placeless),
 });
 
-/** A connection without what tells who this was. */
+/** A connection without what identifies its participant. */
 export const anonymous = (connection: ConnectionFact, pseudonym: string): ConnectionFact => ({
   ...connection,
   identity: pseudonym,
@@ -37,14 +37,14 @@ export const anonymous = (connection: ConnectionFact, pseudonym: string): Connec
   attributes: nobodys(connection),
 });
 
-/** A room without its name and what its host wrote on it. */
+/** A room without its name and the host's metadata. */
 export const nameless = (room: RoomFact, pseudonym: string): RoomFact => ({
   ...room,
   roomName: pseudonym,
   description: describedAs(room, { name: pseudonym }),
 });
 
-/** An egress without where its files are: a path may hold any name. */
+/** An egress without where its files are: a path may contain any name. */
 const placeless = ({ report, ...egress }: EgressFact): EgressFact => ({
   ...egress,
   report: {
@@ -67,11 +67,11 @@ function tellsOf({ description }: RoomFact, identity: string): boolean {
   return String(metadata).includes(identity) || mentions(Buffer.from(String(metadata)), identity);
 }
 
-/** Whether a value that becomes JSON tells of somebody anywhere in it. */
+/** Whether a value, as JSON, mentions somebody anywhere. */
 export const tells = (value: unknown, identity: string): boolean =>
   mentions(Buffer.from(JSON.stringify(value)), identity);
 
-// What another's attributes say of them, an agent's of its caller perhaps.
+// Somebody else's attributes may mention them: an agent's its caller, perhaps.
 function withoutMentions(connection: ConnectionFact, identity: string): ConnectionFact {
   const told = Object.entries(connection.attributes?.value ?? {});
   const kept = told.filter(([, value]) => !tells(value, identity));

@@ -30,7 +30,7 @@ export interface FactSource {
   occurredAt: number;
   /** The JSON of its body, whatever that is. */
   body: unknown;
-  /** LiveKit did not send it, but said so when it was asked: an end that it tells is inferred. */
+  /** LiveKit did not send it, but said so when asked: an end that it reports is inferred. */
   reconciled?: true;
 }
 
@@ -45,9 +45,9 @@ const TELLING_EVENTS = new Set([
 ]);
 
 /**
- * What an event says of its room and its participant. What one does not say (`track_*` has only a participant's sid and
- * identity; `livekit/livekit pkg/telemetry/events.go`) is not known, not empty. An event of another name says nothing:
- * a host's own may well have a `room` that means something else.
+ * What an event says about its room and its participant. What it leaves out (`track_*` has only a participant's sid and
+ * identity; `livekit/livekit pkg/telemetry/events.go`) is unknown, not empty. An event of another name says nothing: a host's
+ * own may well have a `room` that means something else.
  *
  * @param allowed the names of attributes to keep beside `sip.*`.
  */
@@ -80,7 +80,7 @@ function roomFact(
   roomName: string | null,
 ): RoomFact {
   const openedAt = milliseconds(room['creationTimeMs'], room['creationTime']);
-  // These have the full object, though a server may not tell when it made it; what LiveKit did not send may have the names alone.
+  // These have the full object, though a server may not say when it made the room; what LiveKit did not send may have only names.
   const isFull = !reconciled && /^(?:room|participant)_/.test(name) && roomName !== null;
   const finish: RoomFinish = {
     at: occurredAt,
@@ -101,7 +101,7 @@ function roomFact(
   };
 }
 
-/** Its plain fields: all but the TURN password, which is secret, and lists (`enabledCodecs`) that say nothing of a session. */
+/** Its plain fields: all but the TURN password, which is secret, and lists (`enabledCodecs`) that say nothing about a session. */
 const describe = (room: Json): RoomDescription =>
   Object.fromEntries(
     Object.entries(room)
@@ -120,7 +120,7 @@ function connectionFact(
   const version = int64(participant['version']) ?? 0;
   const versioned = <T>(value: T | null): Versioned<T> | null => value && { value, version, eventId };
   const reason = reconciled ? null : reasonName(participant['disconnectReason']);
-  // Servers before 1.9.1 tell of a failed attempt as of a leave.
+  // Servers before 1.9.1 report a failed attempt as a leave.
   const isLeave = name === 'participant_left' && reason !== 'JOIN_FAILURE';
   const isAttempt = name === 'participant_connection_aborted' || (name === 'participant_left' && !isLeave);
   const joined = name === 'participant_joined' || isLeave;
@@ -152,10 +152,10 @@ function connectionFact(
 const joinTime = (participant: Json, otherwise: number | null): number | null =>
   milliseconds(participant['joinedAtMs'], participant['joinedAt']) ?? otherwise;
 
-/** The last millisecond that a `Date` can tell. */
+/** The last millisecond that a `Date` can represent. */
 const LAST_TIME = 8.64e15;
 
-// Older servers tell seconds only.
+// Older servers send seconds only.
 const milliseconds = (precise: unknown, seconds: unknown): number | null => {
   const whole = int64(seconds);
   const time = int64(precise) ?? (whole === null ? null : whole * 1000);

@@ -1,36 +1,36 @@
-/** A room object as LiveKit tells it (protojson), without its TURN password. */
+/** A room object as LiveKit sends it (protojson), without its TURN password. */
 export type RoomDescription = object;
 
 /**
  * What is known of a room. Every field merges on its own, in any order: see `merge.ts`. Times are UTC milliseconds,
- * `null` is not known.
+ * `null` if unknown.
  */
 export interface RoomFact {
   source: string;
   roomSid: string;
   roomName: string | null;
-  /** When LiveKit made it (`creationTimeMs`). */
+  /** When LiveKit created it (`creationTimeMs`). */
   openedAt: number | null;
-  /** Each time a `room_started` was sent: the same room may be told again, or be opened again. */
+  /** Each time a `room_started` was sent: a start may be reported again, or the room be reopened. */
   starts: number[];
-  /** The last time that LiveKit listed it, although it was taken for ended: no end was before that. */
+  /** The last time that LiveKit listed it although it was taken for ended: it had not ended by then. */
   listedAt: number | null;
   /** Each time it ended, and why. */
   finishes: RoomFinish[];
   /** The full room object that is earliest by (time, event id). */
   description: { at: number; eventId: string; room: RoomDescription } | null;
-  /** The earliest event that named it: a session always has a time to be listed by. */
+  /** The earliest event that named it, so that a session always has a time to be listed by. */
   seenAt: number;
 }
 
 /** One end of a room: a `room_finished`. */
 export interface RoomFinish {
   at: number;
-  /** LiveKit's `RoomEndReason`, from servers that tell it. */
+  /** LiveKit's `RoomEndReason`, from servers that send it. */
   endReason: string | null;
   /**
-   * No webhook told it, it is the moment by which the room was gone: LiveKit did not know it any more (`gone`), or it must
-   * have closed, since nobody was in it (`empty`).
+   * No webhook reported it, and `at` is the moment by which the room was gone: LiveKit no longer knew it (`gone`), or must have
+   * closed it, since nobody was in it (`empty`).
    */
   inferred?: 'gone' | 'empty';
 }
@@ -43,9 +43,9 @@ export interface ConnectionFact {
   identity: string | null;
   /** `standard`, `agent`, `sip`, `egress`, `ingress`, …: LiveKit's `ParticipantInfo.Kind` in lower case. */
   kind: string | null;
-  /** Whether it was ever connected: an aborted attempt is not. */
+  /** Whether it was ever connected: an aborted attempt was not. */
   connected: boolean;
-  /** The earliest event that shows it connected; it joined by then. `null` when none does. */
+  /** The earliest event that shows it connected: it had joined by then. `null` if none does. */
   seenAt: number | null;
   /** The latest event that shows it connected. */
   lastSeenAt: number | null;
@@ -61,10 +61,10 @@ export interface ConnectionFact {
 /** When and why a connection ended. */
 export interface Departure {
   at: number;
-  /** LiveKit's `DisconnectReason` by its name; `null` when nobody told. */
+  /** The name of LiveKit's `DisconnectReason`; `null` if nobody reported it. */
   reason: string | null;
   eventId: string;
-  /** No webhook told it, and it is the moment by which the connection was gone; or it was told as a `MIGRATION`, which need be no end. */
+  /** No webhook reported it, and `at` is the moment by which it was gone; or the reason is `MIGRATION`, which need not be the end. */
   inferred?: true;
 }
 
@@ -79,24 +79,24 @@ export interface Versioned<T> {
 /** What is known of an egress: a recording, or a stream to somewhere else. */
 export interface EgressFact {
   source: string;
-  /** LiveKit's egress id; `event:<event id>` of one that failed before it had any. */
+  /** LiveKit's egress id; `event:<event id>` for one that failed before it had any. */
   egressId: string;
   roomSid: string;
   /** The earliest event that named it. */
   seenAt: number;
   startedAt: number | null;
-  /** What was said of it when it was furthest. */
+  /** The report that shows the most progress. */
   report: EgressReport;
 }
 
-/** What one event says of an egress. */
+/** What one event says about an egress. */
 export interface EgressReport {
   /** How far it had come: 0 starting, 1 active, 2 ending, 3 ended. */
   progress: number;
   /** LiveKit's `updatedAt`, microseconds. */
   updatedAt: number;
   eventId: string;
-  /** LiveKit told it when it was asked: a webhook beats it. */
+  /** LiveKit reported it when asked: a webhook takes precedence. */
   reconciled?: true;
   /** LiveKit's `EgressStatus` in lower case, without `EGRESS_`. */
   status: string;
@@ -134,7 +134,7 @@ export interface EgressStream {
   error: string | null;
 }
 
-/** Everything that some events say. */
+/** All facts in some events. */
 export interface Facts {
   rooms: RoomFact[];
   connections: ConnectionFact[];

@@ -11,8 +11,8 @@ import type {
 } from './facts.js';
 
 /**
- * What two facts of a room make together. Like `mergeConnection` it is commutative, associative and idempotent: facts may
- * come in any order, and again, and the outcome is the same. What was erased stays so, whatever is told of it later.
+ * Merges two facts of a room. Like `mergeConnection`, it is commutative, associative and idempotent: facts may arrive in any
+ * order, and again, and the result is the same. What was erased stays erased, whatever arrives later.
  */
 export function mergeRoom(a: RoomFact, b: RoomFact): RoomFact {
   const merged: RoomFact = {
@@ -30,7 +30,7 @@ export function mergeRoom(a: RoomFact, b: RoomFact): RoomFact {
   return pseudonym === null ? merged : nameless(merged, pseudonym);
 }
 
-/** What two facts of a connection make together. */
+/** Merges two facts of a connection. */
 export function mergeConnection(a: ConnectionFact, b: ConnectionFact): ConnectionFact {
   const merged: ConnectionFact = {
     source: a.source,
@@ -51,7 +51,7 @@ export function mergeConnection(a: ConnectionFact, b: ConnectionFact): Connectio
   return pseudonym === null ? merged : anonymous(merged, pseudonym);
 }
 
-/** What two facts of an egress make together. */
+/** Merges two facts of an egress. */
 export const mergeEgress = (a: EgressFact, b: EgressFact): EgressFact => ({
   source: a.source,
   egressId: a.egressId,
@@ -67,18 +67,18 @@ const pseudonymOf = (a: string | null, b: string | null): string | null =>
 const finishKey = ({ at, endReason, inferred }: RoomFinish): string =>
   `${at} ${endReason ?? ''} ${inferred ?? ''}`;
 
-// The first of a moment is what a session takes: one that tells why, where there is one.
+// A session takes the first of a moment: one with a reason, if there is one.
 const byTimeThenReason = (a: RoomFinish, b: RoomFinish): number =>
   a.at - b.at ||
   Number(a.endReason === null) - Number(b.endReason === null) ||
   (finishKey(a) < finishKey(b) ? -1 : 1);
 
-/** Both lists without repeats. */
+/** Both lists without duplicates. */
 const union = <T>(a: readonly T[], b: readonly T[], key: (item: T) => string): T[] => [
   ...new Map([...a, ...b].map((item) => [key(item), item])).values(),
 ];
 
-/** The lesser of two values where both are known, else the known one. For what never changes, that is what it is. */
+/** The lesser of two values where both are known, else the known one. For what never changes, that is its value. */
 function least<T extends number | string>(a: T | null, b: T | null): T | null {
   if (a === null || b === null) return a ?? b;
   return a < b ? a : b;
@@ -97,8 +97,8 @@ function first<T extends Pick<Departure, 'at' | 'eventId'>>(a: T | null, b: T | 
 }
 
 /**
- * A leave that was told beats one that is inferred. Of two that were told, the earlier; of two that are inferred, the later: had
- * the first not been refuted, nobody would have looked for another.
+ * A reported leave beats an inferred one. Of two reported ones, the earlier wins; of two inferred ones, the later: had the first
+ * not been refuted, nobody would have looked for another.
  */
 function departure(a: Departure | null, b: Departure | null): Departure | null {
   if (a === null || b === null) return a ?? b;
@@ -107,7 +107,7 @@ function departure(a: Departure | null, b: Departure | null): Departure | null {
   return a.inferred ? (earlier === a ? b : a) : earlier;
 }
 
-/** The report that is further on; of two that are as far, a webhook's, then the later one. */
+/** The report with more progress; of two with the same, a webhook's, then the later one. */
 function furthest(a: EgressReport, b: EgressReport): EgressReport {
   const order =
     a.progress - b.progress ||

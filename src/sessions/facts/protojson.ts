@@ -1,12 +1,12 @@
 import { plainTextOrNull } from '../../database/plain-text.js';
 
-/** A JSON object of which nothing is known. */
+/** A JSON object of unknown shape. */
 export type Json = Record<string, unknown>;
 
-/** The longest a 64-bit integer of ours may be and still be exact. */
+/** A 64-bit integer that is short enough to be an exact number. */
 const EXACT = /^\d{1,15}$/;
 
-/** An object, or undefined when the value is none. */
+/** The value if it is an object, else undefined. */
 export const object = (value: unknown): Json | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
 
@@ -14,17 +14,17 @@ export const object = (value: unknown): Json | undefined =>
 export const objects = (value: unknown): Json[] =>
   Array.isArray(value) ? value.map(object).filter((entry) => entry !== undefined) : [];
 
-/** A positive 64-bit integer, which protojson writes as text, or null; zero is protobuf's "not set". */
+/** A positive 64-bit integer, which protojson writes as a string, or null; zero is protobuf's "not set". */
 export function int64(value: unknown): number | null {
   const digits = digitsOf(value);
   return EXACT.test(digits) ? Number(digits) || null : null;
 }
 
-/** A 64-bit integer as its digits, though a relay has made a number of it; whatever else it is may be no digits at all. */
+/** The digits of a 64-bit integer, even if a relay has made a number of it; of anything else, any text. */
 export const digitsOf = (value: unknown): string =>
   typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 
-/** The texts in a map of texts. */
+/** The strings in a map of strings. */
 export const textMap = (value: unknown): Record<string, string> =>
   Object.fromEntries(
     Object.entries(object(value) ?? {}).flatMap(([name, entry]) => {
@@ -33,7 +33,7 @@ export const textMap = (value: unknown): Record<string, string> =>
     }),
   );
 
-// `livekit/protocol livekit_models.proto`: names stand in webhooks; the numbers, should a relay re-encode them.
+// `livekit/protocol livekit_models.proto`: webhooks have the names; the numbers are for relays that re-encode them.
 const KINDS: Record<number, string> = {
   0: 'STANDARD',
   1: 'INGRESS',
@@ -64,10 +64,13 @@ const DISCONNECT_REASONS = [
   'AGENT_ERROR',
 ];
 
-/** Why a connection leaves one server for another: most go on there, under the same sid. */
+/** The reason of a connection that leaves one server for another: most go on there, under the same sid. */
 export const MIGRATION = 'MIGRATION';
 
-/** A participant's kind in lower case; the zero value, which is left out, is `standard`, unless it may record: older servers tell recorders by that alone. */
+/**
+ * A participant's kind in lower case; the zero value, which is left out, is `standard`, unless it may record: older servers
+ * mark recorders by that alone.
+ */
 export function kindOf(participant: Json): string {
   const told = participant['kind'];
   const kind = (typeof told === 'number' ? KINDS[told] : plainTextOrNull(told)) ?? 'STANDARD';
@@ -75,7 +78,7 @@ export function kindOf(participant: Json): string {
   return kind === 'STANDARD' && isRecorder ? 'egress' : kind.toLowerCase();
 }
 
-/** Why somebody left, by LiveKit's name for it; the zero value, which is left out, is `UNKNOWN_REASON`. */
+/** LiveKit's name for why somebody left; the zero value, which is left out, is `UNKNOWN_REASON`. */
 export const reasonName = (value: unknown): string =>
   (typeof value === 'number' ? DISCONNECT_REASONS[value] : plainTextOrNull(value)) ?? 'UNKNOWN_REASON';
 
@@ -89,7 +92,7 @@ const ROOM_END_REASONS = [
   'ROOM_END_OPEN_FAILED',
 ];
 
-/** Why a room ended, by LiveKit's name for it; null when it is left out, for most servers tell none. */
+/** LiveKit's name for why a room ended; null when it is left out, as by most servers. */
 export const endReasonName = (value: unknown): string | null =>
   (typeof value === 'number' ? ROOM_END_REASONS[value] : plainTextOrNull(value)) ?? null;
 
