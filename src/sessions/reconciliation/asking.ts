@@ -11,10 +11,10 @@ export class LivekitCallError extends ToldError {
   readonly status: number | undefined;
   /** Why it could not be reached (`ECONNREFUSED`, …), where the network says. */
   readonly code: string | undefined;
-  /** Whether it refused the times of our token: its clock and ours are apart. */
+  /** Whether it refused the times of our token: its clock and ours differ. */
   readonly isAboutTimes: boolean;
 
-  // Without a cause: where LiveKit refuses a token, its message holds it.
+  // Without a cause: when LiveKit refuses a token, its message contains it.
   constructor(error: unknown) {
     super(whyFailed(error));
     this.status = statusOf(error);
@@ -51,17 +51,17 @@ export const isNotFound = (error: unknown): boolean =>
 
 const statusOf = (error: unknown): number | undefined => (error as { status?: number } | null)?.status;
 
-// What `fetch` fails with is only said by its cause.
+// Why `fetch` failed is only in the cause of its error.
 function networkCodeOf(error: unknown): string | undefined {
   const { cause } = (error ?? {}) as { cause?: unknown };
   return typeof cause === 'object' && cause !== null ? errorCode(cause) : undefined;
 }
 
-/** Whether LiveKit has not answered in time: what it was to do, it may have done. */
+/** Whether LiveKit did not answer in time: it may have done what it was asked to all the same. */
 export const isTimeout = (error: unknown): boolean =>
   (error as { name?: unknown } | null)?.name === 'TimeoutError';
 
-/** How go-jose says that a token's times are not those of LiveKit's clock (`go-jose/go-jose jwt/errors.go`): all that is told of its words. */
+/** go-jose's words for a token whose times do not fit LiveKit's clock (`go-jose/go-jose jwt/errors.go`): no others are passed on. */
 const ABOUT_TIMES = /\bexpired\b|not valid yet|issued in the future/i;
 
 /** Why a call failed, in words without addresses and tokens, which may hold secrets. */
@@ -77,7 +77,7 @@ function timesIn(error: unknown): string | undefined {
   return typeof message === 'string' ? ABOUT_TIMES.exec(message)?.[0].toLowerCase() : undefined;
 }
 
-/** Does something with each item, some at a time, until `isOver`. */
+/** Does something with each item, `count` at a time, until `isOver`. */
 export async function someAtATime<T>(
   items: readonly T[],
   count: number,

@@ -3,10 +3,10 @@ import { EventStore } from '../../database/event-store.js';
 import { rowsOf } from '../../database/sql.js';
 import type { StoreClock } from '../../event-log/clock.js';
 
-/** How long a duty stays with a process that is not heard of any more, milliseconds. */
+/** How long a duty stays with a process that has gone silent, milliseconds. */
 const LEASE = 20_000;
 
-/** What one of all replicas does at a time: whoever holds its lease. On SQLite there is one process, which always does. */
+/** A duty of one replica at a time: the one that holds its lease. On SQLite there is one process, which always does. */
 export class Duty {
   private readonly holder = randomUUID();
 
@@ -16,7 +16,7 @@ export class Duty {
     private readonly name: string,
   ) {}
 
-  /** Takes it, or keeps it, for some time; false: it is another's. */
+  /** Acquires or renews the lease; false if another replica holds it. */
   hold(): Promise<boolean> {
     if (this.store.dialect === 'sqlite') return Promise.resolve(true);
     const p = this.clock.parameters();
@@ -33,7 +33,7 @@ export class Duty {
     });
   }
 
-  /** Leaves it to others at once. */
+  /** Gives the lease up to others at once. */
   async release(): Promise<void> {
     if (this.store.dialect === 'sqlite') return;
     const p = this.clock.parameters();

@@ -9,30 +9,30 @@ import { type ToldEgress, toldEgress } from './told.js';
 /** Egresses asked for by id in one round, at most. */
 const IDS_IN_A_ROUND = 10;
 
-/** How long nobody asks again where there are no egresses to be had, or for one that is not known, milliseconds. */
+/** The wait before asking again for an egress that is not known, and the longest one where none can be had, milliseconds. */
 const RARELY = 10 * 60_000;
 
 const backoff = exponentialBackoff({ first: 15_000, longest: RARELY });
 
-/** What LiveKit says of egresses. */
+/** What LiveKit says about egresses. */
 export interface EgressAnswer {
   egresses: ToldEgress[];
-  /** Those of ours that LiveKit does not know any more: told once. */
+  /** Those of ours that LiveKit no longer knows: each is reported once. */
   lost: string[];
 }
 
-/** Asks one LiveKit for its egresses, as rarely as will do. */
+/** Asks one LiveKit for its egresses, as rarely as suffices. */
 export class EgressInquiry {
   private readonly logger = new Log('Reconciliation');
   private notBefore = 0;
   private failures = 0;
-  /** When each of ours that was not listed was asked for, and how often LiveKit did not know it. */
+  /** When each of ours that was not listed was asked for, and how often in a row LiveKit did not know it. */
   private readonly unlisted = new Map<string, { askedAt: number; unknown: number }>();
 
   constructor(private readonly client: LivekitClient) {}
 
   /**
-   * Asks for what runs, and for those of ours that do not by LiveKit's word.
+   * Asks for the running egresses, and for those of ours that LiveKit does not list among them.
    *
    * @param running those of ours that have not ended.
    * @param at now, UTC milliseconds.
@@ -53,7 +53,7 @@ export class EgressInquiry {
       if (!(error instanceof LivekitCallError)) throw error;
       this.unavailable(error, at);
     }
-    return answer; // with what was told before a call failed: what is lost is not told again
+    return answer; // with what came before a call failed: lost ones are not reported again
   }
 
   private async askById(

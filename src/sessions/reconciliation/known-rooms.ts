@@ -4,16 +4,16 @@ import { StoreClock } from '../../event-log/clock.js';
 import { ENDED } from '../facts/egress.js';
 import { isPresent } from '../present-connections.js';
 
-/** A room whose session goes on. */
+/** A room whose session is active. */
 export interface ActiveRoom {
   roomSid: string;
-  /** Whether LiveKit has told the room itself: until then its session has no id. */
+  /** Whether LiveKit has described the room itself: until then its session has no id. */
   isDescribed: boolean;
-  /** How many connections hold it open, for all we know. */
+  /** How many connections hold it open, as far as we know. */
   present: number;
 }
 
-/** Connections of a room that go on for all we know: by their sid, whether more than their tracks has shown them. */
+/** Connections of a room that go on as far as we know: by sid, whether more than their tracks has been reported. */
 export type KnownPresence = ReadonlyMap<string, boolean>;
 
 /** An egress, as far as it matters here. */
@@ -24,13 +24,13 @@ export interface KnownEgress {
   progress: number;
 }
 
-/** Rooms or egresses that one statement asks for: none is to grow without bound. */
+/** Rooms or egresses per statement: none is to grow without bound. */
 const AT_ONCE = 1_000;
 
-/** How many active sessions are looked through for their projects. */
+/** How many active sessions are searched for their projects. */
 const SESSIONS_LOOKED_THROUGH = 10_000;
 
-/** The little that must be known of all active sessions of a project to see which of them to look at. */
+/** Reads the little about all active sessions of a project that decides which of them to examine. */
 @Injectable()
 export class KnownRooms {
   constructor(
@@ -38,7 +38,7 @@ export class KnownRooms {
     private readonly clock: StoreClock,
   ) {}
 
-  /** Now, UTC milliseconds, by the clock that all replicas go by. */
+  /** Now, UTC milliseconds, by the clock that all replicas share. */
   now(): Promise<number> {
     return this.store.read((manager) => this.clock.read(manager));
   }
@@ -64,7 +64,7 @@ export class KnownRooms {
     }));
   }
 
-  /** Who is present, of some rooms, by room. */
+  /** Who is present in some rooms, by room. */
   async presentIn(project: string, roomSids: readonly string[]): Promise<Map<string, KnownPresence>> {
     const present = new Map<string, Map<string, boolean>>(roomSids.map((sid) => [sid, new Map()]));
     for (let from = 0; from < roomSids.length; from += AT_ONCE) {

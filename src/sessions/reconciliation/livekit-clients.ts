@@ -7,10 +7,10 @@ import { livekitUrlOf, SESSIONS_SETTINGS, type SessionsSettings } from '../sessi
 /** How long LiveKit has to answer, seconds. */
 const TIMEOUT = 5;
 
-/** Whom to ask about a project. */
+/** The clients of a project's LiveKit. */
 export interface LivekitClient {
   project: string;
-  /** For the log: LiveKit's host, without what else an address may hold. */
+  /** LiveKit's host, for the log, without what else an address may contain. */
   host: string;
   rooms: RoomServiceClient;
   egress: EgressClient;
@@ -21,7 +21,7 @@ export interface LivekitClient {
 export class LivekitClients {
   private readonly byProject: ReadonlyMap<string, LivekitClient>;
 
-  /** @throws SessionsOptionsError when an address is of no project, or of one that has no API key. */
+  /** @throws SessionsOptionsError when an address belongs to no project, or to one without an API key. */
   constructor(
     @Inject(SESSIONS_SETTINGS) { livekitUrls }: Pick<SessionsSettings, 'livekitUrls'>,
     @Inject(PROJECT_KEYS) keys: ProjectKeys,
@@ -43,7 +43,7 @@ export class LivekitClients {
             `is given, and project \`${project}\` has no API key to ask LiveKit with: give \`LivekitWebhookModule\` the \`apiKey\` beside its secret, or leave the address out`,
           );
         }
-        // Whoever is asked again soon need not be asked in another region at once.
+        // No need to fail over to another region at once: LiveKit is asked again soon.
         const options = { requestTimeout: TIMEOUT, failover: false };
         const secret = key.secret.export().toString('utf8');
         return [
@@ -61,7 +61,7 @@ export class LivekitClients {
     );
   }
 
-  /** Every one of them. */
+  /** Those of all projects. */
   all(): LivekitClient[] {
     return [...this.byProject.values()];
   }

@@ -6,41 +6,41 @@ import { lastToldOf, REOPENED_AFTER } from '../fold/segments.js';
 import { finishedFact, type ReconciledEvent } from './reconciled-event.js';
 import type { ToldEgress, ToldParticipant, ToldRoom } from './told.js';
 
-/** What LiveKit said of a room when it was asked. */
+/** What LiveKit said about a room when asked. */
 export interface RoomAnswer {
   project: string;
   roomSid: string;
   /** When it was asked, UTC milliseconds. */
   at: number;
-  /** `null`: it is not listed. */
+  /** `null` if it is not listed. */
   room: ToldRoom | null;
-  /** `null`: nobody asked for them. */
+  /** `null` if they were not asked for. */
   participants: readonly ToldParticipant[] | null;
   egresses: readonly ToldEgress[];
-  /** When another room of the same name was opened that is listed now. */
+  /** When another room of the same name, which is listed now, was opened. */
   successorOpenedAt: number | null;
 }
 
-/** What was missing from an answer for the first time, by sid, and when that one was asked for. */
+/** What was missing from an answer for the first time: by sid, when that answer was asked for. */
 export type Suspects = ReadonlyMap<string, number>;
 
-/** What webhooks have missed of a room, by LiveKit's word. */
+/** What webhooks have missed of a room, according to LiveKit. */
 export interface MissingFacts {
   events: ReconciledEvent[];
   /** What is missing for the first time: another round must confirm it. */
   suspects: Suspects;
 }
 
-/** What happened less than that before LiveKit was asked is left to the webhooks that are on their way, milliseconds. */
+/** What happened less than this before LiveKit was asked is left to the webhooks that are on their way, milliseconds. */
 export const LEFT_TO_WEBHOOKS = 5_000;
 
-/** What was there less than that before LiveKit was asked is not missed yet, milliseconds. */
+/** What was there less than this before LiveKit was asked does not count as missing yet, milliseconds. */
 const SURELY_LISTED = 10_000;
 
-/** LiveKit may list a room for a while after it has told its end, and under the sid of one that has ended (`livekit/livekit#4726`), milliseconds. */
+/** How long LiveKit may still list a room whose end it reported, or another under its sid (`livekit/livekit#4726`), milliseconds. */
 const ENDED_FOR_NOW = 60_000;
 
-/** Compares what is known of a room (`null`: nothing) with what LiveKit says of it. */
+/** Compares what is known of a room (`null` for nothing) with what LiveKit says about it. */
 export function missingFacts(
   known: RoomFacts | null,
   answer: RoomAnswer,
@@ -51,7 +51,7 @@ export function missingFacts(
     answer.room === null
       ? missingEnd(known, session, answer, suspects)
       : missingLife(known, session, { ...answer, room: answer.room }, suspects),
-    // What is recorded of a room that nobody knows and nobody lists makes no session.
+    // An egress of a room that is neither known nor listed makes no session.
     known === null && answer.room === null ? NOTHING : missingEgresses(known, answer),
   ];
   return {
@@ -64,7 +64,7 @@ const NOTHING: MissingFacts = { events: [], suspects: new Map() };
 
 type Listed = RoomAnswer & { room: ToldRoom };
 
-/** A room that goes on for all we know, and is not listed, twice. */
+/** The end of a room that goes on as far as we know, but was twice not listed. */
 function missingEnd(
   known: RoomFacts | null,
   session: SessionFold | undefined,
@@ -92,7 +92,7 @@ function missingEnd(
   };
 }
 
-/** A room that is listed: whether we know it, and who is there. */
+/** What is missing of a room that is listed: the room itself, and who is there. */
 function missingLife(
   known: RoomFacts | null,
   session: SessionFold | undefined,
@@ -110,7 +110,7 @@ function missingLife(
     events.push({ ...about(answer), name: 'room_started', subject: room.sid, fact: 'started', at });
   }
   if (participants === null) return { events, suspects: connectionsIn(known, suspects) };
-  // What LiveKit told the end of begins again only when somebody joins who was not there before.
+  // A room whose end LiveKit reported begins again only when somebody joins who was not there before.
   const since = isActive || wasRefuted ? -Infinity : (session.endedAt ?? 0) + REOPENED_AFTER;
   const connections = new Map((known?.connections ?? []).map((one) => [one.participantSid, one]));
   events.push(
@@ -136,7 +136,7 @@ function missingLife(
   return { events: [...events, ...left.events], suspects: left.suspects };
 }
 
-/** Connections that go on for all we know, and are not listed in their room, twice. */
+/** The leaves of connections that go on as far as we know, but were twice not listed in their room. */
 function missingLeaves(
   present: readonly ConnectionFact[],
   answer: Listed & { participants: readonly ToldParticipant[] },
@@ -169,7 +169,7 @@ function missingLeaves(
   return { events, suspects: stillSuspect };
 }
 
-/** Egresses that LiveKit tells as further on than we know. */
+/** Egresses that LiveKit reports as further on than we know. */
 function missingEgresses(known: RoomFacts | null, { project, at, egresses, room }: RoomAnswer): MissingFacts {
   const facts = new Map((known?.egresses ?? []).map((one) => [one.egressId, one]));
   const events = egresses
@@ -197,9 +197,9 @@ const isFurther = ({ progress }: ToldEgress, known: EgressFact | undefined): boo
   known === undefined || progress > known.report.progress;
 
 /**
- * When something was missing for the first time, if it is missing for the second now.
+ * When something was missing for the first time, if it is now missing for the second.
  *
- * @param lastTold the last moment at which it was there, for all we know.
+ * @param lastTold the last moment at which it was there, as far as we know.
  */
 function confirmed(
   sid: string,
@@ -214,11 +214,11 @@ function confirmed(
 
 const isRecent = (time: number | null, at: number): boolean => time !== null && time > at - LEFT_TO_WEBHOOKS;
 
-// Nobody is there again whose leave was told: LiveKit's list is what is late.
+// Somebody whose leave was reported is not there again: it is LiveKit's list that is late.
 function isNotKnownAsConnected(connection: ConnectionFact | undefined, at: number): boolean {
   if (connection === undefined || !connection.connected) return true;
   const leave = leaveOf(connection);
-  // Of one that its tracks alone have shown nobody knows of what kind it is.
+  // The kind of a connection that only its tracks have shown is unknown.
   if (leave === null || leave === connection.abort) return connection.joinedAt === null;
   return leave.inferred === true && leave.at < at;
 }
@@ -258,6 +258,6 @@ const described = ({ participantSid, identity, kind, joinedAt }: ConnectionFact)
 
 const seconds = (time: number): string => String(Math.floor(time / 1_000));
 
-// Of rooms whose participants nobody asked for, those that were missing stay so.
+// If the participants of a room were not asked for, those that were missing still are.
 const connectionsIn = (known: RoomFacts | null, suspects: Suspects): Suspects =>
   new Map([...suspects].filter(([sid]) => sid !== known?.room.roomSid));

@@ -17,10 +17,10 @@ const CALLS = 4;
 /** How long a round goes on asking, milliseconds: what is left waits for the next one. */
 const PATIENCE = 10_000;
 
-/** Failed calls after which a round asks no more. */
+/** Failed calls after which a round stops asking. */
 const FAILURES = 4;
 
-/** What LiveKit said of the participants of a room. */
+/** What LiveKit said about the participants of a room. */
 interface Attendance {
   at: number;
   participants: ToldParticipant[];
@@ -32,7 +32,7 @@ export class ProjectReconciler {
   private readonly askedAt = new Map<string, number>();
   private readonly suspects = new Map<string, Suspects>();
   private rooms = new Set<string>();
-  /** Egresses that are lost and not told yet: a round that fails tells none. */
+  /** Lost egresses that have not been reported yet: a round that fails reports none. */
   private readonly lost: string[] = [];
 
   constructor(
@@ -45,20 +45,20 @@ export class ProjectReconciler {
     this.egress = new EgressInquiry(client);
   }
 
-  /** Whether rooms are left that have not been asked for since the start, or since the last gap. */
+  /** Whether any rooms have not been asked about since the start, or since the last gap. */
   get isCatchingUp(): boolean {
     return [...this.rooms].some((sid) => !this.askedAt.has(sid));
   }
 
-  /** Webhooks may have been missed of any room: all are asked for anew. */
+  /** Has all rooms asked about anew: webhooks of any may have been missed. */
   catchUp(): void {
     this.askedAt.clear();
   }
 
-  /** Asks once. @throws whatever LiveKit, or the store, failed with before anything was known. */
+  /** Asks once. @throws LivekitCallError when LiveKit does not list its rooms; StaleAnswerError; whatever the store failed with. */
   async round(ask: Ask): Promise<ReconciliationRound> {
     const { project } = this.client;
-    // By the clock that replicas share, without asking it for every call.
+    // By the clock that replicas share, without reading it for every call.
     const ahead = (await this.known.now()) - this.clock.now();
     const now = () => this.clock.now() + ahead;
     const at = now();
@@ -116,14 +116,14 @@ export class ProjectReconciler {
         attendances.set(sid, { at, participants: participants.map(toldParticipant) });
       } catch (error) {
         if (!(error instanceof LivekitCallError)) throw error;
-        if (!isNotFound(error)) failures += 1; // gone meanwhile is no failure, and the next round will see
+        if (!isNotFound(error)) failures += 1; // gone meanwhile is no failure: the next round will see
         this.askedAt.set(sid, at);
       }
     });
     return { attendances, failures };
   }
 
-  /** What LiveKit said of each room that does not go on as we know it. */
+  /** What LiveKit said about each room that is not as we know it. */
   private async answers(
     at: number,
     listed: readonly ToldRoom[],
@@ -162,7 +162,7 @@ export class ProjectReconciler {
     });
   }
 
-  /** Egresses that have come further than we know, by room. */
+  /** Egresses that are further on than we know, by room. */
   private async changed(egresses: readonly ToldEgress[]): Promise<Map<string, ToldEgress[]>> {
     const ids = egresses.map(({ egressId }) => egressId);
     const known = new Map<string, KnownEgress>(
@@ -172,8 +172,8 @@ export class ProjectReconciler {
     for (const egress of egresses) {
       const ours = known.get(egress.egressId);
       if (ours !== undefined && egress.progress <= ours.progress) continue;
-      const roomSid = ours?.roomSid ?? egress.roomSid; // an older server may not tell it
-      if (roomSid === '') continue; // an egress of no room is of no session
+      const roomSid = ours?.roomSid ?? egress.roomSid; // an older server may not send it
+      if (roomSid === '') continue; // an egress of no room belongs to no session
       byRoom.set(roomSid, [...(byRoom.get(roomSid) ?? []), { ...egress, roomSid }]);
     }
     return byRoom;
@@ -187,7 +187,7 @@ export class ProjectReconciler {
     for (const [sid, { at }] of attendances) this.askedAt.set(sid, at);
     for (const sid of this.askedAt.keys()) if (!this.rooms.has(sid)) this.askedAt.delete(sid);
     const looked = new Set(answers.map(({ roomSid }) => roomSid));
-    // Who was asked for and has nothing to look at misses nothing any more.
+    // A room that was asked about and left nothing to examine misses nothing any more.
     for (const sid of this.suspects.keys()) {
       if (!looked.has(sid) && (attendances.has(sid) || !this.rooms.has(sid))) this.suspects.delete(sid);
     }
@@ -199,7 +199,7 @@ export class ProjectReconciler {
 }
 
 function areSame(present: KnownPresence | undefined, attendance: Attendance | undefined): boolean {
-  if (present === undefined || attendance === undefined) return true; // nobody asked
+  if (present === undefined || attendance === undefined) return true; // not asked about
   const { participants } = attendance;
   const listed = new Set(participants.flatMap(({ sid, isGone }) => (isGone ? [] : [sid])));
   return (

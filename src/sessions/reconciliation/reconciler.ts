@@ -20,7 +20,7 @@ import { type ReconciliationRound, Reconciliations } from './reconciliations.js'
 import { Repairs } from './repairs.js';
 import { RoomListings } from './room-listings.js';
 
-/** Asks the LiveKit of every project that has an address what webhooks have missed, for as long as the application runs. */
+/** While the application runs, asks the LiveKit of every project, where it has an address, what webhooks have missed. */
 @Injectable()
 export class Reconciler implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly loops: readonly ReconciliationLoop[];
@@ -61,10 +61,10 @@ export class Reconciler implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Asks every LiveKit once, now, whoever's turn it is.
+   * Asks every LiveKit once, now, whichever replica's turn it is.
    *
-   * @returns what was added, one round a project.
-   * @throws SessionsOptionsError when no LiveKit has an address; whatever a LiveKit failed with.
+   * @returns what was added, one round per project.
+   * @throws SessionsOptionsError when no LiveKit has an address; the error of a LiveKit that failed.
    */
   async reconcileNow(): Promise<ReconciliationRound[]> {
     if (this.loops.length === 0) {

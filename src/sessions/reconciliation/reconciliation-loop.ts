@@ -11,16 +11,16 @@ import type { ProjectReconciler } from './project-reconciler.js';
 import type { ReconciliationOutcome, ReconciliationRound, Reconciliations } from './reconciliations.js';
 import { StaleAnswerError } from './repairs.js';
 
-/** How long it sleeps at most: the lease must be kept, and another's may be over, milliseconds. */
+/** How long it sleeps at most: its lease must be renewed, and another's may have run out, milliseconds. */
 const TICK = 5_000;
 
-/** Between rounds while rooms are left that have not been asked for since a gap, milliseconds. */
+/** The pause between rounds while any rooms have not been asked about since a gap, milliseconds. */
 const CATCHING_UP = 1_000;
 
-/** How long sessions go on without a webhook before LiveKit is asked, though the interval is longer, milliseconds. */
+/** How long sessions go on without a webhook before LiveKit is asked, even if the interval is longer, milliseconds. */
 export const SILENCE = 60_000;
 
-/** Who wakes so much later than asked has slept, or was held up, milliseconds. */
+/** A process that wakes this much later than planned was suspended or held up, milliseconds. */
 const OVERSLEPT = 5_000;
 
 const backoff = exponentialBackoff({ first: 1_000, longest: 5 * 60_000 });
@@ -37,7 +37,7 @@ export interface LoopParts {
   interval: number;
 }
 
-/** Reconciles one project for as long as the application runs: on its start, on an interval, after a gap and after silence. */
+/** Reconciles one project for as long as the application runs: at its start, at an interval, after a gap and after silence. */
 export class ReconciliationLoop {
   private readonly logger = new Log('Reconciliation');
   private readonly stopping = new AbortController();
@@ -57,7 +57,7 @@ export class ReconciliationLoop {
     this.loop = this.run();
   }
 
-  /** The call in hand is abandoned, and nothing is appended any more. */
+  /** Abandons the current call; nothing is appended any more. */
   async stop(): Promise<void> {
     this.stopping.abort(new Error('the application is stopping'));
     await this.loop;
@@ -65,7 +65,7 @@ export class ReconciliationLoop {
     if (this.isHeld) await this.parts.duty.release().catch(() => undefined); // then its lease runs out
   }
 
-  /** Does a round now, after the one in hand. @throws whatever it failed with. */
+  /** Does a round now, after the current one. @throws whatever it failed with. */
   roundNow(): Promise<ReconciliationRound> {
     const round = this.last.then(() => this.round());
     this.last = round.catch(() => undefined);
@@ -126,7 +126,7 @@ export class ReconciliationLoop {
 
   private fail(error: unknown): void {
     if (this.stopping.signal.aborted) return;
-    this.isAfterGap = true; // webhooks may have been lost where questions were
+    this.isAfterGap = true; // where calls failed, webhooks may have been lost too
     this.failures += 1;
     this.dueAt = Date.now() + withJitter(backoff(this.failures));
     const { project, host } = this.parts.client;

@@ -2,13 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { Observers } from '../../event-log/observers.js';
 import type { ReconciledEventName } from '../../livekit-webhook/livekit-events.js';
 
-/** Every way that a round may go. */
+/** Every outcome of a round. */
 export const RECONCILIATION_OUTCOMES = ['done', 'incomplete', 'failed', 'held_up', 'store_failed'] as const;
 
 /**
- * How a round went: `done`: every room that was to be asked was; `incomplete`: LiveKit failed some of it; `failed`: it
- * did not say which rooms there are; `held_up`: this process was, for so long that the answers were thrown away;
- * `store_failed`: the store did.
+ * How a round went: `done`: no call about a room failed; `incomplete`: some did; `failed`: LiveKit did not list its rooms;
+ * `held_up`: this process was held up for so long that the answers were discarded; `store_failed`: the store failed.
  */
 export type ReconciliationOutcome = (typeof RECONCILIATION_OUTCOMES)[number];
 
@@ -25,19 +24,19 @@ export interface ReconciliationRound {
   project: string;
   outcome: ReconciliationOutcome;
   added: AddedEvent[];
-  /** Egresses that have not ended, for all we know, and that LiveKit does not know any more, each once. */
+  /** Egresses that have not ended as far as we know, but that LiveKit no longer knows: each is reported once. */
   lostEgresses: string[];
 }
 
-/** Hears of every round that this process does. */
+/** Receives every round that this process does. */
 export type ReconciliationObserver = (round: ReconciliationRound) => void;
 
-/** Tells its observers (the metrics) of every round. */
+/** Passes every round to its observers (the metrics). */
 @Injectable()
 export class Reconciliations {
   private readonly observers = new Observers<ReconciliationObserver>('reconciliation');
 
-  /** Adds an observer; returns what takes it away again. */
+  /** Adds an observer; returns a function that removes it. */
   observe(observer: ReconciliationObserver): () => void {
     return this.observers.add(observer);
   }

@@ -11,16 +11,16 @@ import { roomsWithin } from '../rooms-within.js';
 import { missingFacts, type RoomAnswer, type Suspects } from './missing-facts.js';
 import { type ReconciledEvent, reconciledDraft, reconciledId } from './reconciled-event.js';
 
-/** Rooms in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
+/** Rooms per transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
 const BATCH = 50;
 
-/** Connections, or about so many, that are folded in one transaction. */
+/** About how many connections are folded in one transaction. */
 const CONNECTIONS = 1_000;
 
-/** Between two transactions, so that others get their turn, milliseconds. */
+/** The pause between two transactions, so that others get their turn, milliseconds. */
 const PAUSE = 2;
 
-/** What LiveKit said is not to be gone by any more when so much time has passed, milliseconds. */
+/** The age at which LiveKit's answers are no longer relied on, milliseconds. */
 const STALE = 60_000;
 
 /** Too much time has passed since LiveKit was asked: this process was held up. */
@@ -28,14 +28,14 @@ export class StaleAnswerError extends ToldError {
   override readonly name = 'StaleAnswerError';
 }
 
-/** What became of some answers. */
+/** The result of examining some answers. */
 export interface Repaired {
   added: ReconciledEvent[];
-  /** What each room misses for the first time; a room that is not here could not be looked at now. */
+  /** What each room misses for the first time; a room that is absent here could not be examined now. */
   suspects: Map<string, Suspects>;
 }
 
-/** Compares what LiveKit says of rooms with what is known of them, and appends what is missing. */
+/** Compares what LiveKit says about rooms with what is known of them, and appends what is missing. */
 @Injectable()
 export class Repairs {
   constructor(
@@ -45,9 +45,9 @@ export class Repairs {
   ) {}
 
   /**
-   * Looks at rooms in small transactions, each of which keeps its rooms from the projection for as long as it lasts.
+   * Examines rooms in small transactions, each of which locks its rooms, so that the projection waits.
    *
-   * @param suspectsOf what a room missed in the last round that it was looked at in.
+   * @param suspectsOf what a room missed in the last round in which it was examined.
    * @throws StaleAnswerError
    */
   async repair(
@@ -100,7 +100,7 @@ export class Repairs {
     return { taken: some.length, added, suspects };
   }
 
-  /** Rooms that the log has events of which are not in their facts yet, ours of the last round too. */
+  /** Rooms with events in the log that are not in their facts yet, including ours of the last round. */
   private async roomsOnTheirWay(
     manager: EntityManager,
     rooms: readonly { source: string; roomSid: string }[],
@@ -120,7 +120,7 @@ export class Repairs {
     return new Set(rows.map((row) => row.room_sid));
   }
 
-  // The same fact may be missing again: what was refuted, or what was pruned. Its name must be another then.
+  // The same fact may be missing again, once it has been refuted or pruned: then it needs another id.
   private async named(
     manager: EntityManager,
     events: readonly ReconciledEvent[],

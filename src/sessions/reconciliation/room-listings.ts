@@ -5,20 +5,20 @@ import { type Ask, askUntil, LivekitCallError } from './asking.js';
 import { type LivekitClient, LivekitClients } from './livekit-clients.js';
 import { toldRoom, type ToldRoom } from './told.js';
 
-/** For how long what LiveKit has said is taken for what it would say now, milliseconds: two rounds by default. */
+/** How long LiveKit's last answer is taken for current, milliseconds: two rounds by default. */
 export const FRESH = 30_000;
 
-/** How long somebody waits for an answer that is not there yet, milliseconds. */
+/** How long a caller waits for an answer that is not there yet, milliseconds. */
 const PATIENCE = 2_000;
 
-/** What LiveKit said when it was asked which rooms a project has, or why it did not. Times are UTC milliseconds. */
+/** What LiveKit said when asked which rooms a project has, or why it did not answer. Times are UTC milliseconds. */
 export type RoomListing = { project: string; host: string; at: number } & (
   | { error: LivekitCallError; opened?: undefined }
-  /** When each room was opened that somebody takes part in. */
+  /** When each room that has participants was opened. */
   | { error?: undefined; opened: readonly number[] }
 );
 
-/** Asks LiveKit for rooms, and keeps in mind how that went: whoever only wants to know need not ask again. */
+/** Asks LiveKit for rooms, and remembers how that went, so that others need not ask again. */
 @Injectable()
 export class RoomListings implements OnModuleDestroy {
   private readonly latest = new Map<string, RoomListing>();
@@ -35,7 +35,7 @@ export class RoomListings implements OnModuleDestroy {
     this.stopping.abort(new Error('the application is stopping'));
   }
 
-  /** The rooms of a project. @throws LivekitCallError when LiveKit does not tell them. */
+  /** The rooms of a project. @throws LivekitCallError when LiveKit does not list them. */
   async ask({ project, host, rooms }: LivekitClient, ask: Ask): Promise<ToldRoom[]> {
     const keep = (said: { error: LivekitCallError } | { opened: readonly number[] }) =>
       this.latest.set(project, { project, host, at: this.clock.now(), ...said });
@@ -50,7 +50,7 @@ export class RoomListings implements OnModuleDestroy {
     }
   }
 
-  /** What was said last of each project whose LiveKit has an address; asked anew when that is not fresh, once at a time. */
+  /** The last answer for each project whose LiveKit has an address; asks anew when that is not fresh, one call at a time. */
   recent(): Promise<RoomListing[]> {
     return Promise.all(this.clients.all().map((client) => this.recentOf(client)));
   }
@@ -70,10 +70,10 @@ export class RoomListings implements OnModuleDestroy {
 
   private isFresh(project: string): boolean {
     const age = this.clock.now() - (this.latest.get(project)?.at ?? -Infinity);
-    return age >= 0 && age < FRESH; // a clock that is put back makes nothing fresh
+    return age >= 0 && age < FRESH; // a clock that is set back makes nothing fresh
   }
 
-  /** Asks, unless somebody does already; waits no longer than `PATIENCE` for the answer, which is kept when it comes. */
+  /** Asks, unless a call is under way; waits at most `PATIENCE` for the answer, which is kept whenever it comes. */
   private async askOnce(client: LivekitClient): Promise<void> {
     const { project } = client;
     const asking =

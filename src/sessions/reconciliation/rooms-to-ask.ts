@@ -3,24 +3,24 @@ import type { ToldRoom } from './told.js';
 /** Rooms whose participants LiveKit is asked for in one round, at most. */
 export const ROOMS_IN_A_ROUND = 100;
 
-/** Of these, how many are for rooms that nothing speaks for, so that each has its turn. */
+/** How many of these are for rooms that nothing singles out, so that each gets its turn. */
 const TURNS = ROOMS_IN_A_ROUND / 4;
 
-/** What the rooms to ask are chosen by. */
+/** What decides which rooms to ask about. */
 export interface AskedBefore {
-  /** Who holds a room open for all we know, by the room's sid; a room that is not here is none we know to go on. */
+  /** How many connections hold a room open as far as we know, by its sid; a room not in here is not known to be active. */
   present: ReadonlyMap<string, number>;
-  /** When each room was asked for last, since the start or the last gap. */
+  /** When each room was last asked about, since the start or the last gap. */
   askedAt: ReadonlyMap<string, number>;
-  /** Rooms of which something was missing. */
+  /** Rooms where something was missing. */
   suspected: ReadonlySet<string>;
-  /** Whether all are to be asked once before any is asked again. */
+  /** Whether all are to be asked about once before any is asked about again. */
   isCatchingUp: boolean;
 }
 
 /**
- * Chooses the rooms to ask for: those never heard of, those that miss something, those where LiveKit's count is not
- * ours, and then whoever was asked longest ago.
+ * Chooses the rooms to ask about: those not known to be active, those where something was missing, those where LiveKit's count
+ * is not ours, and then those asked about longest ago.
  */
 export function roomsToAsk(
   listed: readonly ToldRoom[],

@@ -3,12 +3,12 @@ import { plainText } from '../../database/plain-text.js';
 import { ENDED } from '../facts/egress.js';
 import { object, type Json } from '../facts/protojson.js';
 
-/** A room that LiveKit lists. Times are UTC milliseconds, `null` is not told. */
+/** A room that LiveKit lists. Times are UTC milliseconds, `null` if not sent. */
 export interface ToldRoom {
   sid: string;
   name: string;
   openedAt: number | null;
-  /** By LiveKit's own count, without agents and recorders, which may be seconds old (`livekit/livekit#4265`). */
+  /** LiveKit's own count, without agents and recorders; it may be seconds old (`livekit/livekit#4265`). */
   numParticipants: number;
   /** As a webhook would have it (protojson), without its TURN password. */
   readonly json: Json;
@@ -18,9 +18,9 @@ export interface ToldRoom {
 export interface ToldParticipant {
   sid: string;
   identity: string;
-  /** It is connected, and not just about to be. */
+  /** Whether it is connected, and not just about to be. */
   isActive: boolean;
-  /** It is listed, and has gone. */
+  /** Whether it has gone, though it is listed. */
   isGone: boolean;
   joinedAt: number | null;
   readonly json: Json;
@@ -38,14 +38,14 @@ export interface ToldEgress {
   json: Json;
 }
 
-/** What `listRooms` says of a room. */
+/** What `listRooms` says about a room. */
 export function toldRoom(room: Room): ToldRoom {
   return {
     sid: plainText(room.sid),
     name: room.name,
     openedAt: milliseconds(room.creationTimeMs, room.creationTime),
     numParticipants: room.numParticipants,
-    // Made only of the few that something is missing of: thousands of them take a while.
+    // Made only for the few rooms where something is missing: thousands would take a while.
     get json() {
       const { turnPassword: _, ...json } = object(room.toJson()) ?? {};
       return json;
@@ -57,7 +57,7 @@ export function toldRoom(room: Room): ToldRoom {
 const ACTIVE = 2;
 const DISCONNECTED = 3;
 
-/** What `listParticipants` says of a participant. */
+/** What `listParticipants` says about a participant. */
 export const toldParticipant = (participant: ParticipantInfo): ToldParticipant => ({
   sid: plainText(participant.sid),
   identity: participant.identity,
@@ -69,7 +69,7 @@ export const toldParticipant = (participant: ParticipantInfo): ToldParticipant =
   },
 });
 
-/** What `listEgress` says of an egress (`livekit/protocol livekit_egress.proto`, EgressInfo). */
+/** What `listEgress` says about an egress (`livekit/protocol livekit_egress.proto`, EgressInfo). */
 export function toldEgress(egress: EgressInfo): ToldEgress {
   const changes = [egress.startedAt, egress.updatedAt, egress.endedAt].map((time) => Number(time / MILLION));
   return {
@@ -85,6 +85,6 @@ export function toldEgress(egress: EgressInfo): ToldEgress {
 /** Times of an egress are nanoseconds. */
 const MILLION = 1_000_000n;
 
-// Older servers tell seconds only; zero is protobuf's "not set".
+// Older servers send seconds only; zero is protobuf's "not set".
 const milliseconds = (precise: bigint, seconds: bigint): number | null =>
   Number(precise) || Number(seconds) * 1_000 || null;
