@@ -1,11 +1,11 @@
 import type { LoggedEvent } from '../event-log/events.js';
 import { decodeSessionEvent } from '../sessions/events/session-events.js';
 
-/** The schema of what is published: `docs/outlet-events.schema.json`, as the package has it. */
+/** The schema of published events: the `docs/outlet-events.schema.json` of the package. */
 export const OUTLET_EVENTS_SCHEMA =
   'https://unpkg.com/nestjs-livekit-webhooks@0/docs/outlet-events.schema.json';
 
-/** What a CloudEvent in JSON is told to be (CloudEvents JSON format 1.0, § 3). */
+/** The content type of a CloudEvent in JSON (CloudEvents JSON format 1.0, § 3). */
 export const CLOUD_EVENT_JSON = 'application/cloudevents+json; charset=utf-8';
 
 /** An event as it is published. */
@@ -20,7 +20,7 @@ export interface OutletEvent {
   json: string;
 }
 
-/** Makes a CloudEvent of a session event or of one of LiveKit's. */
+/** Makes a CloudEvent from a session event or one of LiveKit's. */
 export function toOutletEvent(event: LoggedEvent): OutletEvent {
   const { source, eventId, kind, name, occurredAt, body, traceparent } = event;
   const [family, short] =
@@ -46,7 +46,7 @@ export function toOutletEvent(event: LoggedEvent): OutletEvent {
     id,
     type,
     address: `${family}.${project}.${plain(short)}`,
-    // The bytes as they are: parsed and written again, a number beyond what a double holds would be another.
+    // The bytes as they are: parsing and writing them again would change numbers beyond what a double holds.
     json: `${JSON.stringify(attributes).slice(0, -1)},"data":${withoutTurnPassword(body.toString('utf8'))}}`,
   };
 }
@@ -55,7 +55,7 @@ export function toOutletEvent(event: LoggedEvent): OutletEvent {
 const withoutTurnPassword = (json: string): string =>
   json.replace(/"turn(Password|_password)"\s*:\s*"(?:[^"\\]|\\.)*"/g, '"turn$1":""');
 
-/** Whom it is about: a session by its id, a room by its name. */
+/** What it is about: a session by its id, a room by its name. */
 function subjectOf(event: LoggedEvent): string | null {
   const sessionId = event.kind === 'session' ? decodeSessionEvent(event).sessionId : null;
   return sessionId ?? event.roomName ?? event.roomSid;
@@ -68,7 +68,7 @@ function timeOf(occurredAt: number): { time?: string } {
   return year >= 0 && year <= 9999 ? { time: time.toISOString() } : {};
 }
 
-/** Text that can stand in a header, in a signature's `.`-divided content, and between the dots of a subject. */
+/** Text that can stand in a header, in a signature's `.`-separated content, and between the dots of a subject. */
 const plain = (text: string): string =>
   text.replace(/[^\w:-]/gu, (character) =>
     [...Buffer.from(character)]

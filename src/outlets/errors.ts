@@ -1,6 +1,6 @@
 import { ToldError } from '../logging/told-error.js';
 
-/** An option of `OutletsModule` can't work; the message names the option and the cure, and holds no secret. */
+/** An option of `OutletsModule` is invalid; the message names the option and the cure, and holds no secret. */
 export class OutletsOptionsError extends Error {
   override readonly name = 'OutletsOptionsError';
 
@@ -9,7 +9,7 @@ export class OutletsOptionsError extends Error {
   }
 }
 
-/** An outlet could not publish an event: what it publishes to is down, or refused it. Its delivery is tried again. */
+/** An outlet could not publish an event: its target is down, or refused it. The delivery is retried. */
 export class OutletError extends ToldError {
   override readonly name = 'OutletError';
 }

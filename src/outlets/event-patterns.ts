@@ -1,7 +1,7 @@
 import { LIVEKIT_EVENT_NAMES } from '../livekit-webhook/livekit-events.js';
 import { SESSION_EVENT_NAMES } from '../sessions/events/session-events.js';
 
-/** Which events are published: the names of each kind as handlers name them; `*` is all of a kind. */
+/** Which events are published, by kind, under the names that handlers use; `*` stands for all of a kind. */
 export interface PublishedEvents {
   session: readonly string[];
   livekit: readonly string[];
@@ -9,7 +9,7 @@ export interface PublishedEvents {
 
 const LIVEKIT = 'livekit.';
 
-/** What of each kind a pattern means; nothing when it matches no event. In it, `*` stands for any characters. */
+/** The events that a pattern matches; `undefined` if none. In a pattern, `*` stands for any characters. */
 export function eventsLike(pattern: string): PublishedEvents | undefined {
   const whole = new RegExp(
     `^${pattern
@@ -22,12 +22,12 @@ export function eventsLike(pattern: string): PublishedEvents | undefined {
   if (session.length + livekit.length === 0) return undefined;
   return {
     session: session.length === SESSION_EVENT_NAMES.length ? ['*'] : session,
-    // All of them are also those that LiveKit will have one day.
+    // All of them includes those that LiveKit will add.
     livekit: livekit.length === LIVEKIT_EVENT_NAMES.length ? ['*'] : livekit,
   };
 }
 
-/** What several patterns mean together. */
+/** The events that any of several patterns match. */
 export function allEventsLike(patterns: readonly string[]): PublishedEvents {
   const each = patterns.map(eventsLike);
   const of = (kind: keyof PublishedEvents) => [...new Set(each.flatMap((events) => events?.[kind] ?? []))];

@@ -14,10 +14,10 @@ import type { Publisher } from './outlet.js';
 /** How long the server may take to answer, milliseconds. */
 const PATIENCE = 5_000;
 
-/** What a stream that we make keeps: a week, and a gigabyte at most, the oldest goes first. */
+/** What a stream that we create keeps: a week, and a gigabyte at most; the oldest events go first. */
 const LIMITS = { max_age: 7 * 86_400 * 1e9, max_bytes: 1024 ** 3, duplicate_window: 600 * 1e9 };
 
-/** Headers and protocol beside the event, bytes, generously. */
+/** A generous allowance for headers and protocol besides the event, bytes. */
 const OVERHEAD = 4_096;
 
 interface Link {
@@ -87,13 +87,13 @@ export class JetstreamPublisher implements Publisher {
       timeout: PATIENCE,
       maxReconnectAttempts: -1,
     });
-    // Closed by what can't be mended by connecting again, such as credentials that are not valid any more.
+    // It closes when reconnecting can't help, such as when its credentials are no longer valid.
     void connection.closed().then(() => (this.link = undefined));
     const manager = await jetstreamManager(connection, { timeout: PATIENCE, checkAPI: false });
     return { connection, client: jetstream(connection, { timeout: PATIENCE }), manager, taken: new Set() };
   }
 
-  /** Makes a stream unless one takes the subject. */
+  /** Creates a stream unless one takes the subject. */
   private async requireStream(manager: JetStreamManager, address: string): Promise<void> {
     const { JetStreamApiCodes, JetStreamApiError } = this.peers;
     const found = await manager.streams.find(address).catch((error: unknown) => {
@@ -122,7 +122,7 @@ export class JetstreamPublisher implements Publisher {
   }
 }
 
-// The words that the client's enumerations stand for.
+// The values of the client's enumerations.
 const STREAM = { retention: 'limits', storage: 'file', discard: 'old' } as const;
 
 const importClients = () =>

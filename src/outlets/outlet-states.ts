@@ -5,13 +5,13 @@ import { Observers } from '../event-log/observers.js';
 import { errorFields, toldOf } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 
-/** The outlets there are. */
+/** The names of all outlets. */
 export const OUTLET_NAMES = ['jetstream', 'redis', 'webhook'] as const;
 
 /** The name of an outlet. */
 export type OutletName = (typeof OUTLET_NAMES)[number];
 
-/** How an outlet does in this process, by its last attempt. */
+/** The state of an outlet in this process, going by its last attempt. */
 export type OutletState =
   | { status: 'unused' }
   | { status: 'up' }
@@ -19,14 +19,14 @@ export type OutletState =
       status: 'down';
       /** When it went down, UTC milliseconds. */
       since: number;
-      /** What its last attempt failed with, as far as it may be told to anybody. */
+      /** Why its last attempt failed, as far as anybody may know. */
       message: string;
     };
 
-/** Hears of every attempt to publish. */
+/** Receives the outcome of every attempt to publish. */
 export type OutletObserver = (outlet: OutletName, outcome: 'published' | 'failed') => void;
 
-/** Knows how each outlet does: for health, metrics and the log. */
+/** Keeps the state of each outlet, for health, metrics and the log. */
 @Injectable()
 export class OutletStates {
   private readonly logger = new Log('Outlets');
@@ -40,23 +40,23 @@ export class OutletStates {
     return this.states;
   }
 
-  /** Adds an observer; returns what takes it away again. */
+  /** Adds an observer; returns a function that removes it. */
   observe(observer: OutletObserver): () => void {
     return this.observers.add(observer);
   }
 
-  /** Tells that there is an outlet. */
+  /** Registers an outlet. */
   add(outlet: OutletName): void {
     this.states.set(outlet, { status: 'unused' });
   }
 
-  /** Tries to publish, and remembers how that went; rejects as `attempt` does. */
+  /** Runs an attempt to publish, and remembers its outcome; rejects as `attempt` does. */
   async watch(outlet: OutletName, attempt: () => Promise<void>): Promise<void> {
     try {
       await attempt();
     } catch (error) {
       this.tell(outlet, 'failed');
-      // What is given up is the fault of one event, or has been said for good.
+      // What is given up is the fault of one event, or the final word of the target.
       if (!(error instanceof FailDelivery)) this.wentDown(outlet, error);
       throw error;
     }

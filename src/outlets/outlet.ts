@@ -8,18 +8,18 @@ import type { OutletName, OutletStates } from './outlet-states.js';
 /** Where an outlet publishes to. */
 export interface Publisher {
   /**
-   * Resolves when the other side has taken the event.
+   * Resolves when the target has taken the event.
    *
-   * @param signal aborted when there is no more time.
-   * @throws what a handler may throw; `FailDelivery`, `RetryAfter` among it.
+   * @param signal aborted when time is up.
+   * @throws what a handler may throw, including `FailDelivery` and `RetryAfter`.
    */
   publish(event: OutletEvent, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * How every outlet is run. About a day of attempts (300, five minutes apart at most) before a dead letter; and a lease that
- * another replica soon takes over, for it is renewed while an attempt goes on.
+ * How the deliveries of every outlet run: about a day of attempts (300, five minutes apart at most) before a dead letter, and a
+ * lease that another replica soon takes over; it is renewed while an attempt goes on.
  */
 const DELIVERY = {
   ordering: 'room',
@@ -28,7 +28,7 @@ const DELIVERY = {
   lease: 10_000,
 } as const satisfies HandlerOptions;
 
-/** What the deliveries of an outlet are filed under. */
+/** The handler name of an outlet, under which its deliveries are filed. */
 export const handlerOfOutlet = (name: OutletName): string => `outlet.${name}`;
 
 /** A provider whose durable handler publishes events, filed under `outlet.<name>`. */
@@ -48,7 +48,7 @@ export function createOutlet(
       return states.watch(name, () => publisher.publish(event, signal));
     }
 
-    // Not before: running deliveries have their time to end in `onModuleDestroy`.
+    // Not before: running deliveries have until the end of `onModuleDestroy` to finish.
     onApplicationShutdown(): Promise<void> {
       return publisher.close();
     }

@@ -12,7 +12,7 @@ import {
 import { RedisPublisher } from './redis.publisher.js';
 import { WebhookPublisher } from './webhook/webhook.publisher.js';
 
-/** Publishes sessions' and LiveKit's events to the systems around, as CloudEvents. Needs `LivekitWebhookModule`. */
+/** Publishes session events and LiveKit's events to other systems, as CloudEvents. Needs `LivekitWebhookModule`. */
 @Module({
   providers: [
     {

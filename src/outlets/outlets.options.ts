@@ -8,7 +8,7 @@ import { signingKey } from './webhook/signature.js';
 
 /** Where the outlet `jetstream` publishes to. Needs `@nats-io/transport-node` and `@nats-io/jetstream`. */
 export interface JetstreamOutletOptions {
-  /** `nats://user:password@host:4222`, `tls://token@host`, or several servers of a cluster, divided by commas. */
+  /** `nats://user:password@host:4222`, `tls://token@host`, or several servers of a cluster, separated by commas. */
   url: string;
 }
 
@@ -16,7 +16,7 @@ export interface JetstreamOutletOptions {
 export interface RedisOutletOptions {
   /** `redis://user:password@host:6379/0` or `rediss://…`. */
   url: string;
-  /** Events that a stream keeps, about, 10,000 by default. */
+  /** About how many events each stream keeps, 10,000 by default. */
   maxLength?: number | undefined;
 }
 
@@ -24,20 +24,20 @@ export interface RedisOutletOptions {
 export interface WebhookOutletOptions {
   /** An `https://` URL; `http://` only where its host is allowed. */
   url: string;
-  /** `whsec_` and 24 to 64 bytes in base64: what signs. */
+  /** The signing secret: `whsec_` and 24 to 64 bytes in base64. */
   secret?: string | undefined;
-  /** The same, several of them while one takes another's place: each signs. */
+  /** Several of the same, to replace one by another: each signs. */
   secrets?: readonly string[] | undefined;
-  /** What may be posted to although it is private or reserved: `10.0.0.0/8`, `192.168.1.7`, `localhost`. Nothing by default. */
+  /** Private or reserved targets that are allowed: `10.0.0.0/8`, `192.168.1.7`, `localhost`. Nothing by default. */
   allow?: readonly string[] | undefined;
 }
 
-/** What `OutletsModule.forRoot` is told: each outlet whose options are given is there. */
+/** The options of `OutletsModule.forRoot`: an outlet exists if its options are given. */
 export interface OutletsModuleOptions {
   jetstream?: JetstreamOutletOptions | undefined;
   redis?: RedisOutletOptions | undefined;
   webhook?: WebhookOutletOptions | undefined;
-  /** What is published, `['session.*']` by default: `session.settled`, `livekit.participant_*`, `*`. */
+  /** Which events are published, `['session.*']` by default: `session.settled`, `livekit.participant_*`, `*`. */
   events?: readonly string[] | undefined;
 }
 
@@ -54,7 +54,7 @@ export interface WebhookSettings {
   allowance: Allowance;
 }
 
-/** The options, checked, with every default in its place. */
+/** The options, checked and with the defaults filled in. */
 export interface OutletsSettings {
   jetstream?: NatsAddress;
   redis?: RedisSettings;
@@ -62,10 +62,10 @@ export interface OutletsSettings {
   events: PublishedEvents;
 }
 
-/** Where the settings are injected from. */
+/** The injection token of the settings. */
 export const OUTLETS_SETTINGS = Symbol.for('nestjs-livekit-webhooks:outlets-settings');
 
-/** What is published by default. */
+/** Which events are published by default. */
 export const DEFAULT_OUTLET_EVENTS = ['session.*'];
 
 /**
@@ -132,7 +132,7 @@ function webhookSettings({ url, secret, secrets = [], allow = [] }: WebhookOutle
   return { url: new URL(url), keys, allowance: new Allowance(allow) };
 }
 
-/** Why webhooks can't be posted to a URL; `undefined`: nothing is known against it. */
+/** Why webhooks can't be posted to a URL; `undefined` if nothing is known against it. */
 export function webhookUrlProblem(text: string, allow: readonly string[]): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['https:', 'http:'].includes(url.protocol)) return 'must be an https:// URL';

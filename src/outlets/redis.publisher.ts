@@ -13,7 +13,7 @@ const PATIENCE = 5_000;
 /** The longest wait before it connects again, milliseconds. */
 const LONGEST_WAIT = 2_000;
 
-/** Publishes to Redis Streams that are cut off at a length. */
+/** Publishes to Redis Streams that are trimmed to a length. */
 export class RedisPublisher implements Publisher {
   private connection: Redis | undefined;
 
@@ -66,7 +66,7 @@ export class RedisPublisher implements Publisher {
       maxRetriesPerRequest: 1,
       retryStrategy: (times) => Math.min(times * 100, LONGEST_WAIT),
     });
-    connection.on('error', () => undefined); // whoever publishes is told
+    connection.on('error', () => undefined); // the publishing call rejects
     return connection;
   }
 }

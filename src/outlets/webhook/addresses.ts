@@ -26,7 +26,7 @@ const NOT_PUBLIC_V4 = blockListOf(
 /** The only IPv6 addresses that are routed on the public Internet. */
 const GLOBAL_V6 = blockListOf('2000::/3');
 
-/** What among these is not: protocols' own (Teredo among them), documentation, and 6to4, in which any IPv4 address may be. */
+/** Those among them that are not: protocols' own (such as Teredo), documentation, and 6to4, which can hold any IPv4 address. */
 const NOT_PUBLIC_V6 = blockListOf('2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20');
 
 /** Addresses and hosts that are allowed although they are not public. */
@@ -34,7 +34,7 @@ export class Allowance {
   private readonly ranges = new BlockList();
   private readonly hosts = new Set<string>();
 
-  /** @param entries as `isAllowEntry` has found them good. */
+  /** @param entries that `isAllowEntry` accepts. */
   constructor(entries: readonly string[]) {
     for (const entry of entries) {
       if (isRange(entry)) addRange(this.ranges, entry);
@@ -42,12 +42,12 @@ export class Allowance {
     }
   }
 
-  /** Whether addresses are allowed by what they are, whatever leads to them. */
+  /** Whether any addresses are allowed as such, whatever name leads to them. */
   get hasRanges(): boolean {
     return this.ranges.rules.length > 0;
   }
 
-  /** Whether a host is allowed by its name, wherever that leads. */
+  /** Whether a host is allowed by name, wherever that leads. */
   hasHost(host: string): boolean {
     return this.hosts.has(hostOf(host));
   }
@@ -57,22 +57,22 @@ export class Allowance {
   }
 }
 
-/** Whether an entry can be allowed: an address, a range such as `10.0.0.0/8`, or the name of a host. */
+/** Whether an entry is valid: an address, a range such as `10.0.0.0/8`, or the name of a host. */
 export const isAllowEntry = (entry: string): boolean =>
   isRange(entry) || /^(?!\d+$)[a-z\d_]([\w.-]*\w)?$/i.test(entry);
 
-/** Whether an address is one of the public Internet's. What is no address is not. */
+/** Whether an address is on the public Internet; false for what is no address. */
 export function isPublicAddress(address: string): boolean {
   const plain = plainAddress(address);
   if (isIPv4(plain)) return !isIn(NOT_PUBLIC_V4, plain);
   return isIPv6(plain) && isIn(GLOBAL_V6, plain) && !isIn(NOT_PUBLIC_V6, plain);
 }
 
-/** The host of a URL as addresses and names are compared: without brackets and the last dot. */
+/** The host of a URL, normalised for comparison: in lower case, without brackets and the last dot. */
 export const hostOf = (hostname: string): string => hostname.toLowerCase().replace(/^\[|\]$|\.$/g, '');
 
 /**
- * An address without its zone; an IPv4 one where it is only written as IPv6: mapped (`::ffff:0:0/96`), or behind NAT64
+ * An address without its zone; as IPv4 where it is only written as IPv6: mapped (`::ffff:0:0/96`), or behind NAT64
  * (`64:ff9b::/96`, RFC 6052).
  */
 function plainAddress(address: string): string {

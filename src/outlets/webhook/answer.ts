@@ -2,18 +2,18 @@ import { FailDelivery, RetryAfter } from '../../event-log/handlers/outcomes.js';
 import { tellable } from '../../logging/told-error.js';
 import { OutletError } from '../errors.js';
 
-/** What a receiver's `Retry-After` may ask for at least and at most, milliseconds. */
+/** The bounds on a receiver's `Retry-After`, milliseconds. */
 const LEAST = 1_000;
 const MOST = 3_600_000;
 
-/** What was answered to a webhook. */
+/** The answer to a webhook. */
 export interface WebhookAnswer {
   status: number;
   retryAfter: string | undefined;
 }
 
 /**
- * What an answer means for the delivery; `null`: it is done.
+ * What an answer means for the delivery; `null` if that is done.
  *
  * @param now UTC milliseconds.
  */

@@ -12,7 +12,7 @@ type Resolve = (
 const refusal = (host: string, cure: string) =>
   new OutletError(`the webhook's host \`${host}\` is at no address that may be reached: ${cure}`);
 
-/** Why a URL can't be posted to, wherever its host's name leads; `undefined`: nothing is known against it. */
+/** Why a URL can't be posted to, wherever its host's name leads; `undefined` if nothing is known against it. */
 export function urlProblem({ protocol, hostname }: URL, allowance: Allowance): string | undefined {
   const host = hostOf(hostname);
   if (allowance.hasHost(host) || allowance.hasAddress(host)) return undefined;
@@ -26,10 +26,10 @@ export function urlProblem({ protocol, hostname }: URL, allowance: Allowance): s
 }
 
 /**
- * Resolves names for connections, and lets through only addresses that may be connected to: of the public Internet, or
- * allowed. What it gives is what is connected to, so that a name that leads elsewhere the next time is of no use.
+ * Resolves names for connections, and returns only addresses that may be connected to: those on the public Internet, or allowed.
+ * The connection uses the very address returned, so a name that leads elsewhere the next time gains nothing.
  *
- * @param isPublicAllowed whether public addresses are, too: not without TLS.
+ * @param isPublicAllowed whether public addresses may be connected to: not without TLS.
  */
 export const guardedLookup =
   (allowance: Allowance, isPublicAllowed: boolean, resolve: Resolve = systemLookup): LookupFunction =>

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
 
-/** What a Standard Webhooks secret begins with. */
+/** The prefix of a Standard Webhooks secret. */
 const PREFIX = 'whsec_';
 
 /**
- * The key in a secret, `whsec_` and 24 to 64 bytes in base64; nothing when it is none
+ * The key in a secret, `whsec_` and 24 to 64 bytes in base64; `undefined` if it is not one
  * (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md, "Signature scheme").
  */
 export function signingKey(secret: string): Buffer | undefined {
@@ -15,7 +15,7 @@ export function signingKey(secret: string): Buffer | undefined {
   return isBase64 && key.length >= 24 && key.length <= 64 ? key : undefined;
 }
 
-/** What is signed of a webhook. */
+/** The signed parts of a webhook. */
 export interface SignedWebhook {
   id: string;
   /** Seconds since 1970. */
@@ -23,7 +23,7 @@ export interface SignedWebhook {
   body: string;
 }
 
-/** The headers of a Standard Webhook: a signature for each key, so that receivers may change over from one to the next. */
+/** The headers of a Standard Webhook: a signature for each key, so that receivers can change from one to the next. */
 export function webhookHeaders(
   { id, timestamp, body }: SignedWebhook,
   keys: readonly Buffer[],

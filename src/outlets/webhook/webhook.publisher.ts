@@ -13,10 +13,10 @@ import { webhookHeaders } from './signature.js';
 /** How long a receiver may take, milliseconds (Standard Webhooks: 15 to 30 s). */
 const PATIENCE = 15_000;
 
-/** What is read of an answer, so that its connection can be used again, bytes. */
+/** How much of an answer is read, so that its connection can be reused, bytes. */
 const READ = 16_384;
 
-/** Posts events after the Standard Webhooks specification, to public addresses over TLS unless others are allowed. */
+/** Posts events as the Standard Webhooks specification says, to public addresses over TLS unless others are allowed. */
 export class WebhookPublisher implements Publisher {
   private readonly agent: HttpAgent;
   private readonly request: typeof httpsRequest;
@@ -33,10 +33,10 @@ export class WebhookPublisher implements Publisher {
   }
 
   async publish({ id, json }: OutletEvent, signal: AbortSignal): Promise<void> {
-    // Names are looked up by the agent; an address in the URL is not.
+    // The agent looks up names, but not an address in the URL.
     const problem = urlProblem(this.settings.url, this.settings.allowance);
     if (problem !== undefined) throw new OutletError(`the webhook's URL ${problem}`);
-    const now = Date.now(); // the receiver's own clock is what it is compared with
+    const now = Date.now(); // it is compared with the receiver's own clock
     const headers = webhookHeaders(
       { id, timestamp: Math.floor(now / 1_000), body: json },
       this.settings.keys,
@@ -86,7 +86,7 @@ const failedToSend = (error: Error): Error =>
     ? error
     : new OutletError(`the webhook's receiver is not reached: ${toldOf(error)}`, { cause: error });
 
-/** The answer is its status; what more is said is not waited for. */
+/** Drains an answer, of which only the status matters, without waiting for it. */
 function readAway(response: IncomingMessage): void {
   let read = 0;
   response.on('error', () => undefined);
