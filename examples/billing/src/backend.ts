@@ -4,7 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 import { config } from './config.js';
 
-/** Starts the backend; `close()` or SIGTERM lets running handlers end. */
+/** Starts the backend; `close()` or SIGTERM lets running handlers finish. */
 export async function startBackend(...logger: LogLevel[]): Promise<INestApplication> {
   const app = await NestFactory.create(AppModule, { logger });
   app.enableShutdownHooks();

@@ -18,9 +18,9 @@ export class BillingService {
   constructor(private readonly log: EventLog) {}
 
   /**
-   * Exactly once: what is written with `manager` and the acknowledgement of the event are committed together. That is
-   * why `increment`, which done twice would charge twice, is safe here. LiveKit does not promise an order, so that
-   * either event may open the invoice.
+   * Exactly once: what is written with `manager` is committed together with the acknowledgement of the event. That makes
+   * `increment` safe here, which would charge twice if it ran twice. LiveKit does not promise an order, so either event
+   * may open the invoice.
    */
   @OnLivekitEvent(['participant_left', 'room_finished'], { name: 'billing', transactional: true })
   async bill(
@@ -33,7 +33,7 @@ export class BillingService {
     if (event.event === 'room_finished') {
       const closedAt = new Date(Number(event.createdAt) * 1000).toISOString();
       await manager.update(Invoice, { roomSid }, { closedAt });
-      // An outbox: the mail is sent if this transaction is committed, and not otherwise.
+      // An outbox: the mail is sent if, and only if, this transaction is committed.
       await this.log.appendIn(manager, 'invoice.closed', { roomSid }, { id: `invoice.closed/${roomSid}` });
       return;
     }

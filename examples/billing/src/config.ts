@@ -1,4 +1,4 @@
-/** What the backend is told by its environment. */
+/** The backend's environment. */
 const { PORT = '3000', DATABASE_URL = 'file:./data/backend.sqlite', ARCHIVE_URL } = process.env;
 
 export const config = {

@@ -17,7 +17,7 @@ export class BillingReader {
   }
 }
 
-/** The database a backend has already; `TypeOrmModule.forRoot(…)` would do as well. */
+/** The database that a backend already has; `TypeOrmModule.forRoot(…)` would do as well. */
 const postgres = {
   provide: DataSource,
   useFactory: async (): Promise<DataSource> => {

@@ -11,7 +11,7 @@ interface InvoiceClosed {
 export class MailService {
   constructor(private readonly billing: BillingReader) {}
 
-  /** At least once: a mail server that knows the key sends a repeat no second time. */
+  /** At least once: a mail server that knows the key sends nothing twice. */
   @OnAppEvent<InvoiceClosed>('invoice.closed', { name: 'invoice-mail' })
   async send({ data }: AppEvent<InvoiceClosed>, { idempotencyKey }: DeliveryContext): Promise<void> {
     const invoice = await this.billing.read((manager) =>

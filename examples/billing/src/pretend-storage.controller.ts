@@ -9,7 +9,7 @@ import {
   ServiceUnavailableException,
 } from '@nestjs/common';
 
-/** Stands in for an object storage: busy at first, as they are at times. */
+/** Stands in for an object storage: busy at first, as real ones sometimes are. */
 @Controller('pretend-storage/recordings')
 export class PretendStorageController {
   private readonly objects = new Map<string, unknown>();
