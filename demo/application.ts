@@ -15,7 +15,7 @@ export interface RunningApplication {
   stop(): Promise<void>;
 }
 
-/** Boots the built application as its user would, on a free port and a database file that is new. */
+/** Boots the built application as its user would, on a free port and with a new database file. */
 export async function startApplication(): Promise<RunningApplication> {
   const folder = mkdtempSync(join(tmpdir(), 'livekit-webhooks-demo-'));
   const logFile = join(folder, 'application.log');

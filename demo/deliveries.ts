@@ -1,7 +1,7 @@
 import { signWebhook } from '../src/testing/sign-webhook.js';
 import type { RunningApplication } from './application.js';
 
-/** Posts a body as LiveKit does: the recorded bytes, under a token of today. */
+/** Posts a body as LiveKit does: the recorded bytes, with a fresh token. */
 export async function post(
   { url, apiKey }: RunningApplication,
   body: string,

@@ -1,5 +1,5 @@
 /**
- * Boots the application, plays the webhooks of real calls at it over HTTP, and shows the sessions that come out.
+ * Boots the application, plays the webhooks of real calls at it over HTTP, and shows the resulting sessions.
  * `npm run demo`, or `npm run demo -- --keep` to leave it running.
  */
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-/** A session as `GET /voice/sessions` tells it, as far as the table shows it. */
+/** A session as `GET /voice/sessions` returns it, as far as the table shows it. */
 export interface Session {
   sessionId: string;
   state: string;
