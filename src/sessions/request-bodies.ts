@@ -21,7 +21,7 @@ export function expectationIn(body: unknown): ExpectOptions {
   };
 }
 
-/** A year, in seconds. */
+/** A leap year, in seconds. */
 const LONGEST = 366 * 24 * 3_600;
 
 /**

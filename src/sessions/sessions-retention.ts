@@ -52,7 +52,7 @@ export class SessionsRetention implements OnModuleInit {
     const p = this.parameters();
     const before = p.add(cutoff);
     const these = among === undefined ? '' : `AND ${isOneOfRooms(p, 's.source, s.room_sid', among)}`;
-    // What ended before the cutoff also began before it, and only the beginning is indexed.
+    // What ended before the cutoff also began before it, and the beginning is what is indexed.
     const rows = await manager.query<{ source: string; room_sid: string }[]>(
       `SELECT s.source, s.room_sid FROM livekit_sessions s
        WHERE s.began_at < ${before} AND s.ended_at < ${before} ${these}

@@ -49,7 +49,7 @@ const TELLING_EVENTS = new Set([
  * identity; `livekit/livekit pkg/telemetry/events.go`) is unknown, not empty. An event of another name says nothing: a host's
  * own may well have a `room` that means something else.
  *
- * @param allowed the names of attributes to keep beside `sip.*`.
+ * @param allowed the names of attributes to keep besides `sip.*`.
  */
 export function factsOf(event: FactSource, allowed: ReadonlySet<string> = new Set()): Facts {
   const body = tells(event.name) ? object(event.body) : undefined;

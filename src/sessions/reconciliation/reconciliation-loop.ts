@@ -25,7 +25,7 @@ const OVERSLEPT = 5_000;
 
 const backoff = exponentialBackoff({ first: 1_000, longest: 5 * 60_000 });
 
-/** What a loop does its rounds with. */
+/** What a loop needs for its rounds. */
 export interface LoopParts {
   client: LivekitClient;
   reconciler: ProjectReconciler;
