@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How a network fails. */
 export type Trouble =
@@ -111,7 +112,10 @@ export class TcpProxy {
       [server, client],
     ] as const) {
       from.on('error', () => undefined);
-      from.on('data', (chunk) => this.pass(chunk, to));
+      let passed = Promise.resolve();
+      from.on('data', (chunk) => {
+        passed = this.pass(chunk, to, passed);
+      });
     }
     client.on('close', () => {
       this.links.delete(link);
@@ -128,9 +132,11 @@ export class TcpProxy {
     if (this.trouble !== 'mute') client.pause();
   }
 
-  private pass(chunk: Buffer, to: Socket): void {
-    if (this.delay === 0) return void to.write(chunk);
-    setTimeout(() => to.write(chunk), this.delay);
+  /** Whatever goes one way keeps its order, though a delay ends that was longer. */
+  private async pass(chunk: Buffer, to: Socket, before: Promise<void>): Promise<void> {
+    if (this.delay > 0) await sleep(this.delay);
+    await before;
+    to.write(chunk);
   }
 
   private orphan(): void {
