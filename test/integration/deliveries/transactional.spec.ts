@@ -1,5 +1,6 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import {
   Column,
   DataSource,
@@ -46,6 +47,9 @@ class CreateCharges1700000000000 implements MigrationInterface {
 }
 
 type Started = LivekitEvent<'room_started'>;
+
+/** An advisory lock of PostgreSQL that nobody but a test takes. */
+const HELD_UP = 4711;
 
 /** What sets the host's DataSource apart, on PostgreSQL. */
 interface HostSource {
@@ -393,17 +397,26 @@ describe('a transactional handler', () => {
     testOnPostgres('while it is committed is acknowledged with what it wrote, or not at all', async () => {
       await bootHasty();
       for (const made of [
-        'CREATE FUNCTION linger() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$ LANGUAGE plpgsql',
+        `CREATE FUNCTION linger() RETURNS trigger AS $$
+           BEGIN PERFORM pg_advisory_xact_lock(${HELD_UP}); RETURN NULL; END
+         $$ LANGUAGE plpgsql`,
         `CREATE CONSTRAINT TRIGGER lingers AFTER INSERT ON charges DEFERRABLE INITIALLY DEFERRED
            FOR EACH ROW EXECUTE FUNCTION linger()`,
       ]) {
         await sqlQuery(database.url, made);
       }
-      await host.receive(['EV_1', 'room_started']);
-      const committing = `SELECT FROM pg_stat_activity
-        WHERE datname = current_database() AND query = 'COMMIT' AND wait_event = 'PgSleep'`;
-      await until('the commit', async () => (await sqlQuery(database.url, committing)).length === 1);
-      await proxy?.fail('freeze');
+      const holding = new pg.Client({ connectionString: database.url });
+      await holding.connect();
+      try {
+        await holding.query(`SELECT pg_advisory_lock(${HELD_UP})`);
+        await host.receive(['EV_1', 'room_started']);
+        const committing = `SELECT FROM pg_stat_activity
+          WHERE datname = current_database() AND query = 'COMMIT' AND wait_event = 'advisory'`;
+        await until('the commit', async () => (await sqlQuery(database.url, committing)).length === 1);
+        await proxy?.fail('freeze');
+      } finally {
+        await holding.end(); // and lets it be committed
+      }
       await host.deliveries.drain();
       expect(await delivery()).toMatchObject({ state: 'done', attempt: 1 });
       expect(await charges()).toEqual(['EV_1']);
