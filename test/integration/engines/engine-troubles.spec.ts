@@ -229,8 +229,13 @@ describeOnPostgres.each(ENGINES)(
         await until('the first to be handed out', () => handedOut > 0);
         ending.push(stopping.stop());
         const waiting = async () =>
-          (await sqlQuery(hosts.url, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
-            .length;
+          (
+            await sqlQuery(
+              hosts.url,
+              `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+            )
+          ).length;
         await until('it to be given back', async () => (await waiting()) > 0);
         ending.push(host.deliveries.resume('rooms'));
         await until(
