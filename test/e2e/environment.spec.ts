@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { buildApplication } from '../support/application-process.js';
 
 /** Starts the built application and gives how it ended. */
 function start(env: Record<string, string>): { status: number | null; stderr: string } {
@@ -13,9 +14,7 @@ function start(env: Record<string, string>): { status: number | null; stderr: st
 }
 
 describe('the application does not start', () => {
-  beforeAll(() => {
-    spawnSync(process.execPath, ['scripts/build-when-needed.mjs'], { stdio: 'inherit' });
-  }, 120_000);
+  beforeAll(buildApplication, 120_000);
 
   test('without a secret, and says which variable, what is wrong, and the cure', () => {
     const { status, stderr } = start({});
