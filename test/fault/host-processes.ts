@@ -111,14 +111,11 @@ export class HostProcesses {
     );
   }
 
-  /** What they logged as errors, all of them but that their engine was broken, or a webhook told to come again on a busy machine. */
+  /** What they logged as errors, all of them but that their engine was broken. */
   get errors(): string[] {
-    return this.started.flatMap(({ log }) =>
-      log
-        .split('\n')
-        .filter((line) => line.includes('"level":"error"'))
-        .filter((line) => !/takes no deliveries|"outcome":"store_slow"/.test(line)),
-    );
+    return this.started
+      .flatMap(({ errors }) => errors)
+      .filter((line) => !line.includes('takes no deliveries'));
   }
 
   /** Attempts of this number do not end from now on. */

@@ -9,6 +9,9 @@ import { auditSessions, auditStore } from './audit.js';
 import { callEvents } from './calls.js';
 import { Load, Sender } from './sender.js';
 
+/** For one test: it starts four processes or more, and each may take its time. */
+const PATIENCE = 240_000;
+
 const inLongRounds = onPostgres && process.env['TEST_LONG'] === '1' ? test : test.skip;
 
 /** A built checkout of another revision of ours: what is rolled out of, and back to. */
@@ -73,18 +76,23 @@ testOnPostgres(
     await allIsWell();
     expect(await sqlQuery(database.url, 'SELECT 1 FROM livekit_events WHERE next_count <> 0')).toEqual([]);
   },
+  PATIENCE,
 );
 
-inLongRounds('ten that start at once on an empty database migrate it once, and all serve', async () => {
-  const starting = Array.from({ length: 10 }, () =>
-    ApplicationProcess.launch(database.url, { DATABASE_POOL_SIZE: '4' }),
-  );
-  replicas = starting;
-  await Promise.all(starting.map(({ listening }) => listening));
-  load = new Load(sender, callEvents(seededRandom(20_261_131)), 4);
-  await goesOn();
-  await allIsWell();
-});
+inLongRounds(
+  'ten that start at once on an empty database migrate it once, and all serve',
+  async () => {
+    const starting = Array.from({ length: 10 }, () =>
+      ApplicationProcess.launch(database.url, { DATABASE_POOL_SIZE: '4' }),
+    );
+    replicas = starting;
+    await Promise.all(starting.map(({ listening }) => listening));
+    load = new Load(sender, callEvents(seededRandom(20_261_131)), 4);
+    await goesOn();
+    await allIsWell();
+  },
+  PATIENCE,
+);
 
 fromPrevious(
   'a previous release goes on while this one migrates, beside it, and when this one is rolled back',
@@ -107,6 +115,7 @@ fromPrevious(
     await goesOn();
     await allIsWell();
   },
+  PATIENCE,
 );
 
 async function goesOn(): Promise<void> {
@@ -118,11 +127,11 @@ async function allIsWell(): Promise<void> {
   await load?.stop();
   await sender.sendWhatIsLeft();
   sender.close();
-  expect(new Set(sender.answers.map(({ status }) => status))).toEqual(new Set([200]));
+  expect(sender.answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
   await auditSessions(replicas[0] as ApplicationProcess, database.url);
   expect(await auditStore(database.url, sender)).toEqual({ lost: [], doubled: [], foreign: [] });
   for (const one of replicas) {
-    expect(one.log).not.toMatch(/"level":"error"/);
+    expect(one.errors).toEqual([]); // so whatever was not taken would have taken too long
     expect(await one.stop()).toEqual({ code: 0, signal: null });
   }
 }

@@ -96,6 +96,13 @@ export class ApplicationProcess {
     return this.lines.join('\n');
   }
 
+  /** What it logged as errors, all of it but that a webhook was told to come again on a busy machine. */
+  get errors(): string[] {
+    return this.lines.filter(
+      (line) => line.includes('"level":"error"') && !line.includes('"outcome":"store_slow"'),
+    );
+  }
+
   /** Kills it as a power cut would: nothing of it runs on. */
   kill(): Promise<Exit> {
     this.child.kill('SIGKILL');
