@@ -70,6 +70,7 @@ testOnPostgres.each(ENGINES)(
         await until(
           'others to run what was its',
           () => awake().reduce((left, other) => notRunBy(other, left, hosts.folder), cut).length === 0,
+          60_000, // what a transaction of its has locked is free again after 10 s
         );
         sleeper.resume();
         asleep = undefined;
