@@ -31,6 +31,9 @@ const CALLS: readonly { scenario: string; what: string; arrange?: (deliveries: D
     { scenario: 'recording-outlives-call', what: 'the recording ends after the room' },
   ];
 
+/** How long the sessions may take, milliseconds: a busy machine is in no hurry. */
+const PATIENCE = 60_000;
+
 function withoutRefused(deliveries: Delivery[]): Delivery[] {
   return deliveries.filter(({ answered }) => answered !== 400);
 }
@@ -76,7 +79,8 @@ async function forge(application: RunningApplication): Promise<void> {
 
 // The answer comes when an event is stored; the session follows a moment later, and settles a second after its end.
 async function settledSessions(application: RunningApplication, count: number): Promise<Session[]> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
+  const deadline = Date.now() + PATIENCE;
+  while (Date.now() < deadline) {
     const response = await fetch(`${application.url}/voice/sessions?limit=100`, {
       headers: { authorization: `Bearer ${application.adminToken}` },
     });

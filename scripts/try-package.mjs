@@ -96,12 +96,12 @@ async function tryHost(folder, { also }) {
   }
 }
 
-async function until(what, condition) {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    if (await condition()) return;
+async function until(what, condition, patience = 60_000) {
+  const deadline = Date.now() + patience;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
     await delay(50);
   }
-  throw new Error(`waited in vain for ${what}`);
 }
 
 function assert(condition, message) {
