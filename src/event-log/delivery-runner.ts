@@ -308,6 +308,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       if (!(await this.turn())) await Promise.race([woken, late]);
     }
     for (const timer of timers) clearTimeout(timer);
+    if (this.ended.length > 0) await this.turn(); // the store was slow, or failed: what is not given back would wait for its lease
     if (this.leases.size === 0) return;
     this.logger.warn('deliveries were still running when the application stopped: they are run again', {
       count: this.leases.size,

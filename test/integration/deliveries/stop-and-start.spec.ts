@@ -7,6 +7,7 @@ import {
   type HandlerHost,
   type TestHandlerOptions,
 } from '../../support/handlers.js';
+import { holdWrites } from '../../support/hold-writes.js';
 import { until } from '../../support/until.js';
 
 /** A process that was killed leaves its deliveries as they were. */
@@ -100,6 +101,18 @@ describe('an application that stops', () => {
     expect(await states(hosts.url)).toEqual(
       [1, 2].map(() => ({ state: 'pending', attempt: 0, lease_token: null })),
     );
+  });
+
+  test('frees what it gives up, though the store failed it in its last second', async () => {
+    const host = await boot(() => new Promise(() => undefined), 20);
+    await host.receive(['EV_1', 'room_started']);
+    await until('it to run', () => begun.length === 1);
+    const held = await holdWrites(hosts.url);
+    const stopped = hosts.stop(host);
+    await until('the store to fail', () => host.logger.text().includes('the store failed a turn'));
+    await held.release();
+    await stopped;
+    expect(await states(hosts.url)).toEqual([{ state: 'pending', attempt: 0, lease_token: null }]);
   });
 
   test('begins nothing any more, and what it had claimed is free again', async () => {
