@@ -99,15 +99,20 @@ export async function emptyDatabase(): Promise<FreshDatabase> {
   };
 }
 
+/** The shape of the template, which nobody changes: asked once, because nobody can copy a template that somebody is connected to. */
+let templateShape: string | undefined;
+
 /** Whether a database could be restored to its template: it exists, and no test has changed more than rows. */
 async function emptied(server: pg.Client, name: string, template: string): Promise<boolean> {
   const { rowCount } = await server.query('SELECT FROM pg_database WHERE datname = $1', [name]);
   if (rowCount === 0) return false;
-  // The server may not have noticed yet that processes were killed.
-  await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
-  const expected = await withClient(onServer(template), shapeOf);
+  // The server may not have noticed yet that processes were killed, and may be about to commit what they sent.
+  await server.query('SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = $1', [
+    name,
+  ]);
+  templateShape ??= await withClient(onServer(template), shapeOf);
   return withClient(onServer(name), async (client) => {
-    if ((await shapeOf(client)) !== expected) return false;
+    if ((await shapeOf(client)) !== templateShape) return false;
     await client.query(`DO $$ DECLARE one record; BEGIN
       FOR one IN SELECT relname, relkind FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S') AND relname !~ '^livekit_migrations' LOOP
