@@ -17,7 +17,7 @@ describe('the documentation', () => {
     const blocks = DOCUMENTS.flatMap(moduleBlocks);
     expect(blocks.filter(({ document }) => document === 'docs/handlers.md').length).toBeGreaterThan(7);
     expect(typeErrors(blocks)).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   test('gives each of its handlers a name of its own, so that all of them can be tried in one application', () => {
     const code = DOCUMENTS.flatMap(moduleBlocks).map((block) => block.code);
