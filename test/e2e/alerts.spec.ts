@@ -218,8 +218,13 @@ onPrometheus(`each alert fires when there is its trouble${unlessHere}`, () => {
     await until('LiveKit to have been asked', () =>
       isAtLeast('sum(livekit_reconciliation_rounds_total{outcome="done"})', 2),
     );
-    await prometheus.evaluated();
-    expect([...(await prometheus.firing())]).toEqual([]);
+    // Here nothing must last before it fires: a busy machine answers a scrape too late now and then.
+    let firing: string[] = [];
+    await until('nothing to fire', async () => {
+      await prometheus.evaluated();
+      firing = [...(await prometheus.firing())];
+      return firing.length === 0;
+    }).catch(() => expect(firing).toEqual([]));
   });
 
   test('when LiveKit owes us events, and forgets a recording', async () => {
