@@ -35,7 +35,7 @@ export async function auditStore(databaseUrl: string, sender: Sender): Promise<F
 
 /** Compares every session that the application tells with what its stored events say. */
 export async function auditSessions(application: ApplicationProcess, databaseUrl: string): Promise<void> {
-  await until('every event to be in its session', async () => (await backlog(databaseUrl)) === 0);
+  await until('every event to be in its session', async () => (await backlog(databaseUrl)) === 0, 180_000);
   const rows = await storedEvents(databaseUrl);
   const rooms = new Map<string, CallBody[]>();
   for (const { body } of rows) {

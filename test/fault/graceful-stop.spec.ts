@@ -11,6 +11,9 @@ import { auditSessions, auditStore } from './audit.js';
 import { callEvents } from './calls.js';
 import { Load, Sender } from './sender.js';
 
+/** For one test under load: it starts two processes, and each may take its time. */
+const PATIENCE = 240_000;
+
 let database: FreshDatabase;
 let application: ApplicationProcess;
 let server: PrivateServer | undefined;
@@ -38,7 +41,7 @@ test.each(DELIVERY_ENGINES)(
     application = await ApplicationProcess.start(database.url, server?.env);
     const load = new Load(sender, callEvents(seededRandom(1)), 32);
     try {
-      await until('acknowledgements', () => sender.acknowledged.length >= 300);
+      await until('acknowledgements', () => sender.acknowledged.length >= 300, 60_000);
       const before = sender.answers.length;
       expect(await application.stop()).toEqual({ code: 0, signal: null });
       expect(sender.answers.length).toBeGreaterThan(before);
@@ -55,6 +58,7 @@ test.each(DELIVERY_ENGINES)(
     await sender.sendWhatIsLeft();
     await auditSessions(application, database.url);
   },
+  PATIENCE,
 );
 
 describe.each(['express', 'fastify'])('connections that stay open hold up no stop on %s', (adapter) => {

@@ -10,7 +10,7 @@ import { callEvents } from './calls.js';
 import { Load, Sender } from './sender.js';
 
 /** For one test: it starts four processes or more, and each may take its time. */
-const PATIENCE = 240_000;
+const PATIENCE = 400_000;
 
 const inLongRounds = onPostgres && process.env['TEST_LONG'] === '1' ? test : test.skip;
 
@@ -120,7 +120,7 @@ fromPrevious(
 
 async function goesOn(): Promise<void> {
   const enough = sender.acknowledged.length + 50;
-  await until('acknowledgements', () => sender.acknowledged.length >= enough);
+  await until('acknowledgements', () => sender.acknowledged.length >= enough, 60_000);
 }
 
 async function allIsWell(): Promise<void> {

@@ -165,7 +165,7 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
       outcome: 'host_refused',
       detail: expect.stringContaining('interceptor'),
     });
-  }, 60_000);
+  });
 
   test('middleware that answers in our place is told of: nobody else would', async () => {
     await boot({ imports: [Closed] });

@@ -9,7 +9,7 @@ import {
   handlerOf,
   type TestHandlerOptions,
 } from '../../support/handlers.js';
-import { runs } from '../sessions/arbitraries.js';
+import { LONG, runs } from '../sessions/arbitraries.js';
 
 const MAX_ATTEMPTS = 4;
 
@@ -143,38 +143,46 @@ const expectEnds = ({ events }: Plan, ends: ReadonlyMap<string, object>) =>
   expect(ends).toEqual(new Map(events.map((event, n) => [String(n), endOf(event)])));
 
 describe('whatever happens in whichever rooms, in batches of any size and at any concurrency,', () => {
-  test('every event of a handler ends as was decided, and what succeeds does so once', async () => {
-    await fc.assert(
-      fc.asyncProperty(plans, async (plan) => {
-        const { succeeded, ends } = await play(plan, {});
-        expectEnds(plan, ends);
-        const good = plan.events.flatMap((event, n) => (endOf(event).state === 'done' ? [String(n)] : []));
-        expect(succeeded.toSorted()).toEqual(good.toSorted());
-      }),
-      runs(25),
-    );
-  }, 120_000);
+  test(
+    'every event of a handler ends as was decided, and what succeeds does so once',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(plans, async (plan) => {
+          const { succeeded, ends } = await play(plan, {});
+          expectEnds(plan, ends);
+          const good = plan.events.flatMap((event, n) => (endOf(event).state === 'done' ? [String(n)] : []));
+          expect(succeeded.toSorted()).toEqual(good.toSorted());
+        }),
+        runs(25),
+      );
+    },
+    LONG,
+  );
 
-  test('and the events of a room go through an ordered one in their order, one at a time', async () => {
-    await fc.assert(
-      fc.asyncProperty(plans, async (plan) => {
-        const { succeeded, begun, overlaps, ends } = await play(plan, { ordering: 'room' });
-        expectEnds(plan, ends);
-        expect(overlaps).toEqual([]);
-        for (const room of ['RM_A', 'RM_B', 'RM_C']) {
-          const isOf = (id: string) => plan.events[Number(id)]?.room === room;
-          const ids = plan.events.flatMap((event, n) => (event.room === room ? [String(n)] : []));
-          expect(succeeded.filter(isOf)).toEqual(
-            ids.filter((id) => endOf(plan.events[Number(id)] as Planned).state === 'done'),
-          );
-          if (plan.batch !== null) continue;
-          // Not one begins before the one in front of it has come to its end.
-          expect(begun.filter(isOf)).toEqual(
-            ids.flatMap((id) => Array(endOf(plan.events[Number(id)] as Planned).attempt).fill(id)),
-          );
-        }
-      }),
-      runs(25),
-    );
-  }, 120_000);
+  test(
+    'and the events of a room go through an ordered one in their order, one at a time',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(plans, async (plan) => {
+          const { succeeded, begun, overlaps, ends } = await play(plan, { ordering: 'room' });
+          expectEnds(plan, ends);
+          expect(overlaps).toEqual([]);
+          for (const room of ['RM_A', 'RM_B', 'RM_C']) {
+            const isOf = (id: string) => plan.events[Number(id)]?.room === room;
+            const ids = plan.events.flatMap((event, n) => (event.room === room ? [String(n)] : []));
+            expect(succeeded.filter(isOf)).toEqual(
+              ids.filter((id) => endOf(plan.events[Number(id)] as Planned).state === 'done'),
+            );
+            if (plan.batch !== null) continue;
+            // Not one begins before the one in front of it has come to its end.
+            expect(begun.filter(isOf)).toEqual(
+              ids.flatMap((id) => Array(endOf(plan.events[Number(id)] as Planned).attempt).fill(id)),
+            );
+          }
+        }),
+        runs(25),
+      );
+    },
+    LONG,
+  );
 });

@@ -17,7 +17,7 @@ export const runs = (few: number, many = few * 50): { numRuns: number } => ({
 });
 
 /** How long a property may take that has thousands of rounds to go, milliseconds. */
-export const LONG = process.env['TEST_LONG'] === undefined ? 120_000 : 900_000;
+export const LONG = process.env['TEST_LONG'] === undefined ? 300_000 : 900_000;
 
 // Small ranges, so that facts meet often; what an event says follows from its id, as it does in life.
 const time = fc.integer({ min: 0, max: 12 }).map((step) => step * 500);
