@@ -16,5 +16,5 @@ export default {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // Most of them wait for a disk or a server: one more than the cores that Jest would take.
   maxWorkers: livekit ? 1 : '100%',
-  testTimeout: 120_000, // of a busy machine: what is waited for has its own patience
+  testTimeout: 240_000, // of a busy machine: what is waited for has its own patience
 };
