@@ -8,7 +8,7 @@ function start(env: Record<string, string>): { status: number | null; stderr: st
   const { status, stderr } = spawnSync(process.execPath, ['dist/main.js'], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 100_000,
   });
   return { status, stderr };
 }
