@@ -1,13 +1,12 @@
 import { isIP } from 'node:net';
-import { parseDatabaseUrl } from '../database/database-url.js';
+import { databaseLocation, ENCODED, isServerUrl } from '../database/database-url.js';
 import { natsAddress } from '../event-log/engines/nats-address.js';
-import { isDecodable, isRedisUrl } from '../event-log/engines/redis-url.js';
+import { isRedisUrl } from '../event-log/engines/redis-url.js';
+import { isDecodable } from '../is-decodable.js';
 import type { Parser } from './parsers.js';
 import { isSqliteFile } from './sqlite-file.js';
 import { wrong } from './units.js';
 
-/** How passwords are written in URLs. */
-const ENCODED = 'where a password has %25 for %, %40 for @ and %2F for /';
 const SERVER = `postgres://user:password@host/database, ${ENCODED}`;
 
 /** The URL of a PostgreSQL server. */
@@ -15,10 +14,11 @@ export const serverUrl: Parser<string> = (text) => (isServerUrl(text) ? text : w
 
 /** The URL of the store: an SQLite file, memory or a PostgreSQL server. */
 export const databaseUrl: Parser<string> = (text) => {
-  if (text === ':memory:' || isServerUrl(text)) return text;
-  if (!/^file:./s.test(text)) return wrong(`file:./data/voice.sqlite, :memory: or ${SERVER}`);
-  const location = parseDatabaseUrl(text);
-  if (location.dialect === 'sqlite' && isSqliteFile(location.path)) return text;
+  const location = databaseLocation(text);
+  if (location === undefined) {
+    return wrong(`file:./data/voice.sqlite (a path, without parameters), :memory: or ${SERVER}`);
+  }
+  if (location.dialect === 'postgres' || location.inMemory || isSqliteFile(location.path)) return text;
   return wrong(
     'the path of an SQLite database, or of a file that is not there yet, such as file:./data/voice.sqlite',
   );
@@ -26,7 +26,7 @@ export const databaseUrl: Parser<string> = (text) => {
 
 /** The URL of a Redis server. */
 export const redisUrl: Parser<string> = (text) =>
-  isRedisUrl(text) ? text : wrong(`redis://user:password@host:6379 or rediss://…, ${ENCODED}`);
+  isRedisUrl(text) ? text : wrong(`redis://user:password@host:6379/0 or rediss://…, ${ENCODED}`);
 
 /** The URL of a NATS server, or of several. */
 export const natsUrl: Parser<string> = (text) =>
@@ -39,9 +39,3 @@ export const hostName: Parser<string> = (text) =>
   isIP(text) !== 0 || /^[\w-]+(?:\.[\w-]+)*\.?$/.test(text)
     ? text
     : wrong('an address or a host name, such as 0.0.0.0, ::1 or localhost');
-
-/** Whether PostgreSQL's client can find the server by this URL. */
-const isServerUrl = (text: string): boolean =>
-  /^postgres(?:ql)?:\/\/./s.test(text) &&
-  URL.canParse(text.replace('@/', '@localhost/')) && // the parameters may name the host, or a socket
-  isDecodable(text.split('?', 1).join());

@@ -1,4 +1,4 @@
-import { isDecodable } from './redis-url.js';
+import { isDecodable } from '../../is-decodable.js';
 
 /** How to reach NATS, as options of its client. */
 export interface NatsAddress {

@@ -242,6 +242,12 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['HEALTH_WEBHOOK_SILENCE', '10', /or none/],
     ['DATABASE_URL', 'mysql://db/voice', /file:.*:memory: or postgres:\/\//],
     ['DATABASE_URL', 'file:', /file:\.\/data/],
+    [
+      'DATABASE_URL',
+      'file:./data/voice.sqlite?mode=ro',
+      /file:\.\/data\/voice.sqlite \(a path, without parameters\)/,
+    ],
+    ['DATABASE_URL', 'file:./data/voice.sqlite\r', /file:\.\/data\/voice.sqlite/],
     ['DATABASE_URL', 'postgres://me:secret@db:99999999/voice', /postgres:\/\/user:password@host\/database/],
     ['DATABASE_URL', 'postgres://me:100%@db/voice', /a password has %25 for %/],
     ['DATABASE_URL', 'postgres://me:secret@', /postgres:\/\/user:password@host\/database/],
@@ -259,6 +265,7 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['OUTLET_JETSTREAM_URL', 'nats://me:100%@nats', /a password has %25 for %/],
     ['OUTLET_REDIS_URL', 'http://redis', /redis:\/\/.* or rediss:\/\//],
     ['OUTLET_REDIS_URL', 'redis:///0', /redis:\/\/user:password@host:6379/],
+    ['OUTLET_REDIS_URL', 'redis://redis/voice', /redis:\/\/user:password@host:6379\/0/],
     ['OUTLET_REDIS_URL', 'redis://:100%@redis', /a password has %25 for %/],
     ['OUTLET_WEBHOOK_SECRET', SECRET, /OUTLET_WEBHOOK_URL is not: give both/],
     ['OUTLET_WEBHOOK_ALLOW', '10.0.0.0/8', /OUTLET_WEBHOOK_URL is not: give both/],
@@ -422,6 +429,7 @@ describe('an engine', () => {
 
   test.each([
     ['bullmq', 'REDIS_URL', 'redis:///0'],
+    ['bullmq', 'REDIS_URL', 'redis://redis/voice'],
     ['jetstream', 'NATS_URL', 'nats:///0'],
   ])('%s needs %s', (engine, name, nowhere) => {
     expect(problemsOf({ ...PAIR, ...onServer, DELIVERY_ENGINE: engine })).toContainEqual(

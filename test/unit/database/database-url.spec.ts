@@ -1,4 +1,5 @@
 import { parseDatabaseUrl, toldUrl } from '../../../src/database/database-url.js';
+import { DatabaseConfigurationError } from '../../../src/database/errors.js';
 
 describe('a database URL', () => {
   test.each([
@@ -12,8 +13,22 @@ describe('a database URL', () => {
     expect(parseDatabaseUrl(url)).toEqual(location);
   });
 
-  test.each(['', 'voice.sqlite', 'file:', 'mysql://db/voice'])('%p is refused with the cure', (url) => {
-    expect(() => parseDatabaseUrl(url)).toThrow(/use `file:/);
+  test.each([
+    '',
+    'voice.sqlite',
+    'file:',
+    'file: ',
+    'file:./data/voice.sqlite\r',
+    'file:./data/voice.sqlite?mode=ro',
+    'file:voice\0.sqlite',
+    'mysql://db/voice',
+    'postgres://',
+    'postgres://me:topsecret%@db/voice',
+    'postgres://me:topsecret@[db/voice',
+  ])('%j is refused with the cure', (url) => {
+    expect(() => parseDatabaseUrl(url)).toThrow(DatabaseConfigurationError);
+    expect(() => parseDatabaseUrl(url)).toThrow(/use `file:.*a password has %25 for %/);
+    expect(() => parseDatabaseUrl(url)).not.toThrow(/topsecret/);
   });
 });
 

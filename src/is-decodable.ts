@@ -1,0 +1,9 @@
+/** Whether what stands percent-encoded in a text can be decoded: `%` itself must be `%25`. */
+export function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
