@@ -1,6 +1,7 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import { createDataSource, type DataSourceSettings } from '../data-source.js';
-import { parseDatabaseUrl } from '../database-url.js';
+import { parseDatabaseUrl, toldUrl } from '../database-url.js';
+import { DatabaseUnreachableError } from '../errors.js';
 import { migrate } from '../migrate.js';
 import { bytes, Parameters } from '../sql.js';
 import type { SourceRow } from './batches.js';
@@ -24,7 +25,7 @@ export class TargetStore {
     private readonly dataSource: DataSource,
   ) {}
 
-  /** Connects. @throws MoveRefusedError when it is not PostgreSQL, or the driver's own error. */
+  /** Connects. @throws MoveRefusedError when it is not PostgreSQL, DatabaseUnreachableError */
   static async open(url: string): Promise<TargetStore> {
     if (parseDatabaseUrl(url).dialect !== 'postgres') {
       throw new MoveRefusedError(
@@ -33,7 +34,11 @@ export class TargetStore {
     }
     // Nothing waits for this store yet, and a large table takes long to count.
     const settings = { url, poolSize: 2, statementTimeout: 0 };
-    return new TargetStore(settings, await createDataSource(settings).initialize());
+    const dataSource = createDataSource(settings);
+    await dataSource.initialize().catch((error: unknown) => {
+      throw new DatabaseUnreachableError(toldUrl(url), error);
+    });
+    return new TargetStore(settings, dataSource);
   }
 
   /** Brings the schema up to this version. */

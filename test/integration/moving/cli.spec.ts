@@ -49,18 +49,24 @@ describeMoving('livekit-webhooks', () => {
   });
 
   test('tells what went wrong without credentials: 1 failed, 2 wrong arguments, 3 refused', async () => {
+    const { from } = databases;
+    await call('migrate', '--database', from);
     const unreachable = 'postgres://me:topsecret@127.0.0.1:1/voice';
     const answers = [
       await call('migrate', '--database', unreachable),
       await call('migrate', unreachable),
       await call('migrate', '--database', 'mysql://me:topsecret@db/voice'),
+      await call('migrate', '--database', 'postgres://me:topsecret%@db/voice'),
+      await call('migrate-store', '--from', from, '--to', unreachable),
     ];
     expect(answers.map(({ code, out }) => ({ code, out }))).toEqual([
       { code: 1, out: '' },
       { code: 2, out: '' },
       { code: 3, out: '' },
+      { code: 3, out: '' },
+      { code: 1, out: '' },
     ]);
-    for (const { err } of answers) expect(err).toMatch(/\w/);
+    for (const { err } of answers) expect(err).toMatch(/see that|--help|use `file:/);
     expect(JSON.stringify(answers)).not.toContain('topsecret');
   });
 });
