@@ -129,7 +129,8 @@ export class SessionsService {
    * time, `session.expired` is emitted. One that has already come is matched now. Another call for the same id replaces the
    * earlier expectation.
    *
-   * @throws SessionRequestError when the id, the room's name or the metadata can't be stored, or `expiresIn` is invalid.
+   * @throws SessionRequestError when the id, the room's name or the metadata can't be stored, `expiresIn` is invalid, or there
+   * is no such project.
    */
   expect(sessionId: string, options: ExpectOptions = {}): Promise<Expectation> {
     return this.expected.expect(sessionId, options);

@@ -12,10 +12,12 @@ import { SESSION_EVENT_VERSION } from '../events/session-events.js';
 import { FactStore, type RoomKey } from '../fact-store.js';
 import { oneOf } from '../filter-values.js';
 import { isOurTurn } from '../../database/our-turn.js';
+import { PROJECT_KEYS, type ProjectKeys } from '../../livekit-webhook/project-keys.js';
 import { pageSize } from '../page-size.js';
 import { lockRooms } from '../room-locks.js';
 import { SessionKeeper } from '../session-keeper.js';
 import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
+import { unknownProject } from '../unknown-project.js';
 import { type Expectation, EXPECTATION_STATES, type ExpectationState, toExpectation } from './expectation.js';
 import { ExpectationStore, nameKeys } from './expectation-store.js';
 
@@ -73,6 +75,7 @@ export class Expectations implements OnModuleInit {
     private readonly expected: ExpectationStore,
     private readonly keeper: SessionKeeper,
     @Inject(SESSIONS_SETTINGS) private readonly settings: SessionsSettings,
+    @Inject(PROJECT_KEYS) private readonly projects: ProjectKeys,
   ) {}
 
   onModuleInit(): void {
@@ -161,6 +164,8 @@ export class Expectations implements OnModuleInit {
         `\`expiresIn\` must be a whole number of milliseconds from 0 to ${LONGEST_STAY}`,
       );
     }
+    // Nobody would ever come for it.
+    if (!this.projects.has(project)) throw unknownProject(project, this.projects);
     const copy = copyOf(metadata);
     if (copy === undefined) {
       throw new SessionRequestError(
@@ -168,7 +173,7 @@ export class Expectations implements OnModuleInit {
       );
     }
     return {
-      source: plainText(project),
+      source: project,
       sessionId: plainText(sessionId),
       roomName: roomName === undefined ? null : plainText(roomName),
       metadata: copy,

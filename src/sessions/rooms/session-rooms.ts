@@ -10,6 +10,7 @@ import { Expectations, type ExpectOptions } from '../expectations/expectations.j
 import { isTimeout, whyFailed } from '../reconciliation/asking.js';
 import { LivekitClients } from '../reconciliation/livekit-clients.js';
 import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from '../sessions.options.js';
+import { unknownProject } from '../unknown-project.js';
 
 /** The options of `createRoom`: those of `expect()`, and how LiveKit is to create the room. */
 export interface CreateRoomOptions extends ExpectOptions {
@@ -114,10 +115,9 @@ export class SessionRooms {
   private keyOf(project: string): ProjectKey {
     const key = this.keys.get(project);
     if (key) return key;
+    if (key === undefined) throw unknownProject(project, this.keys);
     throw new SessionRequestError(
-      key === null
-        ? `project \`${project}\` has no API key to sign access tokens with: give \`LivekitWebhookModule\` the \`apiKey\` beside its secret`
-        : `there is no project \`${project}\`: name one of ${[...this.keys.keys()].map((known) => `\`${known}\``).join(', ')}`,
+      `project \`${project}\` has no API key to sign access tokens with: give \`LivekitWebhookModule\` the \`apiKey\` beside its secret`,
     );
   }
 

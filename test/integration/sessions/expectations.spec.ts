@@ -104,14 +104,15 @@ describe('an expected session', () => {
     expect(await host.service.expectations()).toEqual({ expectations: [], nextCursor: null });
   });
 
-  test('is found, and withdrawn, in a project of any name', async () => {
+  test('is refused in a project that is not there, where nobody would ever come', async () => {
     const host = await hosts.boot();
-    const project = 'a\0b\ud800';
-    await host.service.expect('call-1001', { project });
-    const listed = async () => (await host.service.expectations({ project })).expectations.length;
-    expect(await listed()).toBe(1);
-    await host.service.withdraw('call-1001', { project });
-    expect(await listed()).toBe(0);
+    for (const project of ['defualt', 'a\0b\ud800', '__proto__']) {
+      await expect(host.service.expect('call-1001', { project })).rejects.toThrow(
+        /there is no project `.*`: name one of `default`/s,
+      );
+      expect((await host.service.expectations({ project })).expectations).toEqual([]);
+      await host.service.withdraw('call-1001', { project });
+    }
   });
 
   test('is refused when it can not be kept, with the reason', async () => {
