@@ -2,18 +2,22 @@ import { type INestApplication, type LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
+import { maxHeaderSize, type Server } from 'node:http';
 import { createSecureContext } from 'node:tls';
 import { AppModule } from './app.module.js';
 import { closeInTime } from './close-in-time.js';
 import { EnvironmentError } from './config/environment-reader.js';
 import type { Environment } from './config/environment.js';
+import { CutOffRequestsFilter } from './cut-off-requests.filter.js';
 
 /** Longer than any peer keeps an idle connection: Google's load balancer 600 s, Caddy 120, LiveKit 90, nginx and AWS 60. */
 const KEEP_ALIVE = 620_000;
 
 /** The longest that a request may take to arrive, milliseconds (Fastify has no limit of its own). */
 const REQUEST_TIMEOUT = 30_000;
+
+/** How long a name in a path may be, as on Express: Fastify's own 100 are less than a room's name may have. */
+const LONGEST_PARAMETER = maxHeaderSize;
 
 /**
  * Builds the application, not yet listening.
@@ -36,6 +40,7 @@ export async function createApplication(
       ...(https && { httpsOptions: https }),
     },
   );
+  app.useGlobalFilters(new CutOffRequestsFilter(app.getHttpAdapter()));
   app.enableShutdownHooks([], { useProcessExit: true });
   const server = app.getHttpServer() as Server;
   server.keepAliveTimeout = KEEP_ALIVE;
@@ -71,6 +76,9 @@ async function httpAdapter({ http }: Environment, https: HttpsOptions | undefine
       'HTTP_ADAPTER is fastify, and @nestjs/platform-fastify is not installed: npm install @nestjs/platform-fastify',
     ]);
   });
-  // Webhooks that still arrive while it closes can be stored.
-  return new FastifyAdapter({ return503OnClosing: false, ...(https && { https }) });
+  return new FastifyAdapter({
+    return503OnClosing: false, // webhooks that still arrive while it closes can be stored
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    ...(https && { https }),
+  });
 }

@@ -1,6 +1,8 @@
 import type { INestApplication } from '@nestjs/common';
 import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { request } from 'node:https';
+import { promisify } from 'node:util';
 import { createApplication } from '../../src/application.js';
 import { readEnvironment } from '../../src/config/environment.js';
 import type { Session } from '../../src/sessions/session.js';
@@ -9,6 +11,7 @@ import { deliveries } from '../support/captures.js';
 import { type FreshDatabase, emptyDatabase } from '../support/database.js';
 import { LivekitStandIn } from '../support/livekit-stand-in.js';
 import { answering, OutletReceiver } from '../support/outlet-receiver.js';
+import { RawConnection } from '../support/raw-http.js';
 import { RecordingLogger } from '../support/recording-logger.js';
 import { until } from '../support/until.js';
 
@@ -75,6 +78,40 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
       durationSeconds: 5.565,
       peakParticipants: 2,
     });
+  });
+
+  test('takes a session id that is as long as a room may be called', async () => {
+    await boot();
+    for (const id of ['n'.repeat(512), '\u{1F399}'.repeat(256)]) {
+      const path = `/voice/sessions/${encodeURIComponent(id)}`;
+      const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+      expect((await fetch(`${url}${path}/expectation`, { method: 'PUT', headers })).status).toBe(200);
+      expect((await get(path, headers)).status).toBe(404);
+    }
+  });
+
+  test('logs no error of its own when a request is cut off', async () => {
+    await boot();
+    const connection = await RawConnection.open(url);
+    connection
+      .head({
+        method: 'PUT',
+        path: '/voice/sessions/call-1/expectation',
+        headers: {
+          Authorization: `Bearer ${ADMIN_TOKEN}`,
+          'Content-Type': 'application/json',
+          'Content-Length': '100',
+          Expect: '100-continue',
+        },
+      })
+      .write('{"metadata":');
+    await connection.continued();
+    connection.cut();
+    const server = app.getHttpServer() as Server;
+    const connections = promisify(server.getConnections.bind(server));
+    await until('the connection to be gone', async () => (await connections()) === 0);
+    expect((await get('/health/live')).status).toBe(200);
+    expect(logger.lines.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
   test('asks LiveKit what its webhooks have missed', async () => {
