@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type HttpServer } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { isError } from './tracing/spans.js';
 
-/** Says nothing of a request that was cut off, and answers what else fails as Nest does, which would log one of Fastify's as an error of ours. */
+/** Keeps quiet about a request that its client cut off, which Nest on Fastify would log as an error; answers all else as Nest does. */
 @Catch()
 export class CutOffRequestsFilter extends BaseExceptionFilter {
   override handleUnknownError(error: unknown, host: ArgumentsHost, server: HttpServer): void {
@@ -11,6 +11,6 @@ export class CutOffRequestsFilter extends BaseExceptionFilter {
   }
 }
 
-// As Node's server has it of a body that ends before its length.
+// What Node's server raises for a body that ends before its length.
 const isCutOff = (error: unknown): boolean =>
   isError(error) && error.message === 'aborted' && Reflect.get(error, 'code') === 'ECONNRESET';

@@ -44,14 +44,14 @@ export class DatabaseFileGoneError extends ToldError {
   }
 }
 
-/** The database's schema is behind this version, and migrations are only checked, not run. */
+/** The database's schema is behind this version, or there is none, and migrations are not run. */
 export class PendingMigrationsError extends ToldError {
   override readonly name = 'PendingMigrationsError';
 
   constructor() {
     super(
-      'the database lacks migrations of this version. Run them (`migrations: "run"`, or `npx livekit-webhooks migrate`) ' +
-        'before starting with `migrations: "check"`',
+      'the database lacks migrations of this version. Run them (`migrations: "run"`, DATABASE_MIGRATIONS, or `npx livekit-webhooks migrate`) ' +
+        'before starting with `check` or `none`',
     );
   }
 }

@@ -3,6 +3,7 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { createDataSource, type DataSourceSettings, WITHOUT_TIMEOUTS } from './data-source.js';
 import { DatabaseConfigurationError, PendingMigrationsError } from './errors.js';
 import { toldOf } from '../logging/error-fields.js';
+import { dialectOf } from './sql.js';
 import { sqlStateOf } from './sql-state.js';
 
 /** `run` them (under a lock), `check` that there are none left to run, or `none`: leave the schema alone. */
@@ -31,8 +32,8 @@ const NOT_ALLOWED = new Set<unknown>(['42501', '3F000']);
  *
  * @param dataSource of the store that is opened.
  * @param settings those that it was made with.
- * @throws PendingMigrationsError when it is only checked, and is behind, DatabaseConfigurationError when its role may not
- *   change it.
+ * @throws PendingMigrationsError when it is only checked and is behind, or is left alone and has no tables;
+ *   DatabaseConfigurationError when its role may not change it.
  */
 export async function migrate(
   dataSource: DataSource,
@@ -57,9 +58,9 @@ async function bringUpToDate(
   settings: DataSourceSettings,
   mode: MigrationsMode,
 ): Promise<void> {
-  if (mode === 'none') return;
-  if (mode === 'check') {
-    if (await dataSource.showMigrations()) throw new PendingMigrationsError();
+  if (mode !== 'run') {
+    const isBehind = mode === 'check' ? await dataSource.showMigrations() : !(await hasTables(dataSource));
+    if (isBehind) throw new PendingMigrationsError();
     return;
   }
   // SQLite has one process, which a lock of its own ensures; on PostgreSQL many may start at once.
@@ -67,6 +68,16 @@ async function bringUpToDate(
   await underLock(dataSource, async () => {
     if (await dataSource.showMigrations()) await runDespiteUsers(settings);
   });
+}
+
+/** Whether it was ever migrated. */
+async function hasTables({ manager }: DataSource): Promise<boolean> {
+  const found = await manager.query<{ name: string | null }[]>(
+    dialectOf(manager) === 'postgres'
+      ? `SELECT to_regclass('livekit_events')::text AS name`
+      : `SELECT name FROM sqlite_master WHERE name = 'livekit_events'`,
+  );
+  return (found[0]?.name ?? null) !== null;
 }
 
 /** Holds the lock in a transaction of its own: it is freed however its holder ends, and no pooler gives it to another. */

@@ -197,4 +197,12 @@ describe('migrations', () => {
     await (await EventStore.open({ url: database.url })).close();
     await (await open()).close();
   });
+
+  test('are left alone when asked so, and where there is no schema at all that is said with the cure', async () => {
+    const open = () => EventStore.open({ url: database.url, migrations: 'none' });
+    await expect(open()).rejects.toThrow(PendingMigrationsError);
+    await expect(open()).rejects.toThrow(/DATABASE_MIGRATIONS.*livekit-webhooks migrate/);
+    await (await EventStore.open({ url: database.url })).close();
+    await (await open()).close();
+  });
 });
