@@ -208,16 +208,25 @@ function healthOf(reader: EnvironmentReader): LivekitHealthModuleOptions {
   };
 }
 
+const CREDENTIALS = [
+  'LIVEKIT_API_KEY',
+  'LIVEKIT_API_SECRET',
+  'LIVEKIT_API_KEYS',
+  'ADMIN_TOKEN',
+  'METRICS_TOKEN',
+] as const;
+
 function warningsOf(reader: EnvironmentReader, keys: readonly LivekitKey[]): string[] {
   const warnings: string[] = [];
   if (keys.some(({ apiKey }) => apiKey === undefined)) {
     warnings.push('LIVEKIT_API_KEY is not set: the issuer of tokens is not checked');
   }
-  // From a file's last line or a shell's quoting: kept, as it may be intended, or every webhook would be unauthorized.
-  if (/^[\s"']|[\s"']$/.test(reader.raw('LIVEKIT_API_SECRET') ?? '')) {
-    warnings.push(
-      'LIVEKIT_API_SECRET begins or ends with white space or a quote, which is taken as a part of it',
-    );
+  // From a file's last line or a shell's quoting. Kept, as it may be intended; if it is not, every request is unauthorized.
+  for (const name of CREDENTIALS) {
+    const value = reader.raw(name) ?? '';
+    const isPadded = name === 'LIVEKIT_API_SECRET' && value !== value.trim(); // elsewhere it is refused, or trimmed
+    if (isPadded || /^["']|["']$/.test(value))
+      warnings.push(`${name} begins or ends with white space or a quote, which is taken as a part of it`);
   }
   if (reader.raw('DATABASE_URL') === ':memory:') {
     warnings.push('DATABASE_URL is :memory:, so nothing survives a restart: for trying out only');

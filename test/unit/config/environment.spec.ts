@@ -497,6 +497,17 @@ describe('a warning is given', () => {
     },
   );
 
+  test.each([
+    ['LIVEKIT_API_KEY', '"APIkey"'],
+    ['LIVEKIT_API_KEYS', `'APIkey:a-secret,APIother:another'`],
+    ['ADMIN_TOKEN', '"a-token-of-an-operator"'],
+    ['METRICS_TOKEN', '"a-token-of-prometheus"'],
+  ])('a quoted %s', (name, value) => {
+    expect(read({ [name]: value }).warnings).toEqual([
+      expect.stringMatching(`${name} begins or ends with white space or a quote`),
+    ]);
+  });
+
   test('when nothing survives a restart', () => {
     expect(read({ DATABASE_URL: ':memory:' }).warnings).toEqual([expect.stringMatching(/nothing survives/)]);
   });
