@@ -22,7 +22,8 @@ export interface Segment {
 /**
  * Divides a room's life into sessions. LiveKit may reopen a finished room under the same sid (`livekit/livekit#4726`): a new
  * segment begins only when a join or a `room_started` lies 1 s or more after the `room_finished` before it; another finish with
- * none of these in between is the same end, reported again.
+ * none of these in between is the same end, reported again, unless somebody was there after the first: then the room was
+ * reopened within that second.
  */
 export function segmentsOf({ room, connections, egresses }: RoomFacts): Segment[] {
   const openings = [...room.starts, ...connections.flatMap(({ joinedAt }) => joinedAt ?? [])].sort(
@@ -42,12 +43,27 @@ export function segmentsOf({ room, connections, egresses }: RoomFacts): Segment[
     const at = joinedAt ?? leave?.at ?? abort?.at ?? seenAt;
     segmentAt(at, segments).connections.push(connection);
   }
+  for (const [nth, segment] of segments.entries()) {
+    const next = segments[nth + 1]?.openedAt ?? Infinity;
+    segment.finish = outlasting(
+      segment,
+      told.filter(({ at }) => at + REOPENED_AFTER <= next),
+    );
+  }
   for (const egress of egresses) {
     segmentAt(egress.startedAt ?? egress.seenAt, segments).egresses.push(egress);
   }
   const last = segments.at(-1) as Segment;
   last.finish ??= goneBy(room, last);
   return segments;
+}
+
+/** The first end, from the segment's own on, that no news of its connections outlasts; else the last one. */
+function outlasting({ finish, connections }: Segment, ends: readonly RoomFinish[]): RoomFinish | null {
+  if (finish === null) return null;
+  const told = lastToldOf({ starts: [], listedAt: null }, connections);
+  const since = Math.max(finish.at, told - REOPENED_AFTER); // a leave may be reported in the second after the end
+  return ends.find(({ at }) => at >= since) ?? ends.at(-1) ?? finish;
 }
 
 // A finish is reported in whole seconds, and may seem to come before the join that opened its segment.
