@@ -3,7 +3,7 @@ import type { SessionEvent } from '../../../src/sessions/events/session-events.j
 import type { Session } from '../../../src/sessions/session.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
 import { LONG } from '../../property/sessions/arbitraries.js';
-import { histories, type Webhook } from '../../property/sessions/model.js';
+import { histories, roomSidOf, type Webhook } from '../../property/sessions/model.js';
 import { settledSessions } from '../../property/sessions/settled.js';
 import { chunks, inRoomOrder } from '../../support/batches.js';
 import type { CapturedDelivery } from '../../support/captures.js';
@@ -40,10 +40,7 @@ describe('the sessions of any history of calls, kept', () => {
     () =>
       fc.assert(
         fc.asyncProperty(inOrder, async (webhooks) => {
-          const outcome = await kept(
-            inRoomOrder(webhooks, ({ room }) => room.sid),
-            [],
-          );
+          const outcome = await kept(inRoomOrder(webhooks, roomSidOf), []);
           sameAsFacts(outcome, webhooks);
           eachEventOnce(outcome);
           for (const session of outcome.sessions) sameAsTold(session, applied(outcome.events, session));

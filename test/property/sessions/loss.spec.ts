@@ -4,7 +4,7 @@ import type { Session } from '../../../src/sessions/session.js';
 import { deliveries, scenarios } from '../../support/captures.js';
 import { LONG, runs } from './arbitraries.js';
 import { knowable, wrongIn } from './loss.js';
-import { histories, type History, type Webhook } from './model.js';
+import { histories, type History, roomSidOf, type Webhook } from './model.js';
 import { settledSessions } from './settled.js';
 import { tell, type TrueConnection, type TrueSession } from './truth.js';
 
@@ -83,7 +83,7 @@ const losing = (all: fc.Arbitrary<History>, keeps?: RegExp): fc.Arbitrary<[Histo
 
 function wrongOf({ sessions }: History, kept: readonly Webhook[]): string[] {
   const told = settledSessions(kept);
-  const rooms = new Set(kept.map(({ room }) => room.sid));
+  const rooms = new Set(kept.map(roomSidOf));
   return sessions
     .filter(({ roomSid }) => rooms.has(roomSid))
     .flatMap((session) => {
@@ -109,7 +109,7 @@ function recordedHistory(scenario: string): History {
   const sessions = expectedOf(scenario).map((session): TrueSession => {
     const time = (at: string | null) => (at === null ? null : Date.parse(at));
     const attempts = webhooks.filter(
-      ({ event, room }) => event === 'participant_connection_aborted' && room.sid === session.roomSid,
+      (one) => one.event === 'participant_connection_aborted' && roomSidOf(one) === session.roomSid,
     );
     return {
       roomSid: session.roomSid,

@@ -7,11 +7,16 @@ export interface Webhook {
   event: string;
   id: string;
   createdAt: string;
-  room: { sid: string; name: string } & Record<string, unknown>;
+  /** Until 1.13.5, what is told of an egress has none. */
+  room?: { sid: string; name: string } & Record<string, unknown>;
   participant?: { sid: string } & Record<string, unknown>;
-  egressInfo?: { egressId: string } & Record<string, unknown>;
+  egressInfo?: { egressId?: string; roomId: string } & Record<string, unknown>;
   roomEndReason?: string;
 }
+
+/** The room that a webhook tells of. */
+export const roomSidOf = ({ room, egressInfo }: Webhook): string =>
+  (room?.sid ?? egressInfo?.roomId) as string;
 
 /** Calls, what LiveKit sent of them, in its order, and what was. */
 export interface History {
@@ -50,6 +55,17 @@ const SIP_CALL = {
   direction: 'outbound',
 } as const;
 
+const NOTHING_RECORDED: SessionRecording = {
+  egressId: null,
+  status: 'starting',
+  startedAt: null,
+  endedAt: null,
+  files: [],
+  segments: [],
+  streams: [],
+  error: null,
+};
+
 const REASONS = [
   'CLIENT_INITIATED',
   'USER_UNAVAILABLE',
@@ -60,17 +76,19 @@ const REASONS = [
 
 /** Something that happens in a call, some time after what was before. */
 type Step = { wait: number } & (
-  | { does: 'join' | 'abort' | 'publish'; who: Person }
+  | { does: 'join' | 'abort' | 'publish' | 'unpublish'; who: Person }
   | { does: 'leave'; who: Person; reason: string }
-  | { does: 'record' }
-  | { does: 'progress'; to: 'on' | 'complete' | 'failed' | 'limit_reached' }
-  | { does: 'delete' | 'crash' | 'nothing' }
+  | { does: 'record' | 'failToRecord' }
+  | { does: 'progress'; which: number; to: 'on' | 'complete' | 'failed' | 'limit_reached' }
+  | { does: 'delete' | 'crash' | 'restart' | 'nothing' }
 );
 
 interface Call {
   name: string;
   /** LiveKit tells why a room was closed: newer servers do. */
   tellsReasons: boolean;
+  /** LiveKit names the room of an egress beside it, too: newer servers do. */
+  tellsEgressRooms: boolean;
   /** LiveKit opens its room again under the same sid. */
   reopens: boolean;
   /** How late LiveKit's ticker finds an empty room, milliseconds. */
@@ -93,14 +111,23 @@ const usual: fc.Arbitrary<Step> = fc.oneof(
       reason: fc.constantFrom(...REASONS),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ wait: pause, does: fc.constant('publish' as const), who: somebody }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      wait: pause,
+      does: fc.constantFrom('publish' as const, 'unpublish' as const),
+      who: somebody,
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ wait: pause, does: fc.constant('abort' as const), who: somebody }) },
   { weight: 1, arbitrary: fc.record({ wait: pause, does: fc.constant('record' as const) }) },
+  { weight: 1, arbitrary: fc.record({ wait: pause, does: fc.constant('failToRecord' as const) }) },
   {
     weight: 2,
     arbitrary: fc.record({
       wait: pause,
       does: fc.constant('progress' as const),
+      which: fc.nat(2),
       to: fc.constantFrom('on' as const, 'complete' as const, 'failed' as const, 'limit_reached' as const),
     }),
   },
@@ -118,11 +145,15 @@ export interface Liveliness {
 
 /** Histories of calls. */
 export const histories = ({ crashes = false, reopens = false }: Liveliness = {}): fc.Arbitrary<History> => {
-  const crash: fc.Arbitrary<Step> = fc.record({ wait: pause, does: fc.constant('crash' as const) });
+  const crash: fc.Arbitrary<Step> = fc.record({
+    wait: pause,
+    does: fc.constantFrom('crash' as const, 'restart' as const),
+  });
   const any = crashes ? fc.oneof({ weight: 25, arbitrary: usual }, { weight: 1, arbitrary: crash }) : usual;
   const call: fc.Arbitrary<Call> = fc.record({
     name: fc.constantFrom('lobby', 'call-1'),
     tellsReasons: fc.boolean(),
+    tellsEgressRooms: fc.boolean(),
     reopens: reopens ? fc.boolean() : fc.constant(false),
     lag: fc.nat(1_500),
     steps: fc.array(any, { maxLength: 14 }),
@@ -162,6 +193,7 @@ class Livekit {
   private readonly egresses: Egress[] = [];
   private now: number;
   private open: OpenRoom | null = null;
+  private isHalted = false;
   private closedAt = -Infinity;
   private createdAt = 0;
   private count = 0;
@@ -200,14 +232,25 @@ class Livekit {
     if (step.does === 'abort') this.abort(step.who);
     if (step.does === 'leave' && mine) this.leave(mine, step.reason);
     if (step.does === 'publish' && mine) this.track('track_published', mine);
+    if (step.does === 'unpublish' && mine) this.track('track_unpublished', mine);
     if (step.does === 'record') this.record();
-    if (step.does === 'progress') this.progress(step.to);
+    if (step.does === 'failToRecord') this.failToRecord();
+    if (step.does === 'progress') this.progress(step.which, step.to);
     if (step.does === 'delete' && this.open) this.close('ROOM_DELETED', 'ROOM_END_API_DELETE');
     if (step.does === 'crash' && this.open) {
       this.open = null;
       this.egresses.length = 0;
       this.createdAt = 0;
     }
+    if (step.does === 'restart' && this.open) this.restart();
+  }
+
+  /** Who was there is gone, and nothing tells so; with Redis the room is the same when somebody comes. */
+  private restart(): void {
+    for (const connection of this.present())
+      connection.leftAt = Math.max(wholeSecond(this.now), connection.joinedAt);
+    this.isHalted = true;
+    this.open = null;
   }
 
   /** Lets time pass, in which a room that is empty is closed. */
@@ -277,6 +320,13 @@ class Livekit {
     if (this.open !== null) return this.open;
     const { name, reopens } = this.call;
     const last = this.sessions.at(-1);
+    if (this.isHalted && last !== undefined) {
+      this.isHalted = false;
+      this.open = { session: last, emptySince: this.now, wasHeld: false };
+      this.send('room_started');
+      this.now += 1;
+      return this.open;
+    }
     const isAgain = reopens && last !== undefined && this.createdAt !== 0;
     if (isAgain) this.now = Math.max(this.now, this.closedAt + 1_000);
     else this.createdAt = this.now;
@@ -309,26 +359,28 @@ class Livekit {
   }
 
   private record(): void {
-    if (this.open === null || this.egresses.some(({ isOver }) => !isOver)) return;
+    if (this.open === null || this.egresses.filter(({ isOver }) => !isOver).length > 2) return;
     const { session } = this.open;
-    const recording: SessionRecording = {
-      egressId: this.sid('EG'),
-      status: 'starting',
-      startedAt: null,
-      endedAt: null,
-      files: [],
-      segments: [],
-      streams: [],
-      error: null,
-    };
+    const recording = { ...NOTHING_RECORDED, egressId: this.sid('EG') };
     session.recordings.push(recording);
     const egress = { recording, session, startedAt: null, isOver: false };
     this.egresses.push(egress);
     this.tellEgress('egress_started', egress, {});
   }
 
-  private progress(to: 'on' | 'complete' | 'failed' | 'limit_reached'): void {
-    const egress = this.egresses.find(({ isOver }) => !isOver);
+  /** LiveKit could not start one of its own accord: it has no id. */
+  private failToRecord(): void {
+    if (this.open === null) return;
+    const { session } = this.open;
+    const error = 'no response from servers';
+    session.recordings.push({ ...NOTHING_RECORDED, egressId: null, status: 'failed', error });
+    const { roomSid: roomId, roomName } = session;
+    this.push('egress_ended', { egressInfo: { roomId, roomName, status: 'EGRESS_FAILED', error } });
+  }
+
+  private progress(which: number, to: 'on' | 'complete' | 'failed' | 'limit_reached'): void {
+    const running = this.egresses.filter(({ isOver }) => !isOver);
+    const egress = running[which % running.length];
     if (egress === undefined) return;
     const { recording } = egress;
     if (egress.startedAt === null) {
@@ -381,7 +433,8 @@ class Livekit {
         ...(sizeBytes !== null && { size: String(sizeBytes) }),
       })),
     };
-    this.push(event, { room: { sid: roomSid, name: roomName }, egressInfo });
+    const room = this.call.tellsEgressRooms ? { room: { sid: roomSid, name: roomName } } : {};
+    this.push(event, { ...room, egressInfo });
   }
 
   private send(event: string, more: Partial<Webhook> = {}, isFull = true): void {
@@ -399,7 +452,7 @@ class Livekit {
     this.push(event, { room, ...more });
   }
 
-  private push(event: string, more: Pick<Webhook, 'room'> & Partial<Webhook>): void {
+  private push(event: string, more: Partial<Webhook>): void {
     const webhook: Webhook = {
       event,
       ...more,

@@ -27,6 +27,8 @@ export interface TrueSession {
   recordings: SessionRecording[];
 }
 
+const GOES_ON = new Set(['starting', 'active', 'ending']);
+
 /** What is told of a session when nothing is lost: the contract ("What a session means"), read once more. */
 export function tell(session: TrueSession): Omit<Session, 'revision'> {
   const counted = session.connections.filter(({ kind }) => kind !== 'egress' && kind !== 'ingress');
@@ -64,7 +66,7 @@ export function tell(session: TrueSession): Omit<Session, 'revision'> {
     metadata: {},
     unmatched: null,
     // Nothing was lost; but a recording that has not ended by then is not known in the end.
-    inferred: isOver && session.recordings.some(({ endedAt }) => endedAt === null) ? ['recordings'] : [],
+    inferred: isOver && session.recordings.some(({ status }) => GOES_ON.has(status)) ? ['recordings'] : [],
     participants: participantsOf(session.connections),
     recordings: session.recordings.toSorted((a, b) => ((a.egressId ?? '') < (b.egressId ?? '') ? -1 : 1)),
   };
