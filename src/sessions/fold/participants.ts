@@ -82,7 +82,9 @@ function foldConnection(
   const leftAt = leave?.at ?? least([endedAt, replaced].filter((at) => at !== null));
   const inferred: FoldedConnection['inferred'] = [];
   if (toldJoin === null && joinedAt !== null) inferred.push('joinedAt');
-  if (leftAt !== null && (leave === null || leave.inferred)) inferred.push('leftAt');
+  if (leftAt !== null && (leave === null || (leave.inferred && !hasMoved(leave, replaced)))) {
+    inferred.push('leftAt');
+  }
   return {
     participantSid,
     joinedAt,
@@ -104,6 +106,13 @@ export function leaveOf({ joinedAt, lastSeenAt, leave, abort }: Ends): Departure
   if (leave !== null && (!leave.inferred || holds(leave))) return leave;
   return abort !== null && (joinedAt === null || holds(abort)) ? abort : null;
 }
+
+/** How soon after a move that is told in whole seconds the other connection comes that it has led to, milliseconds. */
+const MOVED_WITHIN = 2_000;
+
+/** Whether a `MIGRATION` was an end: its client came back at once, with another connection. */
+const hasMoved = ({ at, reason }: Departure, replaced: number | null): boolean =>
+  reason === MIGRATION && replaced !== null && replaced < at + MOVED_WITHIN;
 
 type Ends = Pick<ConnectionFact, 'joinedAt' | 'lastSeenAt' | 'leave' | 'abort'>;
 

@@ -312,4 +312,18 @@ describe('a connection that moves to another server (`MIGRATION`)', () => {
       expect(session?.participants[0]?.connections).toMatchObject([{ joinedAt: 1_000, ...end }]);
     }
   });
+
+  // LiveKit 1.13.5, of a client that is told to move (`simulateScenario`): it comes back as another connection.
+  it.each([
+    ['has left where the same identity comes back at once', 6_400, []],
+    ['has left by then, as far as is known, where it comes back later', 7_000, ['leftAt']],
+  ])('%s', (_, back, inferred) => {
+    const leave = { at: 5 * SECOND, reason: 'MIGRATION', eventId: 'EV_1', inferred: true as const };
+    const [ann] = fold(
+      {},
+      stay('PA_1', SECOND, null, { identity: 'ann', leave }),
+      stay('PA_2', back, 9 * SECOND, { identity: 'ann' }),
+    ).participants;
+    expect(ann?.connections[0]).toMatchObject({ leftAt: 5 * SECOND, reason: 'MIGRATION', inferred });
+  });
 });
