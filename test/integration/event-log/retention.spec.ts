@@ -5,12 +5,13 @@ import { declareHandler } from '../../../src/event-log/handlers/handler.js';
 import { Retention } from '../../../src/event-log/retention/retention.js';
 import { SessionsModule } from '../../../src/sessions/sessions.module.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
-import { type FreshDatabase, freshDatabase } from '../../support/database.js';
+import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
 import { gate } from '../../support/gate.js';
 import { bootHandlers, type HandlerHost, type HandlerHostShape, handlerOf } from '../../support/handlers.js';
 import { testOnPostgres } from '../../support/only-on.js';
 import { countOf } from '../../support/rows.js';
+import { until } from '../../support/until.js';
 import { NOW } from '../../support/webhook.js';
 
 const DAY = 86_400_000;
@@ -60,6 +61,54 @@ describe('retention', () => {
   afterEach(async () => {
     for (const host of hosts.splice(0)) await host.app.close();
     await database.drop();
+  });
+
+  describe('that nobody asks for', () => {
+    const { jest } = import.meta;
+    const [MINUTE, HOUR] = [60_000, 3_600_000];
+
+    // Nobody can wait for an hour: timers are put forward, and whatever else goes by them goes on.
+    beforeEach(() => {
+      const doNotFake = ['Date', 'performance', 'hrtime', 'nextTick', 'queueMicrotask'] as const;
+      const others = ['setImmediate', 'clearImmediate', 'setInterval', 'clearInterval'] as const;
+      jest.useFakeTimers({ doNotFake: [...doNotFake, ...others], advanceTimers: true });
+    });
+
+    afterEach(() => jest.useRealTimers());
+
+    const told = (host: HandlerHost, times: number) =>
+      until('it to be told', () => {
+        const lines = host.logger.of('Retention');
+        return lines.length === times && lines;
+      });
+
+    test('is a minute after the start and every hour from there on, and tells what it took', async () => {
+      const host = await boot();
+      await host.receive(['EV_1', 'room_started', 'RM_1']);
+      await host.deliveries.drain();
+      host.clock.time += 31 * DAY;
+      jest.advanceTimersByTime(MINUTE);
+      const first = { message: 'pruned', counts: '1 deliveries, 1 bodies' };
+      expect(await told(host, 1)).toEqual([first]);
+      host.clock.time += 400 * DAY;
+      jest.advanceTimersByTime(HOUR);
+      expect(await told(host, 2)).toEqual([first, { message: 'pruned', counts: '1 events' }]);
+    });
+
+    test('is tried again an hour later when the store fails', async () => {
+      const host = await boot();
+      await host.receive(['EV_1', 'room_started', 'RM_1']);
+      await host.deliveries.drain();
+      host.clock.time += 31 * DAY;
+      await sqlQuery(database.url, 'ALTER TABLE livekit_bodies RENAME TO livekit_lost');
+      jest.advanceTimersByTime(MINUTE);
+      expect(await told(host, 1)).toMatchObject([
+        { message: 'the store failed to prune; trying again later' },
+      ]);
+      await sqlQuery(database.url, 'ALTER TABLE livekit_lost RENAME TO livekit_bodies');
+      jest.advanceTimersByTime(HOUR);
+      expect(await told(host, 2)).toMatchObject([{}, { message: 'pruned', counts: '1 bodies' }]);
+    });
   });
 
   test('takes nothing before its time', async () => {
