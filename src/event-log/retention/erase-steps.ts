@@ -191,7 +191,7 @@ export class EraseSteps {
     await manager.query(
       `UPDATE livekit_deliveries SET order_key = (SELECT e.source || '/' || CAST(${key} AS text) FROM livekit_events e
          WHERE e.seq = livekit_deliveries.event_seq)
-       WHERE ${order.isOneOf('event_seq', seqs)} AND order_key IS NOT NULL AND EXISTS (SELECT 1 FROM livekit_events e
+       WHERE ${order.isOneOf('event_seq', seqs)} AND EXISTS (SELECT 1 FROM livekit_events e
          WHERE e.seq = livekit_deliveries.event_seq AND order_key = e.source || '/' || e.room_name)`,
       order.values,
     );
@@ -199,7 +199,7 @@ export class EraseSteps {
     const name = p.add(pseudonym);
     const renamed = await manager.query(
       `UPDATE livekit_events SET room_name = ${name}
-       WHERE ${p.isOneOf('seq', seqs)} AND room_name IS NOT NULL AND room_name <> ${name} RETURNING seq`,
+       WHERE ${p.isOneOf('seq', seqs)} AND room_name <> ${name} RETURNING seq`,
       p.values,
     );
     return rowsOf(renamed).length;

@@ -29,7 +29,7 @@ function hasValue(json: string, isMeant: (value: string) => boolean): boolean {
     const value = isName(json, index + 1) ? undefined : parsed(json.slice(start, index + 1));
     start = undefined;
     if (typeof value !== 'string') continue;
-    if (isMeant(value) || (/^\s*[[{]/.test(value) && isJson(value) && hasValue(value, isMeant))) return true;
+    if (isMeant(value) || (/^\s*[[{"]/.test(value) && isJson(value) && hasValue(value, isMeant))) return true;
   }
   return false;
 }

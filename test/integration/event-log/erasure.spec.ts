@@ -11,6 +11,7 @@ import type { SessionsModuleOptions } from '../../../src/sessions/sessions.optio
 import { deliveries } from '../../support/captures.js';
 import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
+import { handlerOf } from '../../support/handlers.js';
 import { bootReceiver, type Receiver } from '../../support/receiver.js';
 import { countOf, whereIs } from '../../support/rows.js';
 import { until } from '../../support/until.js';
@@ -80,6 +81,7 @@ describe('what a body mentions', () => {
     expect(mentions(body({ room: { metadata } }), 'René "R" B')).toBe(true);
     expect(mentions(body({ room: { metadata } }), 'René')).toBe(false);
     expect(mentions(body({ room: { metadata } }), 'caller')).toBe(false);
+    expect(mentions(body({ room: { metadata: JSON.stringify('caller') } }), 'caller')).toBe(true);
   });
 
   test('is told of a body as large as any', () => {
@@ -289,6 +291,72 @@ describe('erasure', () => {
     await expectGone('zoe', 'Zoe', '+15550199');
   });
 
+  test('leaves nothing of a room of which some events tell the name only, and some the sid', async () => {
+    receiver = await bootReceiver(database.url, {}, [tattling]);
+    const rooms = [{ name: 'secret' }, { sid: 'RM_1', name: 'secret' }, { sid: 'RM_1' }, { name: 'open' }];
+    for (const [n, room] of rooms.entries()) {
+      const participant = { sid: `PA_${n}`, identity: 'ann' };
+      await receiver.app
+        .get(EventLog)
+        .receive(newEvent({ id: `EV_${n}`, event: 'participant_joined', room, participant }));
+    }
+    await receiver.sessions();
+    expect(await whereIs(database.url, 'secret')).toContain('livekit_deliveries.order_key');
+    await erasure().eraseRoom('secret');
+    await expectGone('secret');
+    expect(await whereIs(database.url, 'PA_2')).not.toContain('livekit_bodies.raw');
+    const orders = await sqlQuery<{ order_key: string }>(
+      database.url,
+      "SELECT order_key FROM livekit_deliveries WHERE handler = 'tattler' ORDER BY event_seq",
+    );
+    expect(orders.map(({ order_key }) => order_key)).toEqual([
+      expect.stringMatching(/^default\/erased-/),
+      'default/RM_1',
+      'default/RM_1',
+      'default/open',
+    ]);
+  });
+
+  describe('of what handlers failed with', () => {
+    const bootFailing = async (errorOf: (eventId: string) => string) => {
+      const take = ({ eventId }: LoggedEvent) => {
+        throw new Error(errorOf(eventId));
+      };
+      const options = { names: ['participant_joined'], maxAttempts: 2, backoff: () => 0 };
+      const failing = { module: class Failing {}, providers: [handlerOf('failing', take, options)] };
+      receiver = await bootReceiver(database.url, {}, [failing]);
+      for (const [id, identity] of [
+        ['EV_1', 'ann'],
+        ['EV_2', 'bob'],
+      ] as const) {
+        const participant = { sid: `PA_${identity}`, identity };
+        const room = { sid: `RM_${identity}`, name: identity };
+        await receiver.app
+          .get(EventLog)
+          .receive(newEvent({ id, event: 'participant_joined', room, participant }));
+      }
+      await receiver.sessions();
+    };
+    const FAILED = ['livekit_attempts.error', 'livekit_bodies.raw', 'livekit_deliveries.error'];
+
+    test('is everything that holds an identity, whatever its event tells', async () => {
+      await bootFailing((eventId) => `${eventId} is to be paid by zoe`);
+      expect(await whereIs(database.url, 'by zoe')).toEqual(FAILED);
+      expect(await erasure().eraseIdentity('zoe', { project: 'other' })).toMatchObject({ errors: 0 });
+      expect(await whereIs(database.url, 'by zoe')).toEqual(FAILED);
+      expect(await erasure().eraseIdentity('zoe')).toMatchObject({ bodies: 2, errors: 6 });
+      await expectGone('by zoe');
+    });
+
+    test('is everything that its events failed with, whatever that holds', async () => {
+      await bootFailing((eventId) => `no account for whom ${eventId} tells of`);
+      expect(await whereIs(database.url, 'whom EV_1')).toEqual(FAILED);
+      await erasure().eraseIdentity('ann');
+      await expectGone('whom EV_1');
+      expect(await whereIs(database.url, 'whom EV_2')).toEqual(FAILED);
+    });
+  });
+
   test("leaves the host's own name of a session", async () => {
     await boot({ sessionId: (room) => `order-of-${room.sid}` });
     await erasure().eraseRoom('call-1001');
@@ -308,12 +376,23 @@ describe('erasure', () => {
 
   test('is of one project where it is told so', async () => {
     await boot();
-    expect(await erasure().eraseIdentity('caller-1001', { project: 'other' })).toMatchObject({
+    await receiver.app.get(EventLog).quarantine({
+      source: 'default',
+      sha256: '1',
+      reason: 'invalid',
+      raw: Buffer.from('{"identity":"caller-1001"}'),
+      at: 0,
+    });
+    expect(await erasure().eraseIdentity('caller-1001', { project: 'other' })).toEqual({
       bodies: 0,
+      quarantined: 0,
+      errors: 0,
+      roomNames: 0,
       sessions: 0,
     });
     expect(await whereIs(database.url, 'caller-1001')).toContain('livekit_bodies.raw');
     expect(await erasure().eraseIdentity('caller-1001', { project: 'default' })).toMatchObject({
+      quarantined: 1,
       sessions: 1,
     });
     await expectGone('caller-1001');
