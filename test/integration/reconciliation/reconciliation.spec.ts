@@ -142,9 +142,11 @@ describe('reconciliation', () => {
     expect(await rounds(5, 8)).toEqual([]);
   });
 
-  test('leaves alone a room that the log has more of than its session', async () => {
+  test('leaves alone a room that the log has more of than its session, and no other', async () => {
     await boot();
     await startCall();
+    standIn.rooms.set('other', room('other'));
+    await webhook('room_started', 3, { room: room('other') });
     standIn.participants.set('call', [participant('agent', 1, { kind: 'AGENT' })]);
     expect(await rounds(20)).toEqual([]);
     at(30);
@@ -163,8 +165,26 @@ describe('reconciliation', () => {
     );
     await host.app.get(Reconciler).reconcileNow();
     expect(await host.countReconciled()).toBe(0);
+    standIn.participants.set('other', [participant('late', 4)]);
+    expect(await host.round()).toMatchObject([{ id: 'reconciled:PA_late:joined' }]);
     await host.app.get(Deliveries).resume('sessions');
     expect((await host.session('call'))?.inferred).toEqual([]);
+  });
+
+  test('waits for no handler of the host that has yet to be given what the log has', async () => {
+    @Injectable()
+    class Archive {
+      @OnLivekitEvent('participant_joined', { name: 'archive' })
+      keep() {}
+    }
+    await boot({ providers: [Archive] });
+    await host.app.get(Deliveries).pause('archive');
+    await startCall();
+    standIn.participants.set('call', []);
+    expect(await rounds(30, 45)).toEqual([
+      'participant_left reconciled:PA_agent:left',
+      'participant_left reconciled:PA_caller:left',
+    ]);
   });
 
   test('adds a leave that was missed when two rounds agree, and the real one beats it', async () => {
@@ -188,6 +208,39 @@ describe('reconciliation', () => {
     expect(callerIn(real)).toEqual([
       expect.objectContaining({ leftAt: iso(22), reason: 'CLIENT_INITIATED', inferred: [] }),
     ]);
+  });
+
+  test.each([
+    { what: 'was there again', others: [], added: [] },
+    {
+      what: 'came back beside another',
+      others: [participant('late', 35)],
+      added: ['participant_joined reconciled:PA_late:joined'],
+    },
+  ])('adds no leave of one who was missed, $what, and was missed once more', async ({ others, added }) => {
+    await boot();
+    await startCall();
+    const [agent, caller] = standIn.participants.get('call') as [Told, Told];
+    standIn.participants.set('call', [agent]);
+    expect(await rounds(30)).toEqual([]);
+    standIn.participants.set('call', [agent, caller, ...others]);
+    expect(await rounds(45)).toEqual(added);
+    standIn.participants.set('call', [agent, ...others]);
+    expect(await rounds(60)).toEqual([]);
+    expect(await rounds(75)).toEqual(['participant_left reconciled:PA_caller:left']);
+    expect(callerIn(await host.session('call'))).toEqual([expect.objectContaining({ leftAt: iso(60) })]);
+  });
+
+  test('adds a leave though LiveKit said nothing of its room between the two rounds that agree', async () => {
+    await boot();
+    await startCall();
+    standIn.participants.set('call', [participant('agent', 1, { kind: 'AGENT' })]);
+    await rounds(30);
+    standIn.troubles.set('ListParticipants', { status: 500, code: 'internal', msg: 'out of order' });
+    expect(await rounds(45)).toEqual([]);
+    standIn.troubles.clear();
+    expect(await rounds(60)).toEqual(['participant_left reconciled:PA_caller:left']);
+    expect(callerIn(await host.session('call'))).toEqual([expect.objectContaining({ leftAt: iso(30) })]);
   });
 
   test('takes back a leave when LiveKit lists who was gone, finds the next one, and takes that back, too', async () => {
@@ -345,6 +398,48 @@ describe('reconciliation', () => {
     expect(await host.session('call')).toMatchObject({ state: 'active', activeParticipants: 2 });
   });
 
+  test('a LiveKit that fails is not asked about every room, and about all of them when it is well again', async () => {
+    await boot();
+    for (let n = 0; n < 50; n += 1) {
+      standIn.rooms.set(`call-${n}`, room(`call-${n}`));
+      standIn.participants.set(`call-${n}`, [{ ...participant('caller', 2), sid: `PA_${n}` }]);
+    }
+    standIn.troubles.set('ListParticipants', { status: 500, code: 'internal', msg: 'out of order' });
+    await rounds(20);
+    expect(standIn.count('ListParticipants')).toBeLessThan(10);
+    expect(host.rounds.at(-1)).toMatchObject({ outcome: 'incomplete' });
+    standIn.troubles.clear();
+    const added = await rounds(35);
+    expect(added.filter((what) => what.startsWith('participant_joined'))).toHaveLength(50);
+  });
+
+  test('rooms that are gone when LiveKit is asked who is there are no failure, and keep no other from its turn', async () => {
+    await boot();
+    for (let n = 0; n < 150; n += 1) standIn.rooms.set(`call-${n}`, room(`call-${n}`));
+    standIn.troubles.set('ListParticipants', { status: 404, code: 'not_found', msg: 'no such room' });
+    await rounds(2, 3); // too soon to add anything
+    expect(host.rounds.map(({ outcome }) => outcome)).toEqual(['done', 'done', 'done']);
+    const asked = standIn.calls.filter(({ method }) => method === 'ListParticipants');
+    expect(new Set(asked.map(({ body }) => body['room'])).size).toBe(150);
+  });
+
+  test('tells recordings that it never heard of, all of a room, and nothing of those that are of none', async () => {
+    await boot();
+    await startCall();
+    const updatedAt = `${BEGIN + 5 * SECOND}000000`;
+    for (const [egressId, roomId] of [
+      ['EG_1', 'RM_call'],
+      ['EG_2', 'RM_call'],
+      ['EG_web', ''],
+    ] as const) {
+      standIn.egresses.set(egressId, { egressId, roomId, status: 'EGRESS_ACTIVE', updatedAt });
+    }
+    expect(await rounds(20, 35)).toEqual([
+      'egress_updated reconciled:EG_1:active',
+      'egress_updated reconciled:EG_2:active',
+    ]);
+  });
+
   test('tells the end of a recording that was missed', async () => {
     await boot();
     await startCall();
@@ -354,7 +449,9 @@ describe('reconciliation', () => {
       room: { sid: 'RM_call', name: 'call' },
       egressInfo: { ...egress, status: 'EGRESS_STARTING', startedAt, updatedAt: startedAt },
     });
-    standIn.egresses.set('EG_1', { ...egress, status: 'EGRESS_ACTIVE', startedAt, updatedAt: startedAt });
+    // An older server does not say which room it is of.
+    const active = { ...egress, roomId: '', status: 'EGRESS_ACTIVE', startedAt, updatedAt: startedAt };
+    standIn.egresses.set('EG_1', active);
     expect(await rounds(20)).toEqual(['egress_updated reconciled:EG_1:active']);
     expect(await rounds(35)).toEqual([]);
     const endedAt = `${BEGIN + 30 * SECOND}000000`;
