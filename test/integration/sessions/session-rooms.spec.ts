@@ -67,10 +67,25 @@ describe('rooms and tokens of sessions', () => {
     expect((await grantsIn(token)).video).toEqual({ roomJoin: true, room: 'order/4711' });
   });
 
-  test('refuses a room whose session would be called otherwise', async () => {
-    const rooms = await boot({ sessionId: (room) => room.name.split('/')[1] });
+  test('or under that of a session which the host tells by what else the room is given', async () => {
+    const rooms = await boot({ sessionId: (room) => room.metadata });
+    const { room } = await rooms.createRoom('4711', { room: { metadata: '4711' } });
+    expect(room).toMatchObject({ name: '4711', metadata: '4711' });
+  });
+
+  test.each<[string, SessionsModuleOptions['sessionId']]>([
+    ['no session id', (room) => room.name.split('/')[1]],
+    [
+      'no session id',
+      () => {
+        throw new Error('no such order');
+      },
+    ],
+    ['the session id `another`', () => 'another'],
+  ])('refuses a room that would be given %s', async (given, sessionId) => {
+    const rooms = await boot({ sessionId });
     await expect(rooms.createRoom('4711')).rejects.toThrow(
-      'the option `sessionId` gives no session id to a room of the name `4711`: say which room session `4711` is in, `roomName`',
+      `the option \`sessionId\` gives ${given} to a room of the name \`4711\`: say which room session \`4711\` is in, \`roomName\``,
     );
     expect(standIn.count('CreateRoom')).toBe(0);
     expect(await expected()).toEqual([]);
@@ -83,6 +98,15 @@ describe('rooms and tokens of sessions', () => {
       'LiveKit made no room for session `order-4711`: 429 resource_exhausted',
     );
     expect(await expected()).toEqual([]);
+  });
+
+  test('somebody is, in a room that LiveKit may have made: it did not answer', async () => {
+    const rooms = await boot();
+    standIn.troubles.set('CreateRoom', 'hang');
+    await expect(rooms.createRoom('order-4711')).rejects.toThrow(
+      'LiveKit made no room for session `order-4711`: no answer in time',
+    );
+    expect(await expected()).toMatchObject([{ sessionId: 'order-4711', state: 'awaiting' }]);
   });
 
   test('a token says who joins, and what they may do', async () => {
