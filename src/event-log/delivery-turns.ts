@@ -59,8 +59,7 @@ export class DeliveryTurns {
       const routed = await this.route(manager, turn, mayOrder);
       // What was just routed is claimed at once, not a turn later.
       const routedTo = demandsOf(routed?.handlers ?? []).filter(
-        ({ handler }) =>
-          !turn.demands.some((demand) => demand.handler === handler) && (mayOrder || !handler.ordered),
+        ({ handler }) => !turn.demands.some((demand) => demand.handler === handler),
       );
       const asked = [...turn.demands, ...routedTo];
       const claimed = await this.dispatcher.take(manager, asked);

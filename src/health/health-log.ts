@@ -29,6 +29,6 @@ function troublesIn(told: Readonly<Record<string, unknown>>, part?: string): str
   const { message } = told;
   if (typeof message === 'string') return [part === undefined ? message : `${part}: ${message}`];
   return Object.entries(told).flatMap(([name, value]) =>
-    typeof value === 'object' && value !== null ? troublesIn({ ...value }, name) : [],
+    typeof value === 'object' ? troublesIn({ ...value }, name) : [],
   );
 }

@@ -23,7 +23,7 @@ export async function roomsWithin<R extends RoomKey>(
   const counts = new Map(rows.map((row) => [`${row.source}/${row.room_sid}`, Number(row.connections)]));
   let left = limit;
   let first = 0;
-  for (; first < rooms.length && (first === 0 || left > 0); first += 1) {
+  for (; first < rooms.length && left > 0; first += 1) {
     const { source, roomSid } = rooms[first] as R;
     left -= counts.get(`${source}/${roomSid}`) ?? 0;
   }

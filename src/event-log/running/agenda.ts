@@ -79,8 +79,10 @@ export class Agenda {
   /** Enters what the next turn may find after this one. */
   enterAfter({ routing, backfilling }: Turn, { routed, asked, claimed }: TurnOutcome): void {
     if (routing) this.routedAt = performance.now();
-    if (routed === null || routed.isFull) this.isUnrouted = true;
-    if (backfilling && (routed === null || routed.events > 0)) this.isBackfillable = true;
+    if (routed === null || routed.isFull) {
+      this.isUnrouted = true;
+      this.isBackfillable ||= backfilling; // what is old had no turn
+    }
     if (routed?.backfilled != null) {
       this.isBackfillable = routed.backfilled.handler !== null;
       this.isBackfilling = !routed.backfilled.isOver;

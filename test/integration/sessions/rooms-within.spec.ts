@@ -57,7 +57,7 @@ describe('rooms that are changed in one transaction', () => {
   });
 
   test('are those that were asked for, whether anything is known of them or not', async () => {
-    const unknown = [...rooms.slice(3), { source: 'other', roomSid: 'RM_0' }];
-    expect(await within(3, unknown)).toEqual(['RM_3', 'RM_4', 'RM_0']);
+    const unknown = [{ source: 'other', roomSid: 'RM_0' }, ...rooms.slice(3)];
+    expect(await within(3, unknown)).toEqual(['RM_0', 'RM_3', 'RM_4']);
   });
 });

@@ -57,11 +57,15 @@ describe('what a runner looks for', () => {
     expect([agenda.mayBeUnrouted, calls()]).toEqual([true, 1]);
     agenda.begin([]);
     agenda.enterAfter(LOOKING, outcome());
-    agenda.enterAppended(false);
-    agenda.enterAppended(false);
-    expect([agenda.mayBeUnrouted, calls()]).toEqual([false, 1]);
-    await until('it to be routed', () => agenda.mayBeUnrouted);
-    expect(calls()).toBe(2);
+    for (const before of [1, 2]) {
+      agenda.enterAppended(false);
+      agenda.enterAppended(false);
+      expect([agenda.mayBeUnrouted, calls()]).toEqual([false, before]);
+      await until('it to be routed', () => agenda.mayBeUnrouted);
+      expect(calls()).toBe(before + 1);
+      agenda.begin([]);
+      agenda.enterAfter(LOOKING, outcome());
+    }
   });
 
   test('is routed at once when somebody waits for all of it', () => {
@@ -86,6 +90,26 @@ describe('what a runner looks for', () => {
     const { agenda: ordered } = cleared();
     ordered.enterAfter(LOOKING, twoOfThree({ name: 'billing', ordered: true }));
     expect([...ordered.mayBeDue]).toEqual([]);
+  });
+
+  test('is more of each handler that got all it asked for, whatever others got', () => {
+    const { agenda } = cleared();
+    const [billing, archive] = ['billing', 'archive'].map((name) => handler({ name, ordered: true })) as [
+      Handler,
+      Handler,
+    ];
+    const asked = [billing, archive].map((of) => ({ handler: of, limit: 2 }));
+    const given = [billing, billing, archive].map((of) => claimed({ handler: of }));
+    agenda.enterAfter(LOOKING, outcome({ asked, claimed: given }));
+    expect([...agenda.mayBeDue]).toEqual(['billing']);
+  });
+
+  test('is what is old, too, where it had no turn', () => {
+    for (const routed of [null, { ...NOTHING, isFull: true }]) {
+      const { agenda } = cleared();
+      agenda.enterAfter(LOOKING, outcome({ routed }));
+      expect(agenda.mayBeBackfillable).toBe(true);
+    }
   });
 
   test('is more of what is old with every run that ends, as long as a handler waits for it', () => {
