@@ -146,18 +146,37 @@ describe('the dedup floor', () => {
     expect(await stored()).toBe(0);
   });
 
-  testOnPostgres('is waited for by what is pruned, until every append sees it', async () => {
-    const host = await boot();
-    await receive(host, at('EV_1', NOW));
+  /** A transaction that has begun an insert, and has not looked yet. */
+  const earlyInsert = async () => {
     const early = new pg.Client({ connectionString: database.url });
     await early.connect();
     await early.query('BEGIN');
-    await early.query('LOCK TABLE livekit_events IN ROW EXCLUSIVE MODE'); // as an insert has, before it looks
+    await early.query('LOCK TABLE livekit_events IN ROW EXCLUSIVE MODE');
+    return early;
+  };
+
+  testOnPostgres('is waited for by what is pruned, until every append sees it', async () => {
+    const host = await boot();
+    await receive(host, at('EV_1', NOW));
+    const early = await earlyInsert();
     const pruning = pruneAll(host);
     await until('the floor', async () => (await countOf(database.url, 'livekit_floors')) > 0);
     expect(await stored()).toBe(1);
     await early.end();
     expect(await pruning).toMatchObject({ events: 1 });
     expect(await stored()).toBe(0);
+  });
+
+  testOnPostgres('that an append may never see prunes nothing, which is told', async () => {
+    const host = await boot();
+    await receive(host, at('EV_1', NOW));
+    const early = await earlyInsert();
+    expect(await pruneAll(host)).toMatchObject({ events: 0 });
+    expect(host.logger.said('Retention')).toEqual([
+      'a transaction on the log has been open for long: pruning its events later',
+    ]);
+    expect(await stored()).toBe(1);
+    await early.end();
+    expect(await host.app.get(Retention).prune()).toMatchObject({ events: 1 });
   });
 });
