@@ -1,10 +1,11 @@
 import { floorsOf } from '../../../src/event-log/retention/dedup-floor.js';
 import { Retention } from '../../../src/event-log/retention/retention.js';
 import type { NewEvent } from '../../../src/event-log/events.js';
+import type { Type } from '@nestjs/common';
 import pg from 'pg';
 import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
-import { bootHandlers, type HandlerHost } from '../../support/handlers.js';
+import { bootHandlers, type HandlerHost, handlerOf } from '../../support/handlers.js';
 import { testOnPostgres } from '../../support/only-on.js';
 import { countOf } from '../../support/rows.js';
 import { until } from '../../support/until.js';
@@ -43,8 +44,8 @@ describe('the dedup floor', () => {
   let database: FreshDatabase;
   const hosts: HandlerHost[] = [];
 
-  const boot = async (): Promise<HandlerHost> => {
-    const host = await bootHandlers({ url: database.url, providers: [] });
+  const boot = async (...providers: Type[]): Promise<HandlerHost> => {
+    const host = await bootHandlers({ url: database.url, providers });
     hosts.push(host);
     return host;
   };
@@ -115,6 +116,14 @@ describe('the dedup floor', () => {
     expect(await pruneAll(host)).toMatchObject({ events: 1 });
     const other = { ...kept, bodySha256: '0'.repeat(64) };
     expect(await receive(host, kept, other, at('EV_1', NOW))).toEqual(['duplicate', 'conflict', 'too_old']);
+  });
+
+  test('is not raised by an event that stays because a handler has yet to be given it', async () => {
+    const host = await boot(handlerOf('late', undefined, { names: ['room_finished'] }));
+    await host.deliveries.pause('late');
+    await receive(host, at('EV_1', NOW), at('EV_2', NOW + 1_000, { name: 'room_finished' }));
+    expect(await pruneAll(host)).toMatchObject({ events: 1 });
+    expect(await receive(host, at('EV_1', NOW), at('EV_3', NOW + 500))).toEqual(['too_old', 'accepted']);
   });
 
   test('never goes down', async () => {

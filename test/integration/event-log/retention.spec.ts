@@ -220,6 +220,34 @@ describe('retention', () => {
     expect(await counts()).toEqual([600, 600, 600, 1_200]);
   });
 
+  test('takes each delivery when its own time is over', async () => {
+    const host = await boot({
+      options: { retention: { bodies: false, deliveries: 30 * DAY, events: false } },
+    });
+    for (const id of ['EV_1', 'EV_2']) {
+      await host.receive([id, 'room_started']);
+      await host.deliveries.drain();
+      host.clock.time += 20 * DAY;
+    }
+    expect(await prune(host)).toMatchObject({ deliveries: 1 });
+    host.clock.time += 20 * DAY;
+    expect(await prune(host)).toMatchObject({ deliveries: 1 });
+    expect(await counts()).toEqual([2, 2, 0, 0]);
+  });
+
+  test('takes with an event all that is left of it, were that kept for ever', async () => {
+    const host = await boot({ options: { retention: { bodies: false, deliveries: false, events: DAY } } });
+    Fussy.refused.add('EV_1');
+    await host.receive(['EV_1', 'room_started']);
+    await host.deliveries.drain();
+    Fussy.refused.clear();
+    await host.pass(1_000);
+    expect(await counts()).toEqual([1, 1, 1, 1]);
+    host.clock.time += 2 * DAY;
+    expect(await prune(host)).toEqual({ bodies: 0, deliveries: 0, events: 1, sessions: 0 });
+    expect(await counts()).toEqual([0, 0, 0, 0]);
+  });
+
   test('keeps for ever what it is told to keep', async () => {
     const retention = { bodies: false, deliveries: false, events: false } as const;
     const host = await boot({ options: { retention } });
