@@ -1,4 +1,5 @@
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
+import { TestClock } from '../../../src/testing/test-clock.js';
 import { type CapturedDelivery, deliveries } from '../../support/captures.js';
 import { is, sessionHosts, without } from '../../support/session-host.js';
 
@@ -162,6 +163,17 @@ describe('a session', () => {
     });
     await host.play('two-party-call', is('room_finished'));
     expect(await host.session()).toMatchObject({ endedAt: '2026-11-23T08:48:56.000Z', inferred: [] });
+  });
+
+  test('of which LiveKit tells a day late is not closed while the rest may be on its way', async () => {
+    const host = await hosts.boot({ clock: new TestClock('2026-11-24T09:00:00.000Z') });
+    for (const { body } of deliveries('two-party-call').filter(without('room_finished')))
+      await host.tester.deliver(body);
+    await host.tester.drain();
+    await host.pass(4 * MINUTE);
+    expect(await host.session()).toMatchObject({ state: 'active' });
+    await host.pass(MINUTE + SECOND);
+    expect(await host.session()).toMatchObject({ state: 'ended', endedAt: '2026-11-23T08:48:55.000Z' });
   });
 
   test('waits anew with whatever is told of its room, though nothing of it changes', async () => {
