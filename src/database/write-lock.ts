@@ -1,10 +1,7 @@
 /** The queue that a write waits in: appends go first, because a webhook's sender waits for them. */
 export type WriteLane = 'append' | 'other';
 
-/**
- * How long other writes wait for appends that keep coming, milliseconds: under a load that leaves no time between them,
- * deliveries come later, many at once, and no webhook waits for them.
- */
+/** Milliseconds: under a load that leaves no time between appends, deliveries come later, many at once, and no webhook waits for them. */
 const PATIENCE = 50;
 
 interface Waiting {
@@ -18,6 +15,9 @@ export class WriteLock {
   private held = false;
   /** Runs while the lock is kept for the next append after one that has ended; then other writes get it. */
   private grace: NodeJS.Immediate | undefined;
+
+  /** @param patience how long other writes wait for appends that keep coming, milliseconds. */
+  constructor(private readonly patience = PATIENCE) {}
 
   /** Whether an append waits for its turn. */
   get isAppendWaiting(): boolean {
@@ -43,7 +43,7 @@ export class WriteLock {
     const { append, other } = this.waiting;
     const [first] = other;
     if (from === 'append' && first !== undefined) {
-      if (performance.now() - first.since > PATIENCE) return this.letThrough(other);
+      if (performance.now() - first.since > this.patience) return this.letThrough(other);
       if (append.length === 0) {
         // The queue in front learns of this append's end only after us, and may have the next one ready.
         this.grace = setImmediate(() => {
