@@ -78,10 +78,10 @@ export class ExpectationStore {
     await manager.delete(ExpectationEntity, { source, sessionId, state: 'awaiting' });
   }
 
-  /** Expires those that are due, `limit` at most. @returns them. */
-  async expire(manager: EntityManager, now: number, limit: number): Promise<ExpectationEntity[]> {
+  /** Expires those that were due by then, `limit` at most. @returns them. */
+  async expire(manager: EntityManager, by: number, limit: number): Promise<ExpectationEntity[]> {
     const late = await manager.find(ExpectationEntity, {
-      where: { state: 'awaiting', expiresAt: LessThanOrEqual(now) },
+      where: { state: 'awaiting', expiresAt: LessThanOrEqual(by) },
       order: { expiresAt: 'ASC' },
       take: limit,
     });
@@ -93,7 +93,7 @@ export class ExpectationStore {
     const expired: ExpectationEntity[] = [];
     for (const expectation of late) {
       const { source, sessionId } = expectation;
-      const still = { source, sessionId, state: 'awaiting' as const, expiresAt: LessThanOrEqual(now) };
+      const still = { source, sessionId, state: 'awaiting' as const, expiresAt: LessThanOrEqual(by) };
       const { affected } = await manager.update(ExpectationEntity, still, { state: 'expired' });
       if (affected === 1) expired.push({ ...expectation, state: 'expired' });
     }

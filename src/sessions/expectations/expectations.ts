@@ -16,6 +16,7 @@ import { PROJECT_KEYS, type ProjectKeys } from '../../livekit-webhook/project-ke
 import { pageSize } from '../page-size.js';
 import { lockRooms } from '../room-locks.js';
 import { SessionKeeper } from '../session-keeper.js';
+import { unprojectedSince } from '../unprojected.js';
 import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
 import { unknownProject } from '../unknown-project.js';
 import { type Expectation, EXPECTATION_STATES, type ExpectationState, toExpectation } from './expectation.js';
@@ -207,7 +208,9 @@ export class Expectations implements OnModuleInit {
     return this.store.write(async (manager) => {
       if (!(await isOurTurn(this.store.dialect, manager, 'expiry'))) return 0;
       const now = await this.clock.read(manager);
-      const expired = await this.expected.expire(manager, now, BATCH);
+      // A webhook that arrived in time, and is not in its session yet, may be what is expected.
+      const since = (await unprojectedSince(manager)) ?? Infinity;
+      const expired = await this.expected.expire(manager, Math.min(now, since - 1), BATCH);
       // Each expires once, in this transaction, so that its event needs no id made of the session id: that would outlive an
       // erasure, since headers of events stay.
       const drafts = expired.map((row) => ({

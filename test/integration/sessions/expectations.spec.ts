@@ -1,3 +1,4 @@
+import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { is, sessionHosts, without } from '../../support/session-host.js';
 
 const SECOND = 1_000;
@@ -95,6 +96,31 @@ describe('an expected session', () => {
     ]);
     await host.play('two-party-call');
     expect(await host.session()).toMatchObject({ unmatched: 'not_expected' });
+  });
+
+  test('that has come is not told as expired, however late its webhooks are made a session', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    const deliveries = host.app.get(Deliveries);
+    await host.service.expect('call-1001', { metadata: { order: 1 } });
+    await host.service.expect('call-1002');
+    await deliveries.pause('sessions'); // as if no worker were there
+    await host.play('two-party-call');
+    await host.pass(20 * MINUTE);
+    expect(host.eventsOf('session.expired')).toEqual([]);
+    await deliveries.resume('sessions');
+    await host.pass(SECOND);
+    expect(await host.session()).toMatchObject({ metadata: { order: 1 }, unmatched: null });
+    expect(host.eventsOf('session.expired')).toMatchObject([{ sessionId: 'call-1002' }]);
+  });
+
+  test('is not waited for longer than what came in its time is on its way', async () => {
+    const host = await hosts.boot();
+    await host.service.expect('call-1002', { expiresIn: MINUTE });
+    await host.app.get(Deliveries).pause('sessions');
+    await host.pass(MINUTE + SECOND);
+    await host.play('two-party-call');
+    await host.pass(SECOND);
+    expect(host.eventsOf('session.expired')).toMatchObject([{ sessionId: 'call-1002' }]);
   });
 
   test('can be withdrawn until it has come', async () => {
