@@ -1,3 +1,4 @@
+import { EventStore } from '../../../src/database/event-store.js';
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { is, sessionHosts, without } from '../../support/session-host.js';
 
@@ -120,6 +121,19 @@ describe('an expected session', () => {
     await host.pass(MINUTE + SECOND);
     await host.play('two-party-call');
     await host.pass(SECOND);
+    expect(host.eventsOf('session.expired')).toMatchObject([{ sessionId: 'call-1002' }]);
+  });
+
+  test('is not waited for because of events that keep failing', async () => {
+    const host = await hosts.boot();
+    await host.service.expect('call-1002');
+    await host.app.get(Deliveries).pause('sessions');
+    await host.play('two-party-call');
+    await host.app.get(Deliveries).drain();
+    await host.app
+      .get(EventStore)
+      .write((manager) => manager.query('UPDATE livekit_deliveries SET attempt = 5'));
+    await host.pass(20 * MINUTE);
     expect(host.eventsOf('session.expired')).toMatchObject([{ sessionId: 'call-1002' }]);
   });
 
