@@ -2,8 +2,8 @@ import { setTimeout } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { createDataSource, type DataSourceSettings, WITHOUT_TIMEOUTS } from './data-source.js';
 import { DatabaseConfigurationError, PendingMigrationsError } from './errors.js';
+import { hasTable } from './has-table.js';
 import { toldOf } from '../logging/error-fields.js';
-import { dialectOf } from './sql.js';
 import { sqlStateOf } from './sql-state.js';
 
 /** `run` them (under a lock), `check` that there are none left to run, or `none`: leave the schema alone. */
@@ -59,7 +59,10 @@ async function bringUpToDate(
   mode: MigrationsMode,
 ): Promise<void> {
   if (mode !== 'run') {
-    const isBehind = mode === 'check' ? await dataSource.showMigrations() : !(await hasTables(dataSource));
+    const isBehind =
+      mode === 'check'
+        ? await dataSource.showMigrations()
+        : !(await hasTable(dataSource.manager, 'livekit_events'));
     if (isBehind) throw new PendingMigrationsError();
     return;
   }
@@ -68,16 +71,6 @@ async function bringUpToDate(
   await underLock(dataSource, async () => {
     if (await dataSource.showMigrations()) await runDespiteUsers(settings);
   });
-}
-
-/** Whether it was ever migrated. */
-async function hasTables({ manager }: DataSource): Promise<boolean> {
-  const found = await manager.query<{ name: string | null }[]>(
-    dialectOf(manager) === 'postgres'
-      ? `SELECT to_regclass('livekit_events')::text AS name`
-      : `SELECT name FROM sqlite_master WHERE name = 'livekit_events'`,
-  );
-  return (found[0]?.name ?? null) !== null;
 }
 
 /** Holds the lock in a transaction of its own: it is freed however its holder ends, and no pooler gives it to another. */

@@ -1,4 +1,5 @@
 import type { DataSource } from 'typeorm';
+import { hasTable } from '../has-table.js';
 import { HalfMovedStoreError, StoreMovedError } from './errors.js';
 
 /*
@@ -30,10 +31,7 @@ export interface MoveMark {
 /** @throws HalfMovedStoreError or StoreMovedError when an application must not write to this store. */
 export async function refuseMovedStore(store: DataSource): Promise<void> {
   if (store.options.type === 'postgres') {
-    const [row] = await store.query<{ moving: string | null }[]>(
-      `SELECT to_regclass('${MOVING_IN}')::text AS moving`,
-    );
-    if (row?.moving != null) throw new HalfMovedStoreError();
+    if (await hasTable(store.manager, MOVING_IN)) throw new HalfMovedStoreError();
     return;
   }
   const mark = await moveMarkOf((sql) => store.query(sql));

@@ -2,6 +2,7 @@ import type { DataSource, EntityManager } from 'typeorm';
 import { createDataSource, type DataSourceSettings } from '../data-source.js';
 import { parseDatabaseUrl, toldUrl } from '../database-url.js';
 import { DatabaseUnreachableError } from '../errors.js';
+import { hasTable } from '../has-table.js';
 import { migrate } from '../migrate.js';
 import { bytes, Parameters } from '../sql.js';
 import type { SourceRow } from './batches.js';
@@ -190,10 +191,7 @@ export class TargetStore {
   }
 
   private async moveIn(manager: EntityManager, table: string): Promise<string | null> {
-    const [found] = await manager.query<{ found: boolean }[]>('SELECT to_regclass($1) IS NOT NULL AS found', [
-      table,
-    ]);
-    if (!found?.found) return null;
+    if (!(await hasTable(manager, table))) return null;
     const [row] = await manager.query<{ move_id: string }[]>(`SELECT move_id FROM ${table} LIMIT 1`);
     return row?.move_id ?? '';
   }
