@@ -13,6 +13,7 @@ export class EnvironmentError extends Error {
 /** Reads variables, and collects what is wrong with them, so that everything is reported at once. */
 export class EnvironmentReader {
   private readonly problems: string[] = [];
+  private readonly known = new Set<string>();
 
   constructor(private readonly env: Readonly<Record<string, string | undefined>>) {}
 
@@ -24,11 +25,6 @@ export class EnvironmentReader {
   /** Whether a variable is set at all, even if empty. */
   isSet(name: string): boolean {
     return this.env[name] !== undefined;
-  }
-
-  /** The names of set variables that begin with a prefix. */
-  names(prefix: string): string[] {
-    return Object.keys(this.env).filter((name) => name.startsWith(prefix) && this.raw(name) !== undefined);
   }
 
   /** A variable with a default. */
@@ -52,12 +48,22 @@ export class EnvironmentReader {
     this.problems.push(`${name} ${what}`);
   }
 
+  /** Records as a problem every set variable that begins with a prefix and that nothing has read: a misspelt one is not to be ignored. */
+  requireKnown(prefix: string): void {
+    const known = [...this.known].filter((name) => name.startsWith(prefix)).join(', ');
+    for (const name of Object.keys(this.env)) {
+      if (!name.startsWith(prefix) || this.known.has(name) || this.raw(name) === undefined) continue;
+      this.problem(name, `is none that is known: there are ${known}`);
+    }
+  }
+
   /** @throws EnvironmentError when anything was wrong. */
   finish(): void {
     if (this.problems.length > 0) throw new EnvironmentError(this.problems);
   }
 
   private parse<T>(name: string, parser: Parser<T>, told: (value: string) => string): T | undefined {
+    this.known.add(name);
     const value = this.raw(name);
     if (value === undefined) return undefined;
     try {

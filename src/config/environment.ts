@@ -124,12 +124,7 @@ export function readEnvironment(
     },
     role: roleOf(reader, dialect),
     deliveries: { engine: engineOf(reader, dialect) },
-    retention: {
-      bodies: reader.read('RETENTION_BODIES', '30d', age('0s')),
-      deliveries: reader.read('RETENTION_DELIVERIES', '30d', age('0s')),
-      events: reader.read('RETENTION_EVENTS', '400d', age('1d')),
-      sessions: reader.read('RETENTION_SESSIONS', 'none', age('0s')),
-    },
+    retention: retentionOf(reader),
     ...(adminToken !== undefined && { adminToken }),
     sessions: {
       ...(livekitUrl !== undefined && { livekitUrl }),
@@ -197,6 +192,17 @@ function requireServer(reader: EnvironmentReader, name: string, value: string, d
     name,
     `is ${value}, and SQLite has one process, which does everything: give DATABASE_URL a PostgreSQL, or unset ${name}`,
   );
+}
+
+function retentionOf(reader: EnvironmentReader): RetentionSettings {
+  const retention = {
+    bodies: reader.read('RETENTION_BODIES', '30d', age('0s')),
+    deliveries: reader.read('RETENTION_DELIVERIES', '30d', age('0s')),
+    events: reader.read('RETENTION_EVENTS', '400d', age('1d')),
+    sessions: reader.read('RETENTION_SESSIONS', 'none', age('0s')),
+  };
+  reader.requireKnown('RETENTION_'); // or what was to be kept would be pruned
+  return retention;
 }
 
 function healthOf(reader: EnvironmentReader): LivekitHealthModuleOptions {

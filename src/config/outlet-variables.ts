@@ -7,7 +7,6 @@ import type { EnvironmentReader } from './environment-reader.js';
 import { each } from './parsers.js';
 
 const OUTLET_URLS = ['OUTLET_JETSTREAM_URL', 'OUTLET_REDIS_URL', 'OUTLET_WEBHOOK_URL'];
-const OUTLET_NAMES = [...OUTLET_URLS, 'OUTLET_WEBHOOK_SECRET', 'OUTLET_WEBHOOK_ALLOW', 'OUTLET_EVENTS'];
 
 /** Reads and checks the variables that begin with `OUTLET_`. */
 export function outletsOf(reader: EnvironmentReader): OutletsModuleOptions {
@@ -53,10 +52,7 @@ export function outletsOf(reader: EnvironmentReader): OutletsModuleOptions {
       `is set, and there is no outlet: set ${OUTLET_URLS.join(', ')}, or unset it`,
     );
   }
-  for (const name of reader.names('OUTLET_')) {
-    if (OUTLET_NAMES.includes(name)) continue;
-    reader.problem(name, `is none that is known: there are ${OUTLET_NAMES.join(', ')}`);
-  }
+  reader.requireKnown('OUTLET_');
   return {
     ...(jetstream !== undefined && { jetstream: { url: jetstream } }),
     ...(redis !== undefined && { redis: { url: redis } }),

@@ -271,6 +271,7 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['OUTLET_WEBHOOK_ALLOW', '10.0.0.0/8', /OUTLET_WEBHOOK_URL is not: give both/],
     ['OUTLET_EVENTS', 'session.*', /there is no outlet: set OUTLET_JETSTREAM_URL, /],
     ['OUTLET_KAFKA_URL', 'kafka://kafka', /there are OUTLET_JETSTREAM_URL, /],
+    ['RETENTION_BODY', '400d', /none that is known: there are RETENTION_BODIES, /],
     ['ADMIN_TOKEN', 'fifteen-letters', /at least 16 printable characters without spaces/],
     ['ADMIN_TOKEN', 'sixteen or more letters', /without spaces/],
     ['METRICS_TOKEN', 'sechzehn-fünfzehn', /printable/],
