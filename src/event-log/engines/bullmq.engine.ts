@@ -68,10 +68,16 @@ export class BullmqEngine implements DeliveryEngine {
   }
 
   async stop(): Promise<void> {
-    const clients = [...this.workers, ...this.queues.values()];
     this.stopped = true;
+    // A worker that has lost its connection would wait for that to end, for ever, and keep the process alive.
+    const isGone = this.waiting.status !== 'ready';
     try {
-      await inTime(() => Promise.all(clients.map((client) => client.close())));
+      await inTime(() =>
+        Promise.all([
+          ...this.workers.map((worker) => worker.close(isGone)),
+          ...[...this.queues.values()].map((queue) => queue.close()),
+        ]),
+      );
     } finally {
       for (const connection of [this.commands, this.waiting]) connection.disconnect();
     }

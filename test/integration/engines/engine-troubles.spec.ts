@@ -183,6 +183,20 @@ describeOnPostgres.each(ENGINES)(
       await until('the last', () => given.length === 6, 20_000);
     });
 
+    test('let their process stop while the server is gone, and run in the next', async () => {
+      const host = await boot(handlerOf('later', take('later')));
+      await host.receive(['EV_1', 'room_started', 'RM_1']);
+      await until('the first', () => given.length === 1);
+      await carried.server.kill();
+      await host.receive(['EV_2', 'room_started', 'RM_1']);
+      await until('trouble', () => !figures(host).isUp);
+      await hosts.stop(host);
+      expect(host.logger.text()).not.toContain('did not stop as it should');
+      await carried.server.start();
+      await boot(handlerOf('later', take('later')));
+      await until('the second', () => given.length === 2);
+    });
+
     test('are not overtaken in their room while a process that stops gives them back', async () => {
       const host = await hosts.boot([handlerOf('rooms', take('rooms'), { ordering: 'room' })]);
       await host.deliveries.pause('rooms');
