@@ -50,7 +50,7 @@ export class Parameters {
   rows(types: readonly string[], rows: readonly (readonly unknown[])[]): string {
     if (this.dialect === 'sqlite') {
       const columns = types.map((_, column) => `value ->> ${column}`);
-      return `SELECT ${columns.join()} FROM json_each(${this.add(JSON.stringify(rows))}) WHERE true`;
+      return `SELECT ${columns.join()} FROM json_each(${this.add(jsonText(rows))}) WHERE true`;
     }
     const arrays = types.map((type, column) => `${this.add(rows.map((row) => row[column]))}::${type}[]`);
     return `SELECT * FROM unnest(${arrays.join()})`;
@@ -66,6 +66,18 @@ export const rowsOf = <Row>(result: unknown): Row[] => {
   const [first] = result as [unknown];
   return (Array.isArray(first) ? first : result) as Row[];
 };
+
+/**
+ * Values as JSON for SQLite to take texts from. Of half a surrogate pair it would make a text that is not UTF-8, and libsql
+ * ends the process that reads one (`libsql` `src/value.rs`).
+ */
+export function jsonText(values: unknown): string {
+  const json = JSON.stringify(values);
+  if (!json.includes('\\ud')) return json;
+  return JSON.stringify(values, (_, value: unknown) =>
+    typeof value === 'string' ? value.toWellFormed() : value,
+  );
+}
 
 /** The values of a column or an expression as a list in JSON text. */
 export const jsonList = (dialect: Dialect, values: string): string =>

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { jsonText } from './sql.js';
 
 /**
  * A write on SQLite whose statements need nothing of this process between them: they find their data on the stage, so that
@@ -35,7 +36,7 @@ export async function setStage(manager: EntityManager, { rows, bytes }: StagedWr
     `UPDATE temp.livekit_stage SET rows = ?1, bytes = ?2,
        last_seq = max(coalesce((SELECT max(seq) FROM livekit_events), 0),
                       coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'livekit_events'), 0))`,
-    [JSON.stringify(rows), bytes],
+    [jsonText(rows), bytes],
   );
 }
 

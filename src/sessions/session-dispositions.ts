@@ -22,10 +22,8 @@ export class SessionDispositions {
     const ruled: SessionRow = { ...row, disposition, dispositionSource: disposition && 'rules' };
     if (disposition === null || this.settings.disposition === undefined) return ruled;
     try {
-      const given = textGiven(this.settings.disposition(toSession(fold, ruled), facts));
-      return given === null
-        ? ruled
-        : { ...row, disposition: given.slice(0, LONGEST_DISPOSITION), dispositionSource: 'option' };
+      const given = textGiven(this.settings.disposition(toSession(fold, ruled), facts), LONGEST_DISPOSITION);
+      return given === null ? ruled : { ...row, disposition: given, dispositionSource: 'option' };
     } catch (error) {
       const { roomName, roomSid, source } = fold;
       this.logger.warn('the option disposition failed: the rules say', {

@@ -5,7 +5,7 @@ import { errorFields } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 import { ExpectationStore } from './expectations/expectation-store.js';
 import type { SessionFold } from './fold/fold.js';
-import type { SessionRow } from './session-row.js';
+import { LONGEST_ID, type SessionRow } from './session-row.js';
 import type { UnmatchedCause } from './session.js';
 import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from './sessions.options.js';
 
@@ -20,9 +20,6 @@ export interface Nameless {
   /** Whether it may match an expectation. */
   mayBeAwaited: boolean;
 }
-
-/** Longer ids can't be indexed. */
-const LONGEST_ID = 512;
 
 /** Names sessions: by the host's `sessionId`, or by what the host expects in its room. */
 @Injectable()
@@ -58,7 +55,7 @@ export class SessionNaming {
     if (description === null) return { sessionId: null, cause: null }; // not before LiveKit has described the room itself
     try {
       const room = Room.fromJson(description.room as never, { ignoreUnknownFields: true });
-      const given = textGiven(sessionId(room))?.slice(0, LONGEST_ID) ?? null;
+      const given = textGiven(sessionId(room), LONGEST_ID);
       return { sessionId: given, cause: given === null ? 'no_session_id' : null };
     } catch (error) {
       this.logger.warn('the option sessionId failed', {

@@ -125,12 +125,12 @@ function addresses(given: string | Readonly<Record<string, string>>): ReadonlyMa
 }
 
 /**
- * The text that an option's function returned; `null` if none.
+ * The text that an option's function returned, cut to the longest that its column takes; `null` if none.
  *
  * @throws ToldError when it returned a promise, which nobody awaits.
  */
-export function textGiven(given: unknown): string | null {
-  if (!(given instanceof Promise)) return plainTextOrNull(given);
+export function textGiven(given: unknown, longest: number): string | null {
+  if (!(given instanceof Promise)) return plainTextOrNull(given)?.slice(0, longest).toWellFormed() ?? null;
   given.catch(() => undefined); // or its failure would end the process
   throw new ToldError('it gave a promise: it must answer at once, so leave out `async`');
 }

@@ -9,6 +9,7 @@ import { ExpectationStore } from '../expectations/expectation-store.js';
 import { Expectations, type ExpectOptions } from '../expectations/expectations.js';
 import { isTimeout, whyFailed } from '../reconciliation/asking.js';
 import { LivekitClients } from '../reconciliation/livekit-clients.js';
+import { LONGEST_ID } from '../session-row.js';
 import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from '../sessions.options.js';
 import { unknownProject } from '../unknown-project.js';
 
@@ -134,7 +135,7 @@ export class SessionRooms {
 
   private idOf(room: Room): string | null {
     try {
-      return textGiven(this.settings.sessionId?.(room));
+      return textGiven(this.settings.sessionId?.(room), LONGEST_ID);
     } catch {
       return null;
     }

@@ -61,6 +61,12 @@ describe('how a session went', () => {
     ]);
   });
 
+  test('is cut where a character does not fit as a whole', async () => {
+    const host = await hosts.boot({ sessions: { disposition: () => `${'x'.repeat(127)}😀 and so on` } });
+    await host.play('two-party-call');
+    expect(await host.session()).toMatchObject({ disposition: `${'x'.repeat(127)}\uFFFD` });
+  });
+
   test('is what the rules say when the option fails, which is logged', async () => {
     const host = await hosts.boot({
       sessions: {

@@ -63,6 +63,12 @@ describe("a session's id that the host makes", () => {
     expect(await host.session()).toMatchObject({ sessionId: 'call-1001'.padEnd(512, '.') });
   });
 
+  test('is cut where a character does not fit as a whole', async () => {
+    const host = await hosts.boot({ sessions: { sessionId: () => `${'.'.repeat(511)}😀` } });
+    await host.play('two-party-call');
+    expect(await host.session()).toMatchObject({ sessionId: `${'.'.repeat(511)}\uFFFD` });
+  });
+
   test('is told of where it fails, and its session as unmatched, once', async () => {
     const sessionId = () => {
       throw new TypeError('no such order');

@@ -1,5 +1,5 @@
 import Database from 'libsql';
-import { Parameters } from '../../../src/database/sql.js';
+import { jsonText, Parameters } from '../../../src/database/sql.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
@@ -45,5 +45,21 @@ describe('lists on SQLite', () => {
     expect(among([2, 3])).toEqual([2]);
     expect(among(["it's", '2'])).toEqual(['2', "it's"]);
     expect(among([])).toEqual([]);
+  });
+});
+
+describe('JSON for SQLite to take texts from', () => {
+  test('has no half of a surrogate pair', () => {
+    expect(
+      jsonText([
+        ['cut \uD83D', 'whole 😀'],
+        [1, null],
+      ]),
+    ).toBe('[["cut \uFFFD","whole 😀"],[1,null]]');
+  });
+
+  test('is otherwise what it always is', () => {
+    const rows = [['\\ud83d in letters', { deep: ['\uDE00'] }], [true]];
+    expect(JSON.parse(jsonText(rows))).toEqual([['\\ud83d in letters', { deep: ['\uFFFD'] }], [true]]);
   });
 });
