@@ -8,6 +8,8 @@ import { conflictOf, quarantine } from './append/quarantine.js';
 import { HostEventError } from './errors.js';
 import {
   APP_ID,
+  LONGEST_ID,
+  LONGEST_NAME,
   type AppendedEvents,
   type AppendOutcome,
   type NewEvent,
@@ -182,8 +184,21 @@ export class EventLog implements OnApplicationShutdown {
 
 // The host's ids get a prefix: if one equalled an id of LiveKit's, that webhook would be taken for a repeat of this event.
 function hostDraft(name: string, data: unknown, { id, ...options }: HostEventOptions): EventDraft {
+  const { project, room, occurredAt } = options;
+  requireAtMost(LONGEST_ID, { id, project, 'room.sid': room?.sid });
+  requireAtMost(LONGEST_NAME, { 'room.name': room?.name });
+  if (occurredAt !== undefined && new Date(occurredAt).getTime() !== occurredAt)
+    throw new HostEventError("an event's `occurredAt` is a moment: a whole number of UTC milliseconds");
   const key = id === undefined ? {} : { id: APP_ID + id };
   return { kind: 'app', ...options, ...key, name: hostName(name), data };
+}
+
+// PostgreSQL could store longer ones, and not index them: no event behind such a one would ever be routed.
+function requireAtMost(longest: number, texts: Record<string, string | null | undefined>): void {
+  for (const [option, text] of Object.entries(texts)) {
+    if (text != null && text.length > longest)
+      throw new HostEventError(`an event's \`${option}\` is at most ${longest} characters long`);
+  }
 }
 
 function hostName(name: string): string {

@@ -10,13 +10,8 @@ import {
   ValidateNested,
   validateSync,
 } from 'class-validator';
+import { LONGEST_ID, LONGEST_NAME } from '../../event-log/events.js';
 import { InvalidWebhookError } from '../errors.js';
-
-/** The longest identifier accepted, far longer than LiveKit's own (its sids and event ids have 15 characters). */
-const LONGEST_ID = 255;
-
-/** The longest name accepted, above LiveKit's default limit (256 characters); a longer one can't be indexed. */
-const LONGEST_NAME = 512;
 
 /** 9999-12-31T23:59:59Z, in seconds: the last moment whose year ISO 8601 writes with four digits. */
 const LAST_SECOND = 253_402_300_799;

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { randomInt } from 'node:crypto';
 import { DataSource, type EntityManager } from 'typeorm';
 import { EventStore } from '../../../src/database/event-store.js';
 import { HostEventError } from '../../../src/event-log/errors.js';
+import type { HostEventOptions } from '../../../src/event-log/event-log.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
 import { type AppEvent, OnAppEvent } from '../../../src/event-log/handlers/on-app-event.decorator.js';
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
@@ -126,6 +128,28 @@ describe("an event of the host's", () => {
     expect(await host.log.append('order.created', 1, options)).toBe('duplicate');
     await host.deliveries.drain();
     expect(heard[0]).toMatchObject({ id: 'a\u2400b', room: { name: 'half \ufffd', sid: null } });
+  });
+
+  test.each<[string, HostEventOptions]>([
+    ['id', { id: 'i'.repeat(256) }],
+    ['project', { project: 'p'.repeat(256) }],
+    ['room.sid', { room: { sid: 's'.repeat(256) } }],
+    ['room.name', { room: { name: 'n'.repeat(513) } }],
+    ['occurredAt', { occurredAt: 1.5 }],
+    ['occurredAt', { occurredAt: NaN }],
+    ['occurredAt', { occurredAt: Number.MAX_SAFE_INTEGER }],
+  ])('has no %s that one of the databases could not take', async (option, options) => {
+    await expect(host.log.append('order.created', 1, options)).rejects.toThrow(
+      new RegExp(`^an event's \`${option}\` is `),
+    );
+    expect(await countOf(hosts.url, 'livekit_events')).toBe(0);
+  });
+
+  test('has options as long as they may be, and is handled', async () => {
+    const room = { sid: random(255), name: random(512) };
+    await host.log.append('order.created', 1, { id: random(255), project: random(255), room });
+    await host.deliveries.drain();
+    expect(heard).toMatchObject([{ room }]);
   });
 
   test('can be heard whatever its name, and nothing else with it', async () => {
@@ -300,6 +324,10 @@ describeOnPostgres("an event appended in a transaction of the host's own DataSou
     await expect(host.log.appendIn(dataSource.manager, 'order.created', 1)).rejects.toThrow(HostEventError);
   });
 });
+
+/** Text that no database makes shorter, three bytes a character. */
+const random = (length: number): string =>
+  String.fromCharCode(...Array.from({ length }, () => randomInt(0x4e00, 0x9fff)));
 
 /** A DataSource as a host has it. */
 const hostDataSource = (url: string): Promise<DataSource> =>
