@@ -137,12 +137,12 @@ describe('the append queue', () => {
   });
 
   test('gives up on a commit that takes too long, and tells that the store is slow', async () => {
-    await expect(queueWith({ patience: 20 }).add('a', 1)).rejects.toMatchObject({ reason: 'slow' });
+    await expect(queueWith({ patience: 300 }).add('a', 1)).rejects.toMatchObject({ reason: 'slow' });
     (await store.next()).resolve();
   });
 
   test('does not store what nobody waits for any more', async () => {
-    const queue = queueWith({ patience: 30 });
+    const queue = queueWith({ patience: 300 });
     const slow = queue.add('a', 1);
     const commit = await store.next();
     const impatient = queue.add('b', 1);
