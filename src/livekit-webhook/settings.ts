@@ -68,7 +68,7 @@ export function resolveSettings(
     events: allowedEvents(options.events),
     deliveries: {
       engine,
-      drainTimeout: positive(
+      drainTimeout: whole(
         'deliveries.drainTimeout',
         options.deliveries?.drainTimeout ?? 10_000,
         0,
@@ -77,9 +77,9 @@ export function resolveSettings(
     },
     retention: retentionSettings(options.retention),
     signatures: signatureSchemes(options.signatures),
-    bodyLimit: positive('bodyLimit', options.bodyLimit ?? 1024 * 1024),
-    bodyTimeout: positive('bodyTimeout', options.bodyTimeout ?? 10_000, 1, LONGEST_TIMEOUT),
-    clockTolerance: positive('clockTolerance', options.clockTolerance ?? 10_000, 0),
+    bodyLimit: whole('bodyLimit', options.bodyLimit ?? 1024 * 1024, 1),
+    bodyTimeout: whole('bodyTimeout', options.bodyTimeout ?? 10_000, 1, LONGEST_TIMEOUT),
+    clockTolerance: whole('clockTolerance', options.clockTolerance ?? 10_000, 0),
     database,
     log: checkedLog(options.log),
   };
@@ -124,7 +124,7 @@ function signatureSchemes(
 function retentionSettings(options: RetentionOptions = {}): RetentionSettings {
   const age = (what: keyof RetentionSettings, least = 0): number | false => {
     const value = options[what] ?? RETENTION_DEFAULTS[what];
-    return value === false ? false : positive(`retention.${what}`, value, least);
+    return value === false ? false : whole(`retention.${what}`, value, least);
   };
   return {
     bodies: age('bodies'),
@@ -142,12 +142,15 @@ function checkedLog(options: LogOptions = {}): LogSettings {
       "must be one of Nest's levels, such as `'log'` or `'warn'`",
     );
   }
-  if (sample !== undefined) positive('log.sample', sample, 0, 1);
+  if (sample !== undefined && !(sample >= 0 && sample <= 1)) {
+    throw new LivekitWebhookOptionsError('log.sample', 'must be a share, from 0 to 1');
+  }
   return logSettings(options);
 }
 
-function positive(option: string, value: number, least = 1, most = Number.MAX_VALUE): number {
-  if (Number.isFinite(value) && value >= least && value <= most) return value;
-  const limit = most === Number.MAX_VALUE ? '' : ` and at most ${most}`;
-  throw new LivekitWebhookOptionsError(option, `must be a number of at least ${least}${limit}`);
+// PostgreSQL compares its times with whole numbers only.
+function whole(option: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  const limit = most === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${most}`;
+  throw new LivekitWebhookOptionsError(option, `must be a whole number of at least ${least}${limit}`);
 }
