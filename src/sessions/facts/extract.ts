@@ -17,6 +17,7 @@ import {
   MIGRATION,
   object,
   reasonName,
+  SIP_FIELDS,
   textMap,
 } from './protojson.js';
 
@@ -49,7 +50,7 @@ const TELLING_EVENTS = new Set([
  * identity; `livekit/livekit pkg/telemetry/events.go`) is unknown, not empty. An event of another name says nothing: a host's
  * own may well have a `room` that means something else.
  *
- * @param allowed the names of attributes to keep besides `sip.*`.
+ * @param allowed the names of attributes to keep besides `SIP_FIELDS`.
  */
 export function factsOf(event: FactSource, allowed: ReadonlySet<string> = new Set()): Facts {
   const body = tells(event.name) ? object(event.body) : undefined;
@@ -163,14 +164,8 @@ const milliseconds = (precise: unknown, seconds: unknown): number | null => {
 };
 
 function keptAttributes(attributes: unknown, allowed: ReadonlySet<string>): Record<string, string> | null {
-  const kept = Object.entries(textMap(attributes)).filter(([name]) => isSipField(name) || allowed.has(name));
+  const kept = Object.entries(textMap(attributes)).filter(
+    ([name]) => SIP_FIELDS.has(name) || allowed.has(name),
+  );
   return kept.length === 0 ? null : Object.fromEntries(kept);
 }
-
-const SIP_FIELDS = new Set(
-  ['callID', 'callIDFull', 'callStatus', 'phoneNumber', 'ruleID', 'trunkID', 'trunkPhoneNumber'].map(
-    (field) => `sip.${field}`,
-  ),
-);
-
-const isSipField = (name: string): boolean => SIP_FIELDS.has(name);

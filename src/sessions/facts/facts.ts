@@ -54,7 +54,7 @@ export interface ConnectionFact {
   /** An attempt that never became a connection (`participant_connection_aborted`, or a leave with `JOIN_FAILURE`). */
   abort: Departure | null;
   name: Versioned<string> | null;
-  /** `sip.*` and the attributes that the host allows. */
+  /** `SIP_FIELDS` and the attributes that the host allows. */
   attributes: Versioned<Record<string, string>> | null;
 }
 

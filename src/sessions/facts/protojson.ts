@@ -33,6 +33,13 @@ export const textMap = (value: unknown): Record<string, string> =>
     }),
   );
 
+/** The attributes that every SIP call has: they are kept without being asked for. */
+export const SIP_FIELDS: ReadonlySet<string> = new Set(
+  ['callID', 'callIDFull', 'callStatus', 'phoneNumber', 'ruleID', 'trunkID', 'trunkPhoneNumber'].map(
+    (field) => `sip.${field}`,
+  ),
+);
+
 // `livekit/protocol livekit_models.proto`: webhooks have the names; the numbers are for relays that re-encode them.
 const KINDS: Record<number, string> = {
   0: 'STANDARD',

@@ -1,5 +1,5 @@
 import type { ConnectionFact, Departure } from '../facts/facts.js';
-import { MIGRATION } from '../facts/protojson.js';
+import { MIGRATION, SIP_FIELDS } from '../facts/protojson.js';
 import { countedKind, least } from './presence.js';
 
 /** What is known of a telephone call from LiveKit's `sip.*` attributes (`livekit/sip`). */
@@ -20,7 +20,7 @@ export interface FoldedParticipant {
   name: string | null;
   /** Unknown while only their tracks have been reported. */
   kind: string | null;
-  /** Without `sip.*`. */
+  /** Those that the host asks for. */
   attributes: Record<string, string>;
   sip: FoldedSipCall | null;
   connections: FoldedConnection[];
@@ -62,7 +62,7 @@ function foldParticipant(
     identity,
     name: latest(connections, (connection) => connection.name?.value) ?? null,
     kind,
-    attributes: Object.fromEntries(Object.entries(attributes).filter(([name]) => !name.startsWith('sip.'))),
+    attributes: Object.fromEntries(Object.entries(attributes).filter(([name]) => !SIP_FIELDS.has(name))),
     sip: kind === 'sip' ? sipCallOf(attributes) : null,
     connections: connections.map((connection, nth) =>
       foldConnection(connection, endedAt, replacedAt(connections, nth)),

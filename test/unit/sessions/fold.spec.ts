@@ -311,8 +311,8 @@ describe('the participants', () => {
     ).participants[0];
 
   it('tell a call that came in, from its caller to the trunk', () => {
-    expect(sipCall({ 'sip.ruleID': 'SDR_1' })).toMatchObject({
-      attributes: { tier: 'gold' },
+    expect(sipCall({ 'sip.ruleID': 'SDR_1', 'sip.h.X-Account': '42' })).toMatchObject({
+      attributes: { tier: 'gold', 'sip.h.X-Account': '42' },
       sip: {
         callId: 'SCL_1',
         from: '+100',
@@ -325,7 +325,7 @@ describe('the participants', () => {
     });
   });
 
-  it('tell a call that went out, from the trunk to whom it called, and keep sip.* out of the attributes', () => {
+  it('tell a call that went out, from the trunk to whom it called, and keep what every call has out of the attributes', () => {
     const participant = sipCall({});
     expect(participant?.sip).toMatchObject({ from: '+900', to: '+100', ruleId: null, direction: 'outbound' });
     expect(participant?.attributes).toEqual({ tier: 'gold' });
