@@ -136,7 +136,13 @@ function connectionRow(fact: ConnectionFact): ConnectionEntity {
   const attributes = fact.attributes?.value ?? {};
   return {
     ...fact,
-    phoneNumber: attributes['sip.phoneNumber'] ?? null,
-    trunkPhoneNumber: attributes['sip.trunkPhoneNumber'] ?? null,
+    phoneNumber: indexed(attributes['sip.phoneNumber']),
+    trunkPhoneNumber: indexed(attributes['sip.trunkPhoneNumber']),
   };
 }
+
+/** The longest number that sessions are found by, in characters. */
+const LONGEST_NUMBER = 255;
+
+// A participant may set its attributes itself, to more than PostgreSQL can index.
+const indexed = (number = ''): string | null => number.slice(0, LONGEST_NUMBER).toWellFormed() || null;

@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { SessionRequestError } from '../../../src/sessions/errors.js';
 import type { ExpectationsFilter } from '../../../src/sessions/expectations/expectations.js';
 import type { SessionsFilter } from '../../../src/sessions/session-queries.js';
+import { deliveries } from '../../support/captures.js';
 import { sessionHosts } from '../../support/session-host.js';
 
 // As a host's own route may hand them on, which no compiler has seen.
@@ -24,6 +26,17 @@ describe('a filter', () => {
     await expect(service.expectations(anything<ExpectationsFilter>({ state: 'asleep' }))).rejects.toThrow(
       new SessionRequestError('`state` must be one of awaiting, matched, expired'),
     );
+  });
+
+  test('finds a session by a number that is longer than any, up to what can be indexed', async () => {
+    const host = await hosts.boot();
+    const number = randomBytes(3_000).toString('hex'); // nothing that a database could make shorter
+    for (const { body } of deliveries('sip-caller')) {
+      await host.tester.deliver(body.replaceAll(/(?<="sip\.phoneNumber":\s*")[^"]+/g, number));
+    }
+    await host.tester.drain();
+    const { sessions } = await host.service.list({ number: number.slice(0, 255) });
+    expect(sessions).toMatchObject([{ participants: [{}, { sip: { from: number } }] }]);
   });
 
   test('finds nothing, and does not fail, for a project that no database holds', async () => {
