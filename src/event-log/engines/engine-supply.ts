@@ -165,8 +165,8 @@ export class EngineSupply {
 
   private async takeBack(ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return;
-    const p = this.clock.parameters();
     const taking = this.store.write(async (manager) => {
+      const p = this.clock.parameters();
       // A claim skips what is locked: deliveries behind it in its room would overtake it.
       await this.lock.hold(manager);
       await manager.query(

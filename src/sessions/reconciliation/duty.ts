@@ -19,9 +19,9 @@ export class Duty {
   /** Acquires or renews the lease; false if another replica holds it. */
   hold(): Promise<boolean> {
     if (this.store.dialect === 'sqlite') return Promise.resolve(true);
-    const p = this.clock.parameters();
-    const now = this.clock.now(p);
     return this.store.write(async (manager) => {
+      const p = this.clock.parameters();
+      const now = this.clock.now(p);
       const result: unknown = await manager.query(
         `INSERT INTO livekit_duties AS d (name, holder, held_until)
          VALUES (${p.add(this.name)}, ${p.add(this.holder)}, ${now} + ${LEASE})
@@ -36,12 +36,12 @@ export class Duty {
   /** Gives the lease up to others at once. */
   async release(): Promise<void> {
     if (this.store.dialect === 'sqlite') return;
-    const p = this.clock.parameters();
-    await this.store.write((manager) =>
-      manager.query(
+    await this.store.write((manager) => {
+      const p = this.clock.parameters();
+      return manager.query(
         `DELETE FROM livekit_duties WHERE name = ${p.add(this.name)} AND holder = ${p.add(this.holder)}`,
         p.values,
-      ),
-    );
+      );
+    });
   }
 }

@@ -82,6 +82,29 @@ describe('reconciliation that goes on by itself', () => {
       await until('the second to ask', () => second.rounds.length > 0);
     });
 
+    test('one asks though PostgreSQL has aborted what made it the one, for the sake of another transaction', async () => {
+      const host = await boot();
+      await until('it to ask', () => host.rounds.length > 0);
+      for (const statement of [
+        'CREATE SEQUENCE renewals',
+        `CREATE FUNCTION abort_first() RETURNS trigger AS $$ BEGIN
+           IF nextval('renewals') = 1 THEN RAISE EXCEPTION 'aborted' USING ERRCODE = 'serialization_failure'; END IF;
+           RETURN NEW;
+         END $$ LANGUAGE plpgsql`,
+        'CREATE TRIGGER aborted BEFORE UPDATE ON livekit_duties FOR EACH ROW EXECUTE FUNCTION abort_first()',
+      ]) {
+        await sqlQuery(database.url, statement);
+      }
+      await until('some renewals', async () => {
+        const [row] = await sqlQuery<{ last: string }>(
+          database.url,
+          'SELECT last_value AS last FROM renewals',
+        );
+        return Number(row?.last) > 3;
+      });
+      expect(host.logger.text()).not.toContain('is not reconciled');
+    });
+
     test('another asks when the lease of one that died is over', async () => {
       const host = await boot();
       await until('it to ask', () => host.rounds.length > 0);
