@@ -29,7 +29,6 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
   private readonly listeners = new Set<() => void>();
   private listening: Promise<void> | undefined;
   private endListening: () => Promise<void> = async () => undefined;
-  private forget: () => void = () => undefined;
   private reconnect: NodeJS.Timeout | undefined;
   private spacing: NodeJS.Timeout | undefined;
   private echo: NodeJS.Timeout | undefined;
@@ -43,19 +42,18 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
 
   async onApplicationBootstrap(): Promise<void> {
     if (this.store.dialect === 'sqlite') return;
-    this.forget = this.events.onCommitted(() => this.notify());
+    this.events.onCommitted(() => this.notify());
     await (this.listening = this.listen());
   }
 
   /** As late as possible: what is received and released while the application stops is for other processes to run. */
   async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
-    this.forget();
     clearTimeout(this.reconnect);
     clearTimeout(this.spacing);
-    clearTimeout(this.echo);
     if (this.isStale) await this.send();
-    await this.listening;
+    await this.listening; // a connection that is being made waits for its echo, too
+    clearTimeout(this.echo);
     await this.endListening();
   }
 
