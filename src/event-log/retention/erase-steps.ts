@@ -28,6 +28,12 @@ export interface SidOfProject {
   roomSid: string;
 }
 
+/** A stretch of a table's keys: all above `from`, up to `to`. */
+export interface Stretch {
+  from: number;
+  to: number;
+}
+
 /** The SQL of erasure: searching the tables window by window, and erasing what was found. */
 export class EraseSteps {
   constructor(
@@ -79,13 +85,18 @@ export class EraseSteps {
     return { found, last: rows.at(-1) ?? null };
   }
 
-  /** The highest position in the log, and the highest id of a delivery: what comes later is not searched. */
-  async ends(manager: EntityManager): Promise<{ seq: number; delivery: number }> {
-    const [row] = await manager.query<{ seq: number | string; delivery: number | string }[]>(
-      `SELECT (SELECT coalesce(max(seq), 0) FROM livekit_events) AS seq,
-         (SELECT coalesce(max(id), 0) FROM livekit_deliveries) AS delivery`,
-    );
-    return { seq: Number(row?.seq), delivery: Number(row?.delivery) };
+  /** What is searched: the log by `seq` and the deliveries by id, as they are now. What was pruned long ago is not walked over. */
+  async stretches(manager: EntityManager): Promise<{ events: Stretch; deliveries: Stretch }> {
+    const stretch = async (table: string, key: string): Promise<Stretch> => {
+      const [row] = await manager.query<{ from_key: number | string; to_key: number | string }[]>(
+        `SELECT coalesce(min(${key}) - 1, 0) AS from_key, coalesce(max(${key}), 0) AS to_key FROM ${table}`,
+      );
+      return { from: Number(row?.from_key), to: Number(row?.to_key) };
+    };
+    return {
+      events: await stretch('livekit_events', 'seq'),
+      deliveries: await stretch('livekit_deliveries', 'id'),
+    };
   }
 
   /** The events of a room of this name or sid, in the next stretch of the log. */
@@ -93,10 +104,10 @@ export class EraseSteps {
     manager: EntityManager,
     room: string,
     from: number,
-  ): Promise<{ found: (SidOfProject & { seq: number })[]; last: number }> {
+  ): Promise<{ found: { seq: number; source: string; roomSid: string | null }[]; last: number }> {
     const p = this.parameters();
     const last = from + WIDE_WINDOW;
-    const rows = await manager.query<{ seq: number | string; source: string; room_sid: string }[]>(
+    const rows = await manager.query<{ seq: number | string; source: string; room_sid: string | null }[]>(
       `SELECT seq, source, room_sid FROM livekit_events
        WHERE seq > ${p.add(from)} AND seq <= ${p.add(last)} ${this.ofProject(p, 'source')}
          AND (room_name = ${p.add(room)} OR room_sid = ${p.add(room)})`,

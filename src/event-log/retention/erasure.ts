@@ -5,7 +5,7 @@ import { EventStore } from '../../database/event-store.js';
 import { Log } from '../../logging/log.js';
 import { plainText } from '../../database/plain-text.js';
 import { OrderingLock } from '../running/ordering-lock.js';
-import { EraseSteps, type SidOfProject } from './erase-steps.js';
+import { EraseSteps, type SidOfProject, type Stretch } from './erase-steps.js';
 import { holds, mentions } from './mentions.js';
 import { newPseudonym } from './pseudonym.js';
 
@@ -114,11 +114,11 @@ export class Erasure {
     const subject = { kind, text, project, pseudonym: newPseudonym() };
     const work = new EraseSteps(this.store.dialect, project);
     // The events first: a handler that still gets one after the sessions were erased would bring it back.
-    const ends = await this.store.read((manager) => work.ends(manager));
-    if (kind === 'room') await this.eraseEventsOfRoom(work, subject, ends.seq, counts);
-    await this.eraseMentions(work, text, ends.seq, counts);
+    const { events, deliveries } = await this.store.read((manager) => work.stretches(manager));
+    if (kind === 'room') await this.eraseEventsOfRoom(work, subject, events, counts);
+    await this.eraseMentions(work, text, events, counts);
     await this.eraseQuarantined(work, text, counts);
-    await this.eraseErrors(work, text, ends.delivery, counts);
+    await this.eraseErrors(work, text, deliveries, counts);
     for (const part of this.parts) counts.sessions += await part.erase(subject);
     await this.emptyLog();
     return counts;
@@ -127,10 +127,10 @@ export class Erasure {
   private async eraseMentions(
     work: EraseSteps,
     text: string,
-    end: number,
+    stretch: Stretch,
     counts: ErasedCounts,
   ): Promise<void> {
-    for (let from: number | null = 0; from !== null && from < end;) {
+    for (let from: number | null = stretch.from; from !== null && from < stretch.to;) {
       const after: number = from;
       const { found, last } = await this.store.read((manager) => work.bodies(manager, text, after));
       // An error's text may be only a part of a value.
@@ -163,10 +163,10 @@ export class Erasure {
   private async eraseErrors(
     work: EraseSteps,
     text: string,
-    end: number,
+    stretch: Stretch,
     counts: ErasedCounts,
   ): Promise<void> {
-    for (let from = 0; from < end;) {
+    for (let { from } = stretch; from < stretch.to;) {
       const { found, last } = await this.store.read((manager) =>
         work.errorsWith(manager, plainText(text), from),
       );
@@ -179,11 +179,11 @@ export class Erasure {
   private async eraseEventsOfRoom(
     work: EraseSteps,
     { text, pseudonym }: ErasedSubject,
-    end: number,
+    stretch: Stretch,
     counts: ErasedCounts,
   ): Promise<void> {
     const sids = new Map<string, SidOfProject>();
-    for (let from = 0; from < end;) {
+    for (let { from } = stretch; from < stretch.to;) {
       const { found, last } = await this.store.read((manager) =>
         work.eventsOfRoom(manager, plainText(text), from),
       );

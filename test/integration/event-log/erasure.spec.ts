@@ -414,6 +414,34 @@ describe('erasure', () => {
     await expectGone('"late"');
   });
 
+  test('does not walk over what was there long ago', async () => {
+    receiver = await bootReceiver(database.url, {}, [tattling]);
+    await receiver.sessions();
+    for (const [table, key] of [
+      ['livekit_events', 'seq'],
+      ['livekit_deliveries', 'id'],
+    ]) {
+      await sqlQuery(
+        database.url,
+        onPostgres
+          ? `ALTER TABLE ${table} ALTER COLUMN ${key} RESTART WITH 1000000000000`
+          : `INSERT INTO sqlite_sequence (name, seq) VALUES ('${table}', 1000000000000)`,
+      );
+    }
+    const [room, participant] = [
+      { sid: 'RM_1', name: 'secret' },
+      { sid: 'PA_1', identity: 'late' },
+    ];
+    await receiver.app
+      .get(EventLog)
+      .receive(newEvent({ id: 'EV_1', event: 'participant_joined', room, participant }));
+    await receiver.sessions();
+    await erasure().eraseRoom('secret');
+    await erasure().eraseIdentity('late');
+    await expectGone('secret');
+    await expectGone('"late"');
+  });
+
   test('refuses to erase nobody', async () => {
     await boot();
     await expect(erasure().eraseIdentity('')).rejects.toThrow(ErasureError);
