@@ -32,13 +32,11 @@ export class WebhookExceptionFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<IncomingMessage>();
     const delivery = deliveryOf(request) ?? attachDelivery(request, unseenDelivery());
-    const refusal = await this.refusal(error, delivery);
+    const refusal =
+      error instanceof InvalidWebhookError
+        ? await this.invalid(error, delivery)
+        : this.refusalOf(error, delivery);
     this.answers.send(http.getResponse(), delivery, refusal);
-  }
-
-  private async refusal(error: unknown, delivery: WebhookDelivery): Promise<Refusal> {
-    if (error instanceof InvalidWebhookError) return this.invalid(error, delivery);
-    return this.refusalOf(error, delivery);
   }
 
   // Its bytes are kept before it is refused: it will not be sent again.

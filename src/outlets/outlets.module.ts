@@ -36,9 +36,9 @@ function outlet<N extends OutletName>(
   return {
     provide: Symbol.for(`nestjs-livekit-webhooks:outlet-${name}`),
     inject: [OUTLETS_SETTINGS, OutletStates],
-    async useFactory({ events, ...outlets }: OutletsSettings, states: OutletStates) {
-      const settings = (outlets as OutletsSettings)[name];
-      return settings == null ? null : createOutlet(name, await open(settings), events, states);
+    async useFactory(settings: OutletsSettings, states: OutletStates) {
+      const own = settings[name];
+      return own == null ? null : createOutlet(name, await open(own), settings.events, states);
     },
   };
 }

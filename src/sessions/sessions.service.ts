@@ -212,7 +212,9 @@ export class SessionsService {
         },
       );
     });
-    const [session] = await this.store.read((manager) => told(manager, [newest], true));
+    const [session] = await this.store.read(async (manager) =>
+      told(manager, await manager.findBy(SessionEntity, { pk: newest.pk })),
+    );
     return session as Session;
   }
 
@@ -245,21 +247,10 @@ export class SessionsService {
 const isWord = (text: unknown): boolean =>
   typeof text === 'string' && text.trim() !== '' && text.length <= LONGEST_DISPOSITION;
 
-/** @param anew whether the rows may have changed since they were read. */
-async function told(
-  manager: EntityManager,
-  given: readonly SessionEntity[],
-  anew = false,
-): Promise<Session[]> {
-  const rows = anew
-    ? await manager.findBy(
-        SessionEntity,
-        given.map(({ pk }) => ({ pk })),
-      )
-    : given;
-  const rooms = await new FactStore(manager).load(rows);
+async function told(manager: EntityManager, rows: readonly SessionEntity[]): Promise<Session[]> {
+  const facts = await new FactStore(manager).load(rows);
   const folds = new Map(
-    rooms.flatMap(foldRoom).map((fold) => [`${fold.source}/${fold.roomSid}/${fold.segment}`, fold]),
+    facts.flatMap(foldRoom).map((fold) => [`${fold.source}/${fold.roomSid}/${fold.segment}`, fold]),
   );
   return rows.flatMap((row) => {
     const fold = folds.get(`${row.source}/${row.roomSid}/${row.segment}`);

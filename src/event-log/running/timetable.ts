@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../../database/event-store.js';
-import { LONGEST_TIMEOUT, StoreClock } from '../clock.js';
+import { StoreClock } from '../clock.js';
 import { ROLE, type Role } from '../role.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
@@ -117,7 +117,7 @@ export class Timetable implements OnApplicationBootstrap, OnModuleDestroy {
       const next = Math.min(...times.map((time) => time ?? Infinity));
       this.wakesAt = Math.min(next, now + SLOW_POLL);
       // Work that is due and not done is another process's, or has failed.
-      return Math.min(Math.max(next - now, next <= now ? LATER : 1), SLOW_POLL, LONGEST_TIMEOUT);
+      return next <= now ? LATER : Math.min(next - now, SLOW_POLL);
     } catch (error) {
       this.report(error);
       return LATER;

@@ -58,7 +58,7 @@ export class ExpectationStore {
       if (match === undefined) continue;
       matches.set(fold, { sessionId: match.sessionId, metadata: match.metadata });
       Object.assign(match, { state: 'matched', roomSid: fold.roomSid }); // it matches no further session
-      await manager.save(ExpectationEntity, match);
+      await this.put(manager, match);
     }
     return matches;
   }
@@ -101,13 +101,8 @@ export class ExpectationStore {
   }
 
   /** When the next awaiting expectation expires, UTC milliseconds; `null` if there is none. */
-  async nextExpiry(manager: EntityManager): Promise<number | null> {
-    const [next] = await manager.find(ExpectationEntity, {
-      where: { state: 'awaiting' },
-      order: { expiresAt: 'ASC' },
-      take: 1,
-    });
-    return next?.expiresAt ?? null;
+  nextExpiry(manager: EntityManager): Promise<number | null> {
+    return manager.minimum(ExpectationEntity, 'expiresAt', { state: 'awaiting' });
   }
 
   /** Deletes expectations that no longer await a session and were to expire before `cutoff`, `limit` at most. @returns how many. */

@@ -153,13 +153,8 @@ export class Expectations implements OnModuleInit {
     sessionId: string,
     { roomName, metadata = {}, expiresIn = 0, project = 'default' }: ExpectOptions,
   ): Pick<ExpectationEntity, 'source' | 'sessionId' | 'roomName' | 'metadata'> {
-    for (const [what, name] of [
-      ['session id', sessionId] as const,
-      ['`roomName`', roomName ?? 'x'] as const,
-    ]) {
-      if (typeof name === 'string' && name !== '' && name.length <= LONGEST_NAME) continue;
-      throw new SessionRequestError(`the ${what} of an expected session is 1 to ${LONGEST_NAME} characters`);
-    }
+    requireName('session id', sessionId);
+    if (roomName !== undefined) requireName('`roomName`', roomName);
     if (!Number.isInteger(expiresIn) || expiresIn < 0 || expiresIn > LONGEST_STAY) {
       throw new SessionRequestError(
         `\`expiresIn\` must be a whole number of milliseconds from 0 to ${LONGEST_STAY}`,
@@ -225,6 +220,11 @@ export class Expectations implements OnModuleInit {
       return expired.length;
     });
   }
+}
+
+function requireName(what: string, name: unknown): void {
+  if (typeof name === 'string' && name !== '' && name.length <= LONGEST_NAME) return;
+  throw new SessionRequestError(`the ${what} of an expected session is 1 to ${LONGEST_NAME} characters`);
 }
 
 /** Metadata as its JSON has it; `undefined` if it can't be stored. */

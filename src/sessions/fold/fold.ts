@@ -155,7 +155,7 @@ function secondsByKind(stays: readonly Stay[]): Record<CountedKind, number> {
     stays
       .filter(({ kind }) => kind === counted)
       .reduce(
-        (sum, { joinedAt, leftAt }) => sum + (leftAt ?? 0) - (leftAt === null ? 0 : (joinedAt ?? leftAt)),
+        (sum, { joinedAt, leftAt }) => sum + (leftAt === null || joinedAt === null ? 0 : leftAt - joinedAt),
         0,
       );
   return Object.fromEntries(COUNTED_KINDS.map((kind) => [kind, seconds(ofKind(kind))])) as Record<
