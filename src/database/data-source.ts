@@ -55,8 +55,7 @@ export interface DataSourceSettings {
   entityMigrations?: readonly (new () => MigrationInterface)[];
 }
 
-/** The TypeORM options of a DataSource over our tables; `ormconfig.ts` uses the same for the TypeORM CLI. */
-export function dataSourceOptions({
+function dataSourceOptions({
   url,
   readOnly = false,
   poolSize = POOL_SIZE,

@@ -11,12 +11,12 @@ import { isConnectionLost } from './lost-connection.js';
 import { commitOffThread } from './off-thread.js';
 import type { PipelinedWrite } from './pipelined-writer.js';
 import { listenOnPostgres } from './postgres-listener.js';
-import { type Dialect, Parameters, valuesList } from './sql.js';
+import { type Dialect, Parameters } from './sql.js';
 import { setStage, type StagedWrite } from './staged-write.js';
 import { type WriteLane, WriteLock } from './write-lock.js';
 
 /** How long a host's transaction may hold SQLite's one writer, milliseconds: a webhook waits at most twice that long. */
-export const SQLITE_TRANSACTION_DEADLINE = 1_000;
+const SQLITE_TRANSACTION_DEADLINE = 1_000;
 
 /**
  * The database under the event log: our own connections, apart from the host's, so that a webhook never queues
@@ -144,17 +144,18 @@ export class EventStore {
   async ping(): Promise<void> {
     // A row that is inserted and deleted. A read would not notice a full disk or a read-only file, nor would rewriting a row
     // with what it holds: SQLite leaves its page alone. Its key is new, so that replicas don't wait for one another.
-    const key = ['ping', randomUUID()] as const;
-    const row = valuesList(this.dialect, [[...key, 'ping', Buffer.alloc(0), 0, 0, 0]]);
-    const found = new Parameters(this.dialect);
+    const key = randomUUID();
     await this.write(async (manager) => {
+      const p = new Parameters(this.dialect);
       await manager.query(
-        `INSERT INTO livekit_quarantine (source, sha256, reason, raw, first_at, last_at, times) VALUES ${row.text}`,
-        row.parameters,
+        `INSERT INTO livekit_quarantine (source, sha256, reason, raw, first_at, last_at, times)
+         VALUES ('ping', ${p.add(key)}, 'ping', ${p.add(Buffer.alloc(0))}, 0, 0, 0)`,
+        p.values,
       );
+      const q = new Parameters(this.dialect);
       await manager.query(
-        `DELETE FROM livekit_quarantine WHERE ${found.isOneOfPairs('source, sha256', [key])}`,
-        found.values,
+        `DELETE FROM livekit_quarantine WHERE source = 'ping' AND sha256 = ${q.add(key)}`,
+        q.values,
       );
     });
   }

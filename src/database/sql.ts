@@ -4,20 +4,6 @@ import type { DatabaseLocation } from './database-url.js';
 /** The two databases that we support. */
 export type Dialect = DatabaseLocation['dialect'];
 
-/** The nth placeholder of a statement, from 1 (`$1` means a named parameter to SQLite, `?1` nothing to PostgreSQL). */
-export const placeholder = (dialect: Dialect, n: number): string =>
-  dialect === 'postgres' ? `$${n}` : `?${n}`;
-
-/** Rows as the text and the parameters of a `VALUES` list: `($1,$2),($3,$4)`. */
-export function valuesList(
-  dialect: Dialect,
-  rows: readonly (readonly unknown[])[],
-): { text: string; parameters: unknown[] } {
-  let n = 0;
-  const text = rows.map((row) => `(${row.map(() => placeholder(dialect, ++n)).join(',')})`).join(',');
-  return { text, parameters: rows.flat() };
-}
-
 /**
  * A statement's parameters, numbered as they are written into its text. However many values a list has, they are one
  * parameter, or one per column: so the text stays the same, and SQLite, which takes as long to prepare a long one as to run
@@ -31,7 +17,8 @@ export class Parameters {
   /** The placeholder of one more value. */
   add(value: unknown): string {
     this.values.push(value);
-    return placeholder(this.dialect, this.values.length);
+    // `$1` means a named parameter to SQLite, `?1` nothing to PostgreSQL.
+    return `${this.dialect === 'postgres' ? '$' : '?'}${this.values.length}`;
   }
 
   /** The condition that a column is one of some numbers or texts. */

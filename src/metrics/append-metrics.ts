@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Counter } from 'prom-client';
 import { EventLog } from '../event-log/event-log.js';
 import type { AppendedEvents } from '../event-log/events.js';
@@ -13,8 +13,7 @@ const COMMIT_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 
 /** Counts what this process appends to the log, and shows what waits to be appended. */
 @Injectable()
-export class AppendMetrics implements OnModuleInit, OnModuleDestroy {
-  private forget: () => void = () => undefined;
+export class AppendMetrics implements OnModuleInit {
   private readonly appended: Counter<'kind' | 'outcome'>;
   private readonly batchEvents: Observe<never>;
   private readonly commitSeconds: Observe<'outcome'>;
@@ -57,11 +56,7 @@ export class AppendMetrics implements OnModuleInit, OnModuleDestroy {
   }
 
   onModuleInit(): void {
-    this.forget = this.log.onAppended((appended) => this.count(appended));
-  }
-
-  onModuleDestroy(): void {
-    this.forget();
+    this.log.onAppended((appended) => this.count(appended));
   }
 
   private count({ events, outcomes, milliseconds }: AppendedEvents): void {

@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Counter } from 'prom-client';
 import { HandlerActivity, type HandlerRun } from '../event-log/handler-activity.js';
 import { HandlerRegistry } from '../event-log/handlers/handler-registry.js';
@@ -14,8 +14,7 @@ const RUN_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 
 /** Counts the attempts and times the runs of handlers in this process. */
 @Injectable()
-export class HandlerMetrics implements OnModuleInit, OnModuleDestroy {
-  private forget: () => void = () => undefined;
+export class HandlerMetrics implements OnModuleInit {
   private readonly attempts: Counter<'handler' | 'outcome'>;
   private readonly runSeconds: Observe<'handler' | 'outcome'>;
   private names = new LabelValues(MOST_HANDLERS);
@@ -47,14 +46,10 @@ export class HandlerMetrics implements OnModuleInit, OnModuleDestroy {
     for (const name of handlers) {
       for (const outcome of OUTCOMES) this.attempts.inc({ handler: this.names.of(name), outcome }, 0);
     }
-    this.forget = this.activity.observe({
+    this.activity.observe({
       ran: (run) => this.time(run),
       settled: (settlements) => this.count(settlements),
     });
-  }
-
-  onModuleDestroy(): void {
-    this.forget();
   }
 
   private time({ handler, outcome, milliseconds }: HandlerRun): void {

@@ -1,5 +1,5 @@
 /** The value that stands for all values beyond a label's limit. */
-export const OTHER = 'other';
+const OTHER = 'other';
 
 /** The most projects that have a label value of their own. */
 export const MOST_PROJECTS = 100;

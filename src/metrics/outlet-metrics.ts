@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy, type OnModuleInit, Optional } from '@nestjs/common';
+import { Injectable, type OnModuleInit, Optional } from '@nestjs/common';
 import { Backlog } from '../event-log/deliveries/backlog.js';
 import { handlerOfOutlet } from '../outlets/outlet.js';
 import { OutletStates } from '../outlets/outlet-states.js';
@@ -7,9 +7,7 @@ import { sharedRead } from '../database/shared-read.js';
 
 /** Counts what outlets publish in this process, and shows which of them are down and how far behind they are. */
 @Injectable()
-export class OutletMetrics implements OnModuleInit, OnModuleDestroy {
-  private forget: () => void = () => undefined;
-
+export class OutletMetrics implements OnModuleInit {
   constructor(
     private readonly instruments: Instruments,
     private readonly backlog: Backlog,
@@ -49,10 +47,6 @@ export class OutletMetrics implements OnModuleInit, OnModuleDestroy {
         for (const outlet of names) gauge.set({ outlet }, (ages.get(handlerOfOutlet(outlet)) ?? 0) / 1000);
       },
     );
-    this.forget = outlets.observe((outlet, outcome) => attempts.inc({ outlet, outcome }));
-  }
-
-  onModuleDestroy(): void {
-    this.forget();
+    outlets.observe((outlet, outcome) => attempts.inc({ outlet, outcome }));
   }
 }

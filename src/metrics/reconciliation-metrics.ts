@@ -1,27 +1,23 @@
-import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { Inject, Injectable, type OnModuleInit, Optional } from '@nestjs/common';
 import { PROJECT_KEYS, type ProjectKeys } from '../livekit-webhook/project-keys.js';
 import { RECONCILED_EVENT_NAMES } from '../livekit-webhook/livekit-events.js';
 import { LivekitClients } from '../sessions/reconciliation/livekit-clients.js';
 import { RECONCILIATION_OUTCOMES, Reconciliations } from '../sessions/reconciliation/reconciliations.js';
 import { Instruments } from './instruments.js';
 import { LabelValues, MOST_PROJECTS } from './label-values.js';
-import { providerOf } from './provider-of.js';
 
 /** Counts the rounds of reconciliation with LiveKit, and the events that webhooks had missed. */
 @Injectable()
-export class ReconciliationMetrics implements OnModuleInit, OnModuleDestroy {
-  private forget: () => void = () => undefined;
-
+export class ReconciliationMetrics implements OnModuleInit {
   constructor(
-    private readonly moduleRef: ModuleRef,
     private readonly instruments: Instruments,
     @Inject(PROJECT_KEYS) private readonly projects: ProjectKeys,
+    @Optional() private readonly reconciliations?: Reconciliations,
+    @Optional() private readonly clients?: LivekitClients,
   ) {}
 
   onModuleInit(): void {
-    const reconciliations = providerOf(this.moduleRef, Reconciliations);
-    if (reconciliations === undefined) return; // a host without SessionsModule
+    if (this.reconciliations === undefined) return; // a host without SessionsModule
     const projects = new LabelValues(MOST_PROJECTS, this.projects.keys());
     const rounds = this.instruments.counter({
       name: 'livekit_reconciliation_rounds_total',
@@ -39,21 +35,17 @@ export class ReconciliationMetrics implements OnModuleInit, OnModuleDestroy {
       labelNames: ['project'],
     });
     // To Prometheus, a counter that appears at 1 has not risen: nobody would notice the first repair.
-    for (const client of providerOf(this.moduleRef, LivekitClients)?.all() ?? []) {
+    for (const client of this.clients?.all() ?? []) {
       const project = projects.of(client.project);
       for (const outcome of RECONCILIATION_OUTCOMES) rounds.inc({ project, outcome }, 0);
       for (const fact of RECONCILED_EVENT_NAMES) repairs.inc({ project, fact }, 0);
       lost.inc({ project }, 0);
     }
-    this.forget = reconciliations.observe(({ outcome, added, lostEgresses, ...round }) => {
+    this.reconciliations.observe(({ outcome, added, lostEgresses, ...round }) => {
       const project = projects.of(round.project);
       rounds.inc({ project, outcome });
       for (const { name } of added) repairs.inc({ project, fact: name });
       if (lostEgresses.length > 0) lost.inc({ project }, lostEgresses.length);
     });
-  }
-
-  onModuleDestroy(): void {
-    this.forget();
   }
 }

@@ -1,5 +1,4 @@
-import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { Injectable, type OnModuleInit, Optional } from '@nestjs/common';
 import type { Counter } from 'prom-client';
 import { EventLog } from '../event-log/event-log.js';
 import type { LoggedEvent } from '../event-log/events.js';
@@ -16,7 +15,6 @@ import type { Session } from '../sessions/session.js';
 import { MOST_SESSIONS_COUNTED, SessionsService } from '../sessions/sessions.service.js';
 import { Instruments } from './instruments.js';
 import { LabelValues, MOST_DISPOSITIONS } from './label-values.js';
-import { providerOf } from './provider-of.js';
 import { sharedRead } from '../database/shared-read.js';
 
 /** Seconds, from a call that is hung up at once to one of four hours. */
@@ -31,31 +29,25 @@ const BY_DISPOSITION = ['session.ended', 'session.settled', 'session.corrected']
  * the handler that makes it was tried. (Counting them in the store would mean counting all sessions there ever were.)
  */
 @Injectable()
-export class SessionMetrics implements OnModuleInit, OnModuleDestroy {
+export class SessionMetrics implements OnModuleInit {
   private readonly logger = new Log('Metrics');
   private readonly dispositions = new LabelValues(MOST_DISPOSITIONS, RULED_DISPOSITIONS);
-  private forget: () => void = () => undefined;
 
   constructor(
-    private readonly moduleRef: ModuleRef,
     private readonly log: EventLog,
     private readonly instruments: Instruments,
+    @Optional() private readonly sessions?: SessionsService,
   ) {}
 
   onModuleInit(): void {
-    const sessions = providerOf(this.moduleRef, SessionsService);
-    if (sessions === undefined) return; // a host without SessionsModule
-    this.tellActive(sessions);
+    if (this.sessions === undefined) return; // a host without SessionsModule
+    this.tellActive(this.sessions);
     const count = this.counting();
-    this.forget = this.log.onCommitted((committed) => {
+    this.log.onCommitted((committed) => {
       const events = committed.filter(({ kind }) => kind === 'session');
       // Deferred, so that the projection's next turn need not wait for the decoding of events, which may be long.
       if (events.length > 0) setImmediate(() => events.forEach((event) => this.decoded(event, count)));
     });
-  }
-
-  onModuleDestroy(): void {
-    this.forget();
   }
 
   private tellActive(sessions: SessionsService): void {

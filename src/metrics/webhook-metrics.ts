@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Counter } from 'prom-client';
 import { CLOCK, type Clock } from '../event-log/clock.js';
 import { ROLE, type Role } from '../event-log/role.js';
@@ -48,8 +48,7 @@ interface Figures {
 
 /** Counts the requests to the webhook paths, many at once, and all of them before every scrape. */
 @Injectable()
-export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
-  private forget: () => void = () => undefined;
+export class WebhookMetrics implements OnModuleInit {
   private readonly requests: Counter<'project' | 'event' | 'outcome'>;
   private readonly signatureFailures: Counter<'reason'>;
   private readonly receiveSeconds: Observe<'outcome'>;
@@ -128,15 +127,10 @@ export class WebhookMetrics implements OnModuleInit, OnModuleDestroy {
   }
 
   onModuleInit(): void {
-    this.forget = this.receipts.observe((receipt) => {
+    this.receipts.observe((receipt) => {
       this.uncounted.push(figuresOf(receipt));
       if (this.uncounted.length >= AT_ONCE) this.countAll();
     });
-  }
-
-  onModuleDestroy(): void {
-    this.forget();
-    this.countAll();
   }
 
   // To Prometheus, a counter that appears at 1 has not risen: nobody would notice the first event that is lost.

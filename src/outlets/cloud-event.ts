@@ -2,8 +2,7 @@ import type { LoggedEvent } from '../event-log/events.js';
 import { decodeSessionEvent } from '../sessions/events/session-events.js';
 
 /** The schema of published events: the `docs/outlet-events.schema.json` of the package. */
-export const OUTLET_EVENTS_SCHEMA =
-  'https://unpkg.com/nestjs-livekit-webhooks@0/docs/outlet-events.schema.json';
+const OUTLET_EVENTS_SCHEMA = 'https://unpkg.com/nestjs-livekit-webhooks@0/docs/outlet-events.schema.json';
 
 /** The content type of a CloudEvent in JSON (CloudEvents JSON format 1.0, § 3). */
 export const CLOUD_EVENT_JSON = 'application/cloudevents+json; charset=utf-8';

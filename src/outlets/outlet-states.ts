@@ -5,11 +5,8 @@ import { Observers } from '../event-log/observers.js';
 import { errorFields, toldOf } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 
-/** The names of all outlets. */
-export const OUTLET_NAMES = ['jetstream', 'redis', 'webhook'] as const;
-
 /** The name of an outlet. */
-export type OutletName = (typeof OUTLET_NAMES)[number];
+export type OutletName = 'jetstream' | 'redis' | 'webhook';
 
 /** The state of an outlet in this process, going by its last attempt. */
 export type OutletState =

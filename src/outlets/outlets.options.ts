@@ -66,7 +66,7 @@ export interface OutletsSettings {
 export const OUTLETS_SETTINGS = Symbol.for('nestjs-livekit-webhooks:outlets-settings');
 
 /** Which events are published by default. */
-export const DEFAULT_OUTLET_EVENTS = ['session.*'];
+const DEFAULT_OUTLET_EVENTS = ['session.*'];
 
 /**
  * Checks the options and fills in the defaults.

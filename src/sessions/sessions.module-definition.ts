@@ -25,8 +25,5 @@ const builder = new ConfigurableModuleBuilder<SessionsModuleOptions>({
   }));
 
 /** What `SessionsModule` is made of: `forRoot`, `forRootAsync` and the token of its options. */
-export const {
-  ConfigurableModuleClass: SessionsModuleClass,
-  MODULE_OPTIONS_TOKEN: SESSIONS_OPTIONS,
-  ASYNC_OPTIONS_TYPE: SESSIONS_ASYNC_OPTIONS,
-} = builder.build();
+export const { ConfigurableModuleClass: SessionsModuleClass, MODULE_OPTIONS_TOKEN: SESSIONS_OPTIONS } =
+  builder.build();

@@ -58,7 +58,7 @@ import { SessionsService } from './sessions.service.js';
     SessionsRetention,
     SessionsService,
   ],
-  exports: [SessionsService, KnownRooms, Reconciliations, RoomListings],
+  exports: [SessionsService, KnownRooms, LivekitClients, Reconciliations, RoomListings],
 })
 export class SessionsModule extends SessionsModuleClass {
   /** Without options, a room's name is its session's id, LiveKit is not asked, and there are no routes. */

@@ -1,9 +1,9 @@
 import type { EntityManager } from 'typeorm';
-import { type Dialect, valuesList } from '../../database/sql.js';
+import { type Dialect, Parameters } from '../../database/sql.js';
 import type { NewEvent, QuarantinedBody } from '../events.js';
 
 /** How much the quarantine holds before its oldest bodies are deleted: rows, and bytes of their bodies. */
-export const QUARANTINE_CAP = { rows: 10_000, bytes: 256 * 1024 * 1024 };
+const QUARANTINE_CAP = { rows: 10_000, bytes: 256 * 1024 * 1024 };
 
 /** The body of an event whose key is stored with other bytes. */
 export const conflictOf = ({ source, bodySha256, body, receivedAt }: NewEvent): QuarantinedBody => ({
@@ -21,13 +21,13 @@ export async function quarantine(
   body: QuarantinedBody,
   cap: typeof QUARANTINE_CAP = QUARANTINE_CAP,
 ): Promise<void> {
-  const { text, parameters } = valuesList(dialect, [
-    [body.source, body.sha256, body.reason, body.raw, body.at, body.at, 1],
-  ]);
+  const p = new Parameters(dialect);
+  const at = p.add(body.at);
   await manager.query(
-    `INSERT INTO livekit_quarantine (source, sha256, reason, raw, first_at, last_at, times) VALUES ${text}
+    `INSERT INTO livekit_quarantine (source, sha256, reason, raw, first_at, last_at, times)
+     VALUES (${p.add(body.source)}, ${p.add(body.sha256)}, ${p.add(body.reason)}, ${p.add(body.raw)}, ${at}, ${at}, 1)
      ON CONFLICT (source, sha256) DO UPDATE SET last_at = excluded.last_at, times = livekit_quarantine.times + 1`,
-    parameters,
+    p.values,
   );
   await makeRoom(manager, cap);
 }

@@ -8,7 +8,7 @@ import { BLOCKED, dueInRoom } from '../running/blocked.js';
 import type { Handler } from './handler.js';
 
 /** How long a handler that no process has any more still gets deliveries, milliseconds: longer than any deploy takes. */
-export const RETIRED_AFTER = 7 * 86_400_000;
+const RETIRED_AFTER = 7 * 86_400_000;
 
 /** The handlers that the router fans out to: those of every process, whatever its release. */
 @Injectable()

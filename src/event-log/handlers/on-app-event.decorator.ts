@@ -24,7 +24,7 @@ export interface DeadDelivery {
 }
 
 /** Decodes an event whose body is its data. */
-export function decodeAppEvent(event: LoggedEvent): AppEvent {
+function decodeAppEvent(event: LoggedEvent): AppEvent {
   return {
     id: ownId(event),
     name: event.name,

@@ -131,7 +131,7 @@ function replacedAt(connections: readonly ConnectionFact[], nth: number): number
 }
 
 /** A telephone call as its `sip.*` attributes describe it. */
-export function sipCallOf(attributes: Readonly<Record<string, string>>): FoldedSipCall {
+function sipCallOf(attributes: Readonly<Record<string, string>>): FoldedSipCall {
   const field = (name: string): string | null => attributes[`sip.${name}`] ?? null;
   const inbound = field('ruleID') !== null;
   const [remote, ours] = [field('phoneNumber'), field('trunkPhoneNumber')];

@@ -32,7 +32,7 @@ export interface MissingFacts {
 }
 
 /** What happened less than this before LiveKit was asked is left to the webhooks that are on their way, milliseconds. */
-export const LEFT_TO_WEBHOOKS = 5_000;
+const LEFT_TO_WEBHOOKS = 5_000;
 
 /** What was there less than this before LiveKit was asked does not count as missing yet, milliseconds. */
 const SURELY_LISTED = 10_000;

@@ -1,11 +1,13 @@
-import type { Type } from '@nestjs/common';
+import { Injectable, type Type } from '@nestjs/common';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { EventStore } from '../../../src/database/event-store.js';
+import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { DiscardDelivery, FailDelivery } from '../../../src/event-log/handlers/outcomes.js';
 import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import type { MetricsModuleOptions } from '../../../src/metrics/metrics.options.js';
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
 import { sqlQuery } from '../../support/database.js';
+import { gate } from '../../support/gate.js';
 import { handlerOf } from '../../support/handlers.js';
 import { testOnPostgres } from '../../support/only-on.js';
 import { type SessionHost, sessionHosts } from '../../support/session-host.js';
@@ -60,6 +62,27 @@ describe('the figures', () => {
       'livekit_append_queue_depth 0',
       'livekit_quarantine_bodies 1',
     ]);
+  });
+
+  test('tell of what ends while the application stops', async () => {
+    const held = gate();
+    const registry = new Registry();
+    let last = '';
+    @Injectable()
+    class LastLook {
+      async beforeApplicationShutdown() {
+        last = await registry.metrics();
+      }
+    }
+    const host = await boot({ registry }, [handlerOf('slow', () => held.opened, { kind: 'app' }), LastLook]);
+    await host.log.append('tick', 1);
+    await until('the run', async () =>
+      (await host.app.get(Deliveries).lag()).some(({ running }) => running > 0),
+    );
+    const closed = hosts.stop(host);
+    held.open();
+    await closed;
+    expect(last).toContain('livekit_delivery_attempts_total{handler="slow",outcome="done"} 1');
   });
 
   test('are there from zero on, where the first of a kind is to be noticed', async () => {
