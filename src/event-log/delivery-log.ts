@@ -1,6 +1,6 @@
-import { Inject, Injectable, type OnModuleInit, Optional } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { errorFields } from '../logging/error-fields.js';
-import { LOG_SETTINGS, type LogSettings, logSettings } from '../logging/log-options.js';
+import { LOG_SETTINGS, type LogSettings } from '../logging/log-options.js';
 import { Log } from '../logging/log.js';
 import { traceIdOf } from '../tracing/trace-context.js';
 import { HandlerActivity } from './handler-activity.js';
@@ -13,7 +13,7 @@ export class DeliveryLog implements OnModuleInit {
 
   constructor(
     private readonly activity: HandlerActivity,
-    @Optional() @Inject(LOG_SETTINGS) private readonly settings: LogSettings = logSettings(),
+    @Inject(LOG_SETTINGS) private readonly settings: LogSettings,
   ) {}
 
   onModuleInit(): void {

@@ -1,10 +1,4 @@
-import {
-  Inject,
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-  Optional,
-} from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../database/event-store.js';
 import { Agenda } from './running/agenda.js';
@@ -87,8 +81,8 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly recovery: Recovery,
     private readonly wakeUp: WakeUp,
     private readonly notifications: Notifications,
-    @Optional() @Inject(DELIVERY_RUNNER_OPTIONS) private readonly options: DeliveryRunnerOptions = {},
-    @Optional() @Inject(ROLE) private readonly role: Role = 'all',
+    @Inject(DELIVERY_RUNNER_OPTIONS) private readonly options: { drainTimeout: number },
+    @Inject(ROLE) private readonly role: Role,
   ) {
     this.agenda = new Agenda(() => wakeUp.signal());
   }
@@ -293,7 +287,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async drainRuns(): Promise<void> {
-    const { drainTimeout = 10_000 } = this.options;
+    const { drainTimeout } = this.options;
     const lateness = new AbortController();
     const late = new Promise<void>((resolve) => lateness.signal.addEventListener('abort', () => resolve()));
     const timers = [

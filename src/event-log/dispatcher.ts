@@ -1,4 +1,4 @@
-import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { type ClaimedDelivery, Claims, type Demand } from './claims.js';
@@ -39,9 +39,7 @@ export class Dispatcher {
     private readonly clock: StoreClock,
     private readonly claims: Claims,
     private readonly lock: OrderingLock,
-    @Optional()
-    @Inject(DELIVERY_ENGINE_OPTIONS)
-    private readonly options: DeliveryEngineOptions = { type: 'database' },
+    @Inject(DELIVERY_ENGINE_OPTIONS) private readonly options: DeliveryEngineOptions,
   ) {}
 
   /** @param onArrival is called when a handler has something to do. @throws MissingPeerError when packages are missing. */

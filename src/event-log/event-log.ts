@@ -1,8 +1,8 @@
-import { Inject, Injectable, type OnApplicationShutdown, Optional } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { acceptedOf, commitBatch, outcomesOf } from './append/append-batch.js';
-import { APPEND_QUEUE_LIMITS, AppendQueue, type AppendQueueLimits } from './append/append-queue.js';
+import { AppendQueue, type AppendQueueLimits } from './append/append-queue.js';
 import { type CommitListener, type EventDraft, HostEvents } from './append/host-events.js';
 import { conflictOf, quarantine } from './append/quarantine.js';
 import { HostEventError } from './errors.js';
@@ -38,7 +38,7 @@ export class EventLog implements OnApplicationShutdown {
     private readonly store: EventStore,
     private readonly events: HostEvents,
     private readonly notifications: Notifications,
-    @Optional() @Inject(EVENT_LOG_LIMITS) limits: AppendQueueLimits = APPEND_QUEUE_LIMITS,
+    @Inject(EVENT_LOG_LIMITS) limits: AppendQueueLimits,
   ) {
     const isBusy = (error: unknown) => (error as { code?: string }).code === 'SQLITE_BUSY';
     this.queue = new AppendQueue({ commit: (batch) => this.commit(batch), isBusy }, limits);

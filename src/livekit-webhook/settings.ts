@@ -8,7 +8,6 @@ import type { Role } from '../event-log/role.js';
 import { isLogLevel, type LogOptions, type LogSettings, logSettings } from '../logging/log-options.js';
 import { LivekitWebhookOptionsError } from './errors.js';
 import { keysByPath } from './keys-by-path.js';
-import type { DeliveryRunnerOptions } from '../event-log/delivery-runner.js';
 import {
   RETENTION_DEFAULTS,
   type RetentionOptions,
@@ -31,7 +30,7 @@ export interface WebhookSettings {
   keysByPath: ReadonlyMap<string, readonly SigningKey[]>;
   /** The events that the host lets listeners and handlers receive; undefined when the option is not set. */
   events: ReadonlySet<string> | '*' | undefined;
-  deliveries: DeliveryRunnerOptions;
+  deliveries: { engine: DeliveryEngineOptions; drainTimeout: number };
   retention: RetentionSettings;
   signatures: ReadonlySet<SignatureScheme>;
   bodyLimit: number;

@@ -65,7 +65,7 @@ export class AppendQueue<T, R> {
 
   constructor(
     private readonly store: BatchStore<T, R>,
-    private readonly limits: AppendQueueLimits = APPEND_QUEUE_LIMITS,
+    private readonly limits: AppendQueueLimits,
   ) {}
 
   /** Entries waiting for their commit. */

@@ -1,10 +1,4 @@
-import {
-  Inject,
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-  Optional,
-} from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
 import { ROLE, type Role } from '../role.js';
 import { errorFields } from '../../logging/error-fields.js';
@@ -26,7 +20,7 @@ export class HandlerKeeper implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly store: EventStore,
     private readonly registry: HandlerRegistry,
     private readonly table: HandlerTable,
-    @Optional() @Inject(ROLE) private readonly role: Role = 'all',
+    @Inject(ROLE) private readonly role: Role,
   ) {}
 
   onApplicationBootstrap(): void {

@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleInit, Optional } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { EventStore } from '../../database/event-store.js';
 import { buildHandlers, type DeclaredMethod, type SubscribedEvents } from './build-handler.js';
@@ -19,7 +19,7 @@ export class HandlerRegistry implements OnModuleInit {
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
     private readonly store: EventStore,
-    @Optional() @Inject(SUBSCRIBED_EVENTS) private readonly subscribed: SubscribedEvents = new Map(),
+    @Inject(SUBSCRIBED_EVENTS) private readonly subscribed: SubscribedEvents,
   ) {}
 
   onModuleInit(): void {

@@ -1,10 +1,4 @@
-import {
-  Inject,
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-  Optional,
-} from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
@@ -13,7 +7,7 @@ import { StoreClock } from '../clock.js';
 import { DedupFloor } from './dedup-floor.js';
 import { BATCH, PruneSteps, type Step } from './prune-steps.js';
 import { OrderingLock } from '../running/ordering-lock.js';
-import { RETENTION_DEFAULTS, RETENTION_SETTINGS, type RetentionSettings } from './retention-options.js';
+import { RETENTION_SETTINGS, type RetentionSettings } from './retention-options.js';
 import { ROLE, type Role } from '../role.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
@@ -57,10 +51,8 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly clock: StoreClock,
     private readonly floor: DedupFloor,
     private readonly lock: OrderingLock,
-    @Optional()
-    @Inject(RETENTION_SETTINGS)
-    private readonly settings: RetentionSettings = RETENTION_DEFAULTS,
-    @Optional() @Inject(ROLE) private readonly role: Role = 'all',
+    @Inject(RETENTION_SETTINGS) private readonly settings: RetentionSettings,
+    @Inject(ROLE) private readonly role: Role,
   ) {
     this.steps = new PruneSteps(store.dialect);
   }

@@ -1,10 +1,4 @@
-import {
-  Inject,
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-  Optional,
-} from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../../database/event-store.js';
 import { StoreClock } from '../clock.js';
@@ -44,7 +38,7 @@ export class Timetable implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly store: EventStore,
     private readonly clock: StoreClock,
-    @Optional() @Inject(ROLE) private readonly role: Role = 'all',
+    @Inject(ROLE) private readonly role: Role,
   ) {}
 
   onApplicationBootstrap(): void {

@@ -1,10 +1,4 @@
-import {
-  Inject,
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-  Optional,
-} from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
 import { CLOCK, type Clock, StoreClock } from '../../event-log/clock.js';
 import { WebhookTimes } from '../../event-log/last-webhooks.js';
@@ -36,7 +30,7 @@ export class Reconciler implements OnApplicationBootstrap, OnModuleDestroy {
     storeClock: StoreClock,
     @Inject(CLOCK) clock: Clock,
     @Inject(SESSIONS_SETTINGS) { reconcileInterval }: SessionsSettings,
-    @Optional() @Inject(ROLE) private readonly role: Role = 'all',
+    @Inject(ROLE) private readonly role: Role,
   ) {
     this.loops = clients.all().map(
       (client) =>

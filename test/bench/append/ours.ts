@@ -1,6 +1,7 @@
 /** Our log, without anything before or behind it: `append/ours.ts <database url>`. */
 import 'reflect-metadata';
 import { EventLog, EventStore } from '../../../dist/index.js';
+import { APPEND_QUEUE_LIMITS } from '../../../dist/event-log/append/append-queue.js';
 import { HostEvents } from '../../../dist/event-log/append/host-events.js';
 import { systemClock } from '../../../dist/event-log/clock.js';
 import { Notifications } from '../../../dist/event-log/running/notifications.js';
@@ -11,6 +12,6 @@ const store = await EventStore.open({ url });
 const events = new HostEvents(store, systemClock);
 const notifications = new Notifications(store, events);
 await notifications.onApplicationBootstrap(); // other processes are told, as in real use
-const log = new EventLog(store, events, notifications);
+const log = new EventLog(store, events, notifications, APPEND_QUEUE_LIMITS);
 
 answerByAppending((event) => log.receive(event));
