@@ -19,17 +19,40 @@ export const CLOCK = Symbol.for('nestjs-livekit-webhooks:clock');
 export const systemClock: Clock = { now: () => Date.now() };
 
 /**
+ * A clock that never tells an earlier time than before. While `clock` has been set back, it goes on at half the pace, until
+ * `clock` has caught up: what waits must not wait for that, however far ahead the clock was.
+ *
+ * @param monotonic milliseconds since any moment.
+ */
+export function neverBack(clock: Clock, monotonic: () => number): Clock {
+  let last = { time: -Infinity, at: 0 };
+  return {
+    now() {
+      const time = clock.now();
+      const at = monotonic();
+      const least = Math.floor(last.time + (at - last.at) / 2);
+      if (time < least) return least;
+      last = { time, at };
+      return time;
+    },
+  };
+}
+
+/**
  * The time that decides what replicas share (what is due, which leases are over): PostgreSQL's own, because machines'
  * clocks differ. SQLite has one process, whose clock is as good; and a clock that a test provides is always used.
  */
 @Injectable()
 export class StoreClock {
-  private latest = 0;
+  private readonly steady: Clock;
 
   constructor(
     private readonly store: EventStore,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    // A test's clock stands still.
+    this.steady = neverBack(clock, clock === systemClock ? () => performance.now() : () => 0);
+  }
 
   /** An empty list of parameters for a statement. */
   parameters(): Parameters {
@@ -43,9 +66,8 @@ export class StoreClock {
    */
   now(parameters?: Parameters): string {
     if (this.isShared) return '(extract(epoch FROM statement_timestamp()) * 1000)::bigint';
-    // A clock that is set back must not keep due work waiting until it has caught up.
-    this.latest = Math.max(this.latest, this.clock.now());
-    return `CAST(${parameters?.add(this.latest) ?? this.latest} AS bigint)`;
+    const now = this.steady.now();
+    return `CAST(${parameters?.add(now) ?? now} AS bigint)`;
   }
 
   /** Now, UTC milliseconds. */

@@ -1,0 +1,57 @@
+import { webhookBody } from '../../src/testing/webhook-body.js';
+import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
+import { type FreshDatabase, freshDatabase } from '../support/database.js';
+import { testOnSqlite } from '../support/only-on.js';
+import { mintToken } from '../support/signing.js';
+import { until } from '../support/until.js';
+import { sessionsOf } from './audit.js';
+
+const HOUR = 3_600_000;
+
+/** A machine whose clock is an hour ahead, until it is told `resume`. */
+const AHEAD = { CLOCK_SHIFT: String(HOUR), NODE_OPTIONS: '--import ./test/fault/shifted-clock.mjs' };
+
+let database: FreshDatabase;
+let application: ApplicationProcess;
+
+beforeAll(buildApplication, 120_000);
+
+beforeEach(async () => {
+  database = await freshDatabase();
+});
+
+afterEach(async () => {
+  await killApplications();
+  await database.drop();
+});
+
+/** Sends the webhooks of a call that begins and ends, as a LiveKit of that time would. */
+async function hold(name: string, now: number): Promise<void> {
+  for (const event of ['participant_joined', 'room_finished'] as const) {
+    const body = webhookBody({ event, room: { name } }, { now: () => now });
+    const response = await fetch(`${application.url}/voice/livekit/webhooks`, {
+      method: 'POST',
+      headers: { authorization: mintToken(body, now) },
+      body,
+    });
+    expect(response.status).toBe(200);
+  }
+}
+
+const isSettled = async (name: string): Promise<boolean> =>
+  (await sessionsOf(application)).some(({ sessionId, state }) => sessionId === name && state === 'settled');
+
+describe('when a clock that was an hour ahead is set back', () => {
+  testOnSqlite(
+    'sessions settle in time',
+    async () => {
+      application = await ApplicationProcess.start(database.url, { ...AHEAD, SESSION_SETTLE: '1s' });
+      await hold('ahead', Date.now() + HOUR);
+      await until('it to settle', () => isSettled('ahead'));
+      application.resume();
+      await hold('put-right', Date.now());
+      await until('it to settle', () => isSettled('put-right'));
+    },
+    90_000,
+  );
+});
