@@ -1,8 +1,9 @@
 import { webhookBody } from '../../src/testing/webhook-body.js';
 import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
 import { type FreshDatabase, freshDatabase } from '../support/database.js';
+import { LivekitStandIn } from '../support/livekit-stand-in.js';
 import { testOnSqlite } from '../support/only-on.js';
-import { mintToken } from '../support/signing.js';
+import { mintToken, TEST_KEY } from '../support/signing.js';
 import { until } from '../support/until.js';
 import { sessionsOf } from './audit.js';
 
@@ -54,4 +55,19 @@ describe('when a clock that was an hour ahead is set back', () => {
     },
     90_000,
   );
+
+  test('LiveKit goes on being asked', async () => {
+    const livekit = await LivekitStandIn.start(TEST_KEY);
+    try {
+      const env = { ...AHEAD, LIVEKIT_URL: livekit.url, RECONCILE_INTERVAL: '1s' };
+      application = await ApplicationProcess.start(database.url, env);
+      await until('rounds', () => livekit.count('ListRooms') >= 2);
+      application.resume();
+      await hold('put-right', Date.now()); // so it has been
+      const { length } = livekit.calls;
+      await until('more rounds', () => livekit.calls.length >= length + 2);
+    } finally {
+      await livekit.stop();
+    }
+  }, 90_000);
 });

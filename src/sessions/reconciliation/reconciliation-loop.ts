@@ -48,6 +48,7 @@ export class ReconciliationLoop {
   private isAfterGap = true;
   private failures = 0;
   private complaint: string | undefined;
+  // By `performance.now()`: a clock that is set back must not put rounds off.
   private dueAt = 0;
   private roundAt = 0;
 
@@ -75,8 +76,8 @@ export class ReconciliationLoop {
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      const wait = Math.min(Math.max(this.dueAt - Date.now(), 0), TICK);
-      const begun = Date.now();
+      const wait = Math.min(Math.max(this.dueAt - performance.now(), 0), TICK);
+      const begun = Date.now(); // unlike `performance.now()`, it goes on while the machine is suspended
       await delay(wait, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       if (Date.now() - begun > wait + OVERSLEPT) this.gap();
@@ -89,11 +90,11 @@ export class ReconciliationLoop {
       const wasHeld = this.isHeld;
       this.isHeld = await this.parts.duty.hold();
       if (!this.isHeld) {
-        this.dueAt = Date.now() + withJitter(TICK);
+        this.dueAt = performance.now() + withJitter(TICK);
         return;
       }
       if (!wasHeld) this.gap();
-      if (Date.now() < this.dueAt && !(await this.isSilent())) return;
+      if (performance.now() < this.dueAt && !(await this.isSilent())) return;
     } catch (error) {
       this.fail(error);
       return;
@@ -121,14 +122,14 @@ export class ReconciliationLoop {
       this.complaint = undefined;
     }
     const wait = reconciler.isCatchingUp ? Math.min(CATCHING_UP, interval) : interval;
-    this.dueAt = Date.now() + withJitter(wait);
+    this.dueAt = performance.now() + withJitter(wait);
   }
 
   private fail(error: unknown): void {
     if (this.stopping.signal.aborted) return;
     this.isAfterGap = true; // where calls failed, webhooks may have been lost too
     this.failures += 1;
-    this.dueAt = Date.now() + withJitter(backoff(this.failures));
+    this.dueAt = performance.now() + withJitter(backoff(this.failures));
     const { project, host } = this.parts.client;
     const cause = outcomeOf(error);
     const complaint = `${cause} ${toldOf(error)}`;
@@ -144,7 +145,7 @@ export class ReconciliationLoop {
 
   private async isSilent(): Promise<boolean> {
     const { known, webhooks, client, interval } = this.parts;
-    if (interval <= SILENCE || Date.now() < this.roundAt + SILENCE || this.failures > 0) return false;
+    if (interval <= SILENCE || performance.now() < this.roundAt + SILENCE || this.failures > 0) return false;
     const { at, now } = await webhooks.last();
     if ((at.get(client.project) ?? -Infinity) > now - SILENCE) return false;
     return (await known.active(client.project)).length > 0;
@@ -154,7 +155,7 @@ export class ReconciliationLoop {
     const { reconciler, rounds, client } = this.parts;
     if (this.isAfterGap) reconciler.catchUp();
     this.isAfterGap = false;
-    this.roundAt = Date.now();
+    this.roundAt = performance.now();
     try {
       const round = await reconciler.round(this.ask);
       rounds.record(round);
