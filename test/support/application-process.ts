@@ -119,6 +119,12 @@ export class ApplicationProcess {
     this.child.kill('SIGCONT');
   }
 
+  /** Reads no more of its log, nor will anybody, as when a log collector dies. */
+  closeLog(): void {
+    this.child.stdout?.destroy();
+    this.child.stderr?.destroy();
+  }
+
   /** Asks it to end, as an orchestrator does. */
   stop(): Promise<Exit> {
     this.child.kill('SIGTERM');
