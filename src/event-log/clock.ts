@@ -65,9 +65,12 @@ export class StoreClock {
    * @param parameters those to add it to; without them it is written out.
    */
   now(parameters?: Parameters): string {
-    if (this.isShared) return '(extract(epoch FROM statement_timestamp()) * 1000)::bigint';
-    const now = this.steady.now();
-    return `CAST(${parameters?.add(now) ?? now} AS bigint)`;
+    return this.sqlOf(this.steady, parameters);
+  }
+
+  /** The same even if the clock was set back: for how long ago something was received, which is dated by the clock as it is. */
+  nowPutBack(parameters?: Parameters): string {
+    return this.sqlOf(this.clock, parameters);
   }
 
   /** Now, UTC milliseconds. */
@@ -80,6 +83,12 @@ export class StoreClock {
   /** Now, even if the clock was set back: for what can't be undone, such as pruning, in case it was ahead for a while. */
   async readPutBack(manager: EntityManager): Promise<number> {
     return this.isShared ? this.read(manager) : this.clock.now();
+  }
+
+  private sqlOf(clock: Clock, parameters: Parameters | undefined): string {
+    if (this.isShared) return '(extract(epoch FROM statement_timestamp()) * 1000)::bigint';
+    const now = clock.now();
+    return `CAST(${parameters?.add(now) ?? now} AS bigint)`;
   }
 
   private get isShared(): boolean {

@@ -1,6 +1,8 @@
 import { appendBatch } from '../../../src/event-log/append/append-batch.js';
 import { StoreClock } from '../../../src/event-log/clock.js';
 import { Backlog, MOST_COUNTED } from '../../../src/event-log/deliveries/backlog.js';
+import { lagOfHandlers } from '../../../src/event-log/deliveries/handler-lag.js';
+import { WebhookTimes } from '../../../src/event-log/last-webhooks.js';
 import { BLOCKED } from '../../../src/event-log/running/blocked.js';
 import { TestClock } from '../../../src/testing/test-clock.js';
 import { onPostgres } from '../../support/database.js';
@@ -11,11 +13,13 @@ import { NOW } from '../../support/webhook.js';
 describe('the backlog', () => {
   const fresh = freshStores();
   let clock: TestClock;
+  let storeClock: StoreClock;
   let backlog: Backlog;
 
   beforeEach(() => {
     clock = new TestClock(NOW);
-    backlog = new Backlog(fresh.store, new StoreClock(fresh.store, clock));
+    storeClock = new StoreClock(fresh.store, clock);
+    backlog = new Backlog(fresh.store, storeClock);
   });
 
   const run = (sql: string) => fresh.store.write((manager) => manager.query(sql));
@@ -92,6 +96,25 @@ describe('the backlog', () => {
         ['done', 0],
       ]),
     );
+  });
+
+  test('has an age by the clock that dated its events, though that was ahead for a while', async () => {
+    await fresh.store.write((manager) =>
+      appendBatch(fresh.store.dialect, manager, [newEvent({ id: 'EV_1' }), newEvent({ id: 'EV_2' })]),
+    );
+    await run(`UPDATE livekit_events SET received_at = ${NOW} - 5000`);
+    await handler('retried');
+    await deliveries('retried', NOW, 1);
+    clock.advance(3_600_000);
+    expect(await backlog.unrouted()).toBe(3_605_000);
+    await backlog.ofHandlers();
+    clock.set(NOW);
+    expect(await backlog.unrouted()).toBe(5_000);
+    expect(await backlog.ages(['retried'])).toEqual(new Map([['retried', 5_000]]));
+    const lags = await fresh.store.read((manager) => lagOfHandlers(manager, storeClock));
+    expect(lags).toMatchObject([{ handler: 'retried', lag: 5_000 }]);
+    const { now, at } = await new WebhookTimes(fresh.store, storeClock).last();
+    expect([now, ...at.values()]).toEqual([NOW, NOW - 5_000]);
   });
 
   test('is looked up in the indexes of what is yet to be done', async () => {
