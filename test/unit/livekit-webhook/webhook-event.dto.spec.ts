@@ -75,6 +75,11 @@ describe('what a webhook event looks like', () => {
     });
   });
 
+  test('has no name of more characters than that, whatever they are', () => {
+    const name = '\u{1F600}\uFE0F'.repeat(300); // what an emoji looks like is a character of its own
+    expect(() => WebhookEventDto.from({ ...EVENT, room: { name } })).toThrow(InvalidWebhookError);
+  });
+
   test('has a name, and need have nothing else', () => {
     expect(WebhookEventDto.from({ event: 'room_started' })).toEqual({ event: 'room_started' });
   });
