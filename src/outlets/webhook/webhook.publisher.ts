@@ -76,6 +76,10 @@ export class WebhookPublisher implements Publisher {
         resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] });
         readAway(response);
       });
+      // Neither an answer nor an error: it has switched to another protocol (101).
+      sending.on('close', () =>
+        reject(new OutletError("the webhook's receiver has ended the connection without an answer")),
+      );
       sending.end(bytes);
     });
   }

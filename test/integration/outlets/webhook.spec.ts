@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { HealthModule } from '../../../src/health/health.module.js';
 import { MetricsModule } from '../../../src/metrics/metrics.module.js';
+import { OutletError } from '../../../src/outlets/errors.js';
 import { OutletsModule } from '../../../src/outlets/outlets.module.js';
 import {
   type OutletsModuleOptions,
@@ -205,6 +206,14 @@ describe('the outlet webhook', () => {
     test('gives up when it does not answer', async () => {
       receiver.answer = () => undefined;
       await expect(post(50)).rejects.toThrow(/has not answered within 50 ms/);
+    });
+
+    test('does not wait where it wants to speak something else', async () => {
+      receiver.answer = (_, response) =>
+        void response.socket?.end(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd\r\n\r\n',
+        );
+      await expect(post(30_000)).rejects.toThrow(OutletError);
     });
 
     test('does not wait for more than its status', async () => {
