@@ -1,5 +1,6 @@
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { FailDelivery } from '../../../src/event-log/handlers/outcomes.js';
+import { OutletError } from '../../../src/outlets/errors.js';
 import { JetstreamPublisher } from '../../../src/outlets/jetstream.publisher.js';
 import { OutletStates } from '../../../src/outlets/outlet-states.js';
 import { OutletsModule } from '../../../src/outlets/outlets.module.js';
@@ -145,6 +146,16 @@ describeWithBrokers('an outlet to a broker', () => {
     const address = `livekit.${project}.x`;
     await Promise.all(Array.from({ length: 500 }, () => publisher.publish({ ...event, address })));
     expect(await redis.client.xlen(address)).toBeLessThan(200);
+    await publisher.close();
+  });
+
+  test('publishes to no other database of Redis than its own', async () => {
+    const url = new URL(REDIS_URL);
+    url.pathname = '/9999'; // no server has as many
+    const publisher = await RedisPublisher.load({ url: url.href, maxLength: 10 });
+    const address = `livekit.${project}.x`;
+    await expect(publisher.publish({ ...event, address })).rejects.toThrow(OutletError);
+    expect(await redis.keys(project)).toEqual([]);
     await publisher.close();
   });
 
