@@ -70,7 +70,7 @@ export class WebhookExceptionFilter implements ExceptionFilter {
 
   private hostRefusal(error: unknown): string {
     const guard =
-      /(\w+)\.canActivate/.exec((error as Error | undefined)?.stack ?? '')?.[1] ??
+      /^ +at (?:async )?(\w+)\.canActivate/m.exec((error as Error | undefined)?.stack ?? '')?.[1] ??
       [
         ...this.config.getGlobalGuards(),
         ...this.config.getGlobalRequestGuards().map((wrapper) => wrapper.instance),

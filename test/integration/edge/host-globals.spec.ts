@@ -58,6 +58,13 @@ class Closed implements NestModule {
 }
 
 @Injectable()
+class Boasts {
+  canActivate(): boolean {
+    throw new Error('what about SomeOther.canActivate');
+  }
+}
+
+@Injectable()
 class RefusesQuietly {
   canActivate(): boolean {
     return false;
@@ -89,6 +96,7 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
   test.each<[string, HostShape, string]>([
     ['throws', { guard: new HostAuthGuard() }, 'HostAuthGuard'],
     ['says no', { guard: new RefusesQuietly() }, 'RefusesQuietly'],
+    ['names another', { guard: new Boasts() }, '(Boasts)'],
     ['is an APP_GUARD', { providers: [{ provide: APP_GUARD, useClass: RefusesQuietly }] }, 'RefusesQuietly'],
   ])(
     'a guard that %s can lose no event: 503, and the log names it and the cure',
