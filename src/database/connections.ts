@@ -97,6 +97,7 @@ export async function connect(options: EventStoreOptions): Promise<Connections> 
     const writer = await connected(settings, location);
     opened.push(writer);
     if (embedded) await requireDurableWrites(writer);
+    if (dialect === 'postgres') await requireUnicode(writer);
     await refuseMovedStore(writer);
     await migrate(writer, settings, migrations);
     const reader = embedded ? await createDataSource({ url, readOnly: true, entities }).initialize() : writer;
@@ -107,10 +108,10 @@ export async function connect(options: EventStoreOptions): Promise<Connections> 
         ? await createDataSource({ url, poolSize: HANDLER_POOL, entities }).initialize()
         : undefined;
     if (transactions !== undefined) opened.push(transactions);
-    const pipelined = dialect === 'postgres' ? await PipelinedWriter.to(url) : undefined;
     const handlers = transactions && new HandlerTransactions(transactions);
     const hostHandlers = given && new HandlerTransactions(given);
     await hostHandlers?.requireSameDatabase(writer);
+    const pipelined = dialect === 'postgres' ? await PipelinedWriter.to(url) : undefined;
     const close = async (): Promise<void> => {
       if (reader !== writer) await reader.destroy();
       if (file !== undefined) await emptyLog(writer, file);
@@ -135,6 +136,16 @@ async function emptyLog(writer: DataSource, file: OpenedFile): Promise<void> {
   } catch {
     // then the log stays, and the next opening reads it
   }
+}
+
+/** Of a name that it has no place for, PostgreSQL would store nothing. @throws DatabaseConfigurationError */
+export async function requireUnicode(dataSource: DataSource): Promise<void> {
+  const [row] = await dataSource.query<{ server_encoding: string }[]>('SHOW server_encoding');
+  if (row?.server_encoding === 'UTF8') return;
+  throw new DatabaseConfigurationError(
+    `the PostgreSQL database is encoded in ${row?.server_encoding}, which can't hold every name: ` +
+      'make one with `CREATE DATABASE … ENCODING UTF8 TEMPLATE template0`',
+  );
 }
 
 function requirePostgres(location: DatabaseLocation, handlers: HandlerDataSource): void {

@@ -1,12 +1,9 @@
-import { isDecodable } from '../is-decodable.js';
+import { ENCODED, isDecodable } from '../is-decodable.js';
 import { DatabaseConfigurationError } from './errors.js';
 
 /** Where the store is: an embedded SQLite file, SQLite in memory, or a PostgreSQL server. */
 export type DatabaseLocation =
   { dialect: 'sqlite'; path: string; inMemory: boolean } | { dialect: 'postgres'; url: string };
-
-/** How passwords are written in URLs. */
-export const ENCODED = 'where a password has %25 for %, %40 for @ and %2F for /';
 
 /**
  * Parses a database URL: `file:./data/voice.sqlite`, `:memory:`, `postgres://…`.
@@ -26,8 +23,8 @@ export function parseDatabaseUrl(url: string): DatabaseLocation {
 export function databaseLocation(url: string): DatabaseLocation | undefined {
   if (url === ':memory:') return { dialect: 'sqlite', path: url, inMemory: true };
   if (isServerUrl(url)) return { dialect: 'postgres', url };
-  // Parameters, which other drivers take, or a line end would become part of the file's name.
-  const path = /^file:(?:\/\/(?=\/))?(?!\s)([^?\0]*[^?\0\s])$/.exec(url)?.[1];
+  // Parameters, which other drivers take, or a line end would become part of the file's name, as would `:memory:`.
+  const path = /^file:(?:\/\/(?=\/))?(?!\s|:memory:)([^?\0]*[^?\0\s])$/.exec(url)?.[1];
   return path === undefined ? undefined : { dialect: 'sqlite', path, inMemory: false };
 }
 

@@ -1,4 +1,5 @@
 import type { DataSource, EntityManager } from 'typeorm';
+import { requireUnicode } from '../connections.js';
 import { createDataSource, type DataSourceSettings } from '../data-source.js';
 import { parseDatabaseUrl, toldUrl } from '../database-url.js';
 import { DatabaseUnreachableError } from '../errors.js';
@@ -38,6 +39,10 @@ export class TargetStore {
     const dataSource = createDataSource(settings);
     await dataSource.initialize().catch((error: unknown) => {
       throw new DatabaseUnreachableError(toldUrl(url), error);
+    });
+    await requireUnicode(dataSource).catch(async (error: unknown) => {
+      await dataSource.destroy();
+      throw error;
     });
     return new TargetStore(settings, dataSource);
   }

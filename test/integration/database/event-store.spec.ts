@@ -444,6 +444,22 @@ describe('the event store', () => {
     await expect(EventStore.open({ url, listenUrl })).rejects.toThrow(/`database.listenUrl`/);
   });
 
+  testOnPostgres('refuses a database that can not hold every name, and says how to make one', async () => {
+    const name = `${new URL(fresh.url).pathname.slice(1)}_latin`;
+    const url = Object.assign(new URL(fresh.url), { pathname: `/${name}` }).href;
+    await sqlQuery(
+      fresh.url,
+      `CREATE DATABASE ${name} ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
+    );
+    try {
+      await expect(EventStore.open({ url })).rejects.toThrow(
+        /encoded in LATIN1.* `CREATE DATABASE … ENCODING UTF8/,
+      );
+    } finally {
+      await sqlQuery(fresh.url, `DROP DATABASE ${name} WITH (FORCE)`);
+    }
+  });
+
   test('refuses a URL that it does not understand, without telling it', async () => {
     const open = EventStore.open({ url: 'mysql://root:topsecret@db/voice' });
     await expect(open).rejects.toThrow(DatabaseConfigurationError);

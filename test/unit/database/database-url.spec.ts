@@ -21,6 +21,7 @@ describe('a database URL', () => {
     'file:./data/voice.sqlite\r',
     'file:./data/voice.sqlite?mode=ro',
     'file:voice\0.sqlite',
+    'file::memory:',
     'mysql://db/voice',
     'postgres://',
     'postgres://me:topsecret%@db/voice',
