@@ -1,3 +1,6 @@
+/** How passwords are written in URLs. */
+export const ENCODED = 'where a password has %25 for %, %40 for @ and %2F for /';
+
 /** Whether what stands percent-encoded in a text can be decoded: `%` itself must be `%25`. */
 export function isDecodable(text: string): boolean {
   try {

@@ -1,6 +1,9 @@
 import { BadRequestException } from '@nestjs/common';
 import { plainText } from '../database/plain-text.js';
 
+/** What ECMAScript's dates, too, take for ISO 8601: a day, or a moment. */
+const ISO_8601 = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?$/;
+
 /** Reads the query of a request; an empty value counts as not given. */
 export class QueryReader<Name extends string> {
   private readonly names: readonly string[];
@@ -56,7 +59,7 @@ export class QueryReader<Name extends string> {
     const value = this.text(name)[name] as string | undefined;
     if (value === undefined) return {};
     const time = new Date(value);
-    if (!/^\d{4}-\d\d-\d\d/.test(value) || Number.isNaN(time.getTime())) {
+    if (!ISO_8601.test(value) || Number.isNaN(time.getTime())) {
       throw new BadRequestException(
         `\`${name}\` must be a time in ISO 8601, such as 2026-11-23T08:48:48.435Z`,
       );

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
-import { databaseLocation, ENCODED, isServerUrl } from '../database/database-url.js';
+import { databaseLocation, isServerUrl } from '../database/database-url.js';
 import { natsAddress } from '../event-log/engines/nats-address.js';
 import { isRedisUrl } from '../event-log/engines/redis-url.js';
-import { isDecodable } from '../is-decodable.js';
+import { ENCODED, isDecodable } from '../is-decodable.js';
 import type { Parser } from './parsers.js';
 import { isSqliteFile } from './sqlite-file.js';
 import { wrong } from './units.js';

@@ -147,6 +147,6 @@ function jsonOf(value: unknown): string {
 // Escapes controls, line ends and direction marks that JSON leaves as they are, and a terminal would obey.
 const legible = (json: string): string =>
   json.replace(
-    /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

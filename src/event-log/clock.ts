@@ -69,7 +69,7 @@ export class StoreClock {
   }
 
   /** The same even if the clock was set back: for how long ago something was received, which is dated by the clock as it is. */
-  nowPutBack(parameters?: Parameters): string {
+  wallNow(parameters?: Parameters): string {
     return this.sqlOf(this.clock, parameters);
   }
 
@@ -81,7 +81,7 @@ export class StoreClock {
   }
 
   /** Now, even if the clock was set back: for what can't be undone, such as pruning, in case it was ahead for a while. */
-  async readPutBack(manager: EntityManager): Promise<number> {
+  async readWall(manager: EntityManager): Promise<number> {
     return this.isShared ? this.read(manager) : this.clock.now();
   }
 

@@ -44,7 +44,7 @@ export class WebhookTimes {
       const count = groups.reduce((sum, group) => sum + Number(group.count), 0);
       const webhooks = groups.filter(({ kind }) => kind === 'livekit');
       return {
-        now: await this.clock.readPutBack(manager),
+        now: await this.clock.readWall(manager),
         at: new Map(webhooks.map(({ source, last_at: lastAt }) => [source, Number(lastAt)])),
         othersBefore:
           count < LOOKED_THROUGH ? null : Math.min(...groups.map(({ first_at: firstAt }) => Number(firstAt))),

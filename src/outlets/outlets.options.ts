@@ -1,5 +1,6 @@
 import { type NatsAddress, natsAddress } from '../event-log/engines/nats-address.js';
 import { isRedisUrl } from '../event-log/engines/redis-url.js';
+import { ENCODED, isDecodable } from '../is-decodable.js';
 import { OutletsOptionsError } from './errors.js';
 import { allEventsLike, eventsLike, type PublishedEvents } from './event-patterns.js';
 import { Allowance, isAllowEntry } from './webhook/addresses.js';
@@ -136,5 +137,6 @@ function webhookSettings({ url, secret, secrets = [], allow = [] }: WebhookOutle
 export function webhookUrlProblem(text: string, allow: readonly string[]): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['https:', 'http:'].includes(url.protocol)) return 'must be an https:// URL';
+  if (!isDecodable(url.username + url.password)) return `must be a URL ${ENCODED}`;
   return urlProblem(url, new Allowance(allow));
 }

@@ -84,7 +84,7 @@ export class Backlog {
    */
   async ages(handlers: readonly string[]): Promise<Map<string, number>> {
     const p = this.clock.parameters();
-    const now = this.clock.nowPutBack(p);
+    const now = this.clock.wallNow(p);
     const ages = handlers.map((handler) => {
       const name = p.add(handler);
       const first = `SELECT min(event_seq) FROM (SELECT event_seq FROM livekit_deliveries
@@ -103,7 +103,7 @@ export class Backlog {
     const p = this.clock.parameters();
     const [row] = await this.store.read((manager) =>
       manager.query<{ age: number | string }[]>(
-        `SELECT ${this.clock.nowPutBack(p)} - received_at AS age FROM ${FIRST_UNROUTED}`,
+        `SELECT ${this.clock.wallNow(p)} - received_at AS age FROM ${FIRST_UNROUTED}`,
         p.values,
       ),
     );

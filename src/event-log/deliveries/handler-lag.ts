@@ -11,7 +11,7 @@ export async function lagOfHandlers(manager: EntityManager, clock: StoreClock): 
   const oldest = `(SELECT e.received_at FROM livekit_events e WHERE e.seq = (SELECT min(event_seq) FROM (${due}) due))`;
   const rows = await manager.query<LagRow[]>(
     `SELECT h.name, h.paused, h.retired_at, h.backfill_seq, h.backfill_to, ${counted('pending')} AS pending,
-       ${counted('running')} AS running, ${counted('dead')} AS dead, ${clock.nowPutBack(p)} - ${oldest} AS lag
+       ${counted('running')} AS running, ${counted('dead')} AS dead, ${clock.wallNow(p)} - ${oldest} AS lag
      FROM livekit_handlers h ORDER BY h.name`,
     p.values,
   );

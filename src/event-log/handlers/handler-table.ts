@@ -66,7 +66,7 @@ export class HandlerTable {
 
   /** Retires the handlers that no process has had for a week, with their pending deliveries. @returns their names. */
   async retire(manager: EntityManager): Promise<string[]> {
-    const now = await this.clock.readPutBack(manager);
+    const now = await this.clock.readWall(manager);
     const gone = this.clock.parameters();
     const rows = rowsOf<{ name: string }>(
       await manager.query(

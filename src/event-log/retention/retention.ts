@@ -99,7 +99,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async pruneAll(): Promise<PrunedCounts> {
-    const now = await this.store.read((manager) => this.clock.readPutBack(manager));
+    const now = await this.store.read((manager) => this.clock.readWall(manager));
     const older = async (what: keyof PrunedCounts, prune: (cutoff: number) => Promise<number>) => {
       const age = this.settings[what];
       return age === false || this.stopping ? 0 : prune(now - age);

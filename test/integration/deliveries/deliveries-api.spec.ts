@@ -40,6 +40,7 @@ const WRONG: [request: string, status: number, message: RegExp][] = [
   ['POST /voice/handlers/nobody/pause', 404, /there is no handler `nobody`/],
   ['POST /voice/handlers/nobody/backfill', 404, /there is no handler `nobody`/],
   ['POST /voice/handlers/bill/backfill?since=yesterday', 400, /`since` must be a time in ISO 8601/],
+  ['POST /voice/handlers/bill/backfill?since=2026-11-23+10:00+PM', 400, /must be a time in ISO 8601/],
   ['POST /voice/handlers/bill/backfill?from=1', 400, /the query has `from`: only since, fromSeq/],
 ];
 

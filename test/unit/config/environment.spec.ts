@@ -363,6 +363,7 @@ describe('outlets', () => {
 
   test.each<[string, string, RegExp]>([
     ['OUTLET_WEBHOOK_URL', 'example.com', /must be an https:\/\/ URL/],
+    ['OUTLET_WEBHOOK_URL', 'https://me:100%@example.com/', /a password has %25 for %/],
     [
       'OUTLET_WEBHOOK_URL',
       'http://example.com',
