@@ -66,6 +66,8 @@ export interface HostShape {
   /** A body parser of the host's own, in front of everything that Nest mounts. */
   ownParser?: boolean;
   cors?: boolean;
+  /** Fastify's handlers are replaced as they are registered, as Sentry, OpenTelemetry and New Relic do it. */
+  wrapsHandlers?: boolean;
   /** The options of Fastify. */
   fastify?: { ignoreTrailingSlash?: boolean; routerOptions?: { ignoreTrailingSlash?: boolean } };
   /** The options of our module besides a key and a database; `null` for a host without our module. */
@@ -269,8 +271,20 @@ function expressAdapter({ ownParser = false }: HostShape): ExpressAdapter {
   return new ExpressAdapter(server);
 }
 
-function fastifyAdapter({ ownParser = false, fastify = {} }: HostShape): FastifyAdapter {
+function fastifyAdapter({
+  ownParser = false,
+  wrapsHandlers = false,
+  fastify = {},
+}: HostShape): FastifyAdapter {
   const adapter = new FastifyAdapter(fastify);
+  if (wrapsHandlers) {
+    adapter.getInstance().addHook('onRoute', (route) => {
+      const { handler } = route;
+      route.handler = function (...request) {
+        return handler.apply(this, request);
+      };
+    });
+  }
   if (ownParser) {
     adapter.getInstance().addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
       try {

@@ -8,12 +8,8 @@ import { deliveryOf, type WebhookDelivery } from './delivery.js';
 import { RawBodyReader } from './raw-body.reader.js';
 
 /** The parts of Express 5 that are used here. */
-interface ExpressLayer {
-  route?: { path: string; stack: { handle: object }[] };
-}
-
 interface ExpressApplication {
-  router: { stack: ExpressLayer[] };
+  router: { stack: object[] };
   all(
     path: string,
     middleware: (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void,
@@ -34,7 +30,6 @@ interface FastifyReply {
 
 interface FastifyRoute {
   url: string;
-  handler: object;
   method: string | string[];
 }
 
@@ -47,6 +42,11 @@ interface FastifyInstance {
     name: 'onRequest',
     hook: (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void) => void,
   ): void;
+}
+
+/** The part of Nest's adapters that is used here. */
+interface RouteRegistrar {
+  all(...route: unknown[]): unknown;
 }
 
 /**
@@ -72,12 +72,14 @@ export class RawBodyRoutes {
     return [...this.paths.keys()];
   }
 
-  /** To be called before Nest registers its routes: Fastify reports each one as it is registered. */
+  /** To be called before Nest registers its routes: they are noted as they are registered. */
   beforeRoutes(): void {
-    if (this.adapterType() === 'fastify') this.installOnFastify(this.adapterHost.httpAdapter.getInstance());
+    const type = this.adapterType();
+    if (type === 'express' || type === 'fastify') this.noteRoutes(this.adapterHost.httpAdapter);
+    if (type === 'fastify') this.installOnFastify(this.adapterHost.httpAdapter.getInstance());
   }
 
-  /** To be called once Nest has registered its routes: Express then lists them, and Fastify still accepts more. */
+  /** To be called once Nest has registered its routes: the host's parsers are in front of Express's, and Fastify still accepts more. */
   afterRoutes(): void {
     const type = this.adapterType();
     if (type === 'express') this.installOnExpress(this.adapterHost.httpAdapter.getInstance());
@@ -89,11 +91,19 @@ export class RawBodyRoutes {
     return this.adapterHost.httpAdapter?.getType();
   }
 
+  // Only here is a handler sure to be the one that bears our mark: Sentry, OpenTelemetry and New Relic replace those that
+  // Fastify is given, and so does Nest itself where a path has parameters.
+  private noteRoutes(adapter: RouteRegistrar): void {
+    const all = adapter.all.bind(adapter);
+    adapter.all = (...route) => {
+      const path = webhookPathOf(route.at(-1) as object);
+      if (path !== undefined) this.paths.set(withoutSlash(route[0] as string), path);
+      return all(...route);
+    };
+  }
+
   private installOnExpress(app: ExpressApplication): void {
     const { stack } = app.router;
-    for (const { route } of stack) {
-      for (const { handle } of route?.stack ?? []) this.note(route?.path ?? '', handle);
-    }
     for (const [url, path] of this.paths) {
       app.all(url, (request, response, next) => {
         this.reader.read(request, response, path).then((alive) => {
@@ -103,15 +113,14 @@ export class RawBodyRoutes {
         }, next);
       });
       // Moved from last to first: the host's parsers are already in the list.
-      stack.unshift(stack.pop() as ExpressLayer);
+      stack.unshift(stack.pop() as object);
     }
   }
 
   private installOnFastify(fastify: FastifyInstance): void {
     fastify.addHook('onRoute', (route) => {
-      const { url, handler, method } = route;
-      const isOurs = this.note(url, handler);
-      if (isOurs && method.includes('POST') && !url.endsWith('/')) this.fastifyRoutes.push(route);
+      const { url, method } = route;
+      if (this.paths.has(url) && method.includes('POST')) this.fastifyRoutes.push(route);
     });
     fastify.addHook('onRequest', (request, reply, next) => {
       const { raw } = request;
@@ -140,12 +149,6 @@ export class RawBodyRoutes {
       const slashed = { ...route, method: 'POST', url: `${route.url}/` };
       if (!fastify.hasRoute(slashed)) fastify.route(slashed);
     }
-  }
-
-  private note(url: string, handler: object): boolean {
-    const path = webhookPathOf(handler);
-    if (path !== undefined) this.paths.set(withoutSlash(url), path);
-    return path !== undefined;
   }
 }
 

@@ -240,6 +240,20 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
     }
   });
 
+  test('instrumentation that replaces handlers takes no webhook away', async () => {
+    await boot({ wrapsHandlers: true });
+    expect(await deliver(webhook())).toEqual(ACCEPTED);
+    expect(await deliver(webhook(), { path: `${host.path}/` })).toEqual(ACCEPTED);
+    const answer = await fetch(host.url + host.path, { method: 'PUT', body: webhook() });
+    expect(answer.status).toBe(405);
+  });
+
+  test('a prefix with a parameter is followed', async () => {
+    await boot({ globalPrefix: 'tenants/:tenant' });
+    expect(await deliver(webhook(), { path: '/tenants/a/voice/livekit/webhooks' })).toEqual(ACCEPTED);
+    expect(await deliver(webhook(), { path: '/tenants/b/voice/livekit/webhooks/' })).toEqual(ACCEPTED);
+  });
+
   test('a prefix is followed, and versions are ignored', async () => {
     await boot({ globalPrefix: 'api/v7', uriVersioning: true });
     expect(await deliver(webhook())).toEqual(ACCEPTED);
