@@ -1,7 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { AsyncResource } from 'node:async_hooks';
 import { errorFields } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
+import { inTraceOf } from '../tracing/trace-context.js';
 import type { LoggedEvent } from './events.js';
 
 /** The parts of EventEmitter2 that are used here. */
@@ -28,6 +30,9 @@ export interface Emission {
 export class HostEmitter implements OnModuleInit {
   private readonly logger = new Log('EventBus');
   private emitter: Emitter | undefined;
+  // Many requests share a commit: what one of them keeps in an `AsyncLocalStorage` (a tenant, a transaction) is not for
+  // the listeners of another one's event.
+  private readonly outsideRequests = new AsyncResource('livekit-webhooks:listeners');
 
   constructor(private readonly moduleRef: ModuleRef) {}
 
@@ -39,7 +44,11 @@ export class HostEmitter implements OnModuleInit {
   emitSoon(emissions: readonly Emission[]): void {
     const { emitter } = this;
     if (emitter === undefined || emissions.length === 0) return;
-    setImmediate(() => emissions.forEach((emission) => void this.emit(emitter, emission)));
+    const emit = () =>
+      emissions.forEach((emission) =>
+        inTraceOf(emission.event.traceparent, () => void this.emit(emitter, emission)),
+      );
+    this.outsideRequests.runInAsyncScope(setImmediate, undefined, emit);
   }
 
   private async emit(emitter: Emitter, { event, name, decode }: Emission): Promise<void> {

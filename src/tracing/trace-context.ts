@@ -46,6 +46,10 @@ export function contextOf(traceparent: string | null): Context {
   return isSpanContextValid(spanContext) ? trace.setSpanContext(ROOT_CONTEXT, spanContext) : ROOT_CONTEXT;
 }
 
+/** Runs work in the trace of a `traceparent`, or in none. */
+export const inTraceOf = <T>(traceparent: string | null, work: () => T): T =>
+  context.with(contextOf(traceparent), work);
+
 /** Links to the spans of `traceparent`s; those without a span are left out. */
 export const linksTo = (traceparents: readonly (string | null)[]): Link[] =>
   traceparents.flatMap((traceparent) => {

@@ -1,5 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common';
 import { EventEmitter2, EventEmitterModule, OnEvent } from '@nestjs/event-emitter';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
 import { CAPTURE_KEY, type CapturedDelivery, deliveries } from '../../support/captures.js';
 import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
@@ -41,6 +42,17 @@ class Throws {
   @OnEvent('livekit.participant_joined', { prependListener: true, suppressErrors: false })
   async rejecter(): Promise<void> {
     throw new Error('a listener that rejects');
+  }
+}
+
+const requests = new AsyncLocalStorage<string>();
+
+/** Keeps something for the time of each request, as nestjs-cls does. */
+@Module({})
+class KeepsRequests implements NestModule {
+  configure(consumer: MiddlewareConsumer): void {
+    const keep = (_request: unknown, _response: unknown, next: () => void) => requests.run('a request', next);
+    consumer.apply(keep).forRoutes('{*path}');
   }
 }
 
@@ -106,6 +118,17 @@ describe.each(ADAPTERS)('the event bus on %s', (adapter) => {
     await host.deliver(webhook());
     await heard(1);
     expect(view.tracks).toEqual([]);
+  });
+
+  test('tells listeners outside every request: many share a commit', async () => {
+    await boot({ imports: [EventEmitterModule.forRoot(), KeepsRequests] });
+    const contexts: string[] = [];
+    host.app
+      .get(EventEmitter2)
+      .on('livekit.participant_joined', () => contexts.push(requests.getStore() ?? 'none'));
+    for (let index = 0; index < 3; index++) await host.deliver(webhook());
+    await until('all three', () => contexts.length === 3);
+    expect(contexts).toEqual(['none', 'none', 'none']);
   });
 
   test("tells everything to those who subscribe to '*', names nobody knows too", async () => {

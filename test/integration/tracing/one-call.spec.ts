@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { EventEmitterModule, OnEvent } from '@nestjs/event-emitter';
+import { trace as api } from '@opentelemetry/api';
 import { NodeSDK, tracing } from '@opentelemetry/sdk-node';
 import {
   MetricsModule,
@@ -28,6 +30,12 @@ class Business {
 
   @OnLivekitEvent('*', { name: 'counts', batch: 100 })
   count(_: unknown[], __: BatchContext): void {}
+
+  @OnEvent('livekit.room_finished')
+  @OnEvent('session.settled')
+  show(): void {
+    api.getTracer('a host').startSpan('show').end();
+  }
 }
 
 describe('one call', () => {
@@ -51,7 +59,7 @@ describe('one call', () => {
     const outlets = { webhook: { url, secret, allow: ['127.0.0.0/8'] } };
     host = await hosts.boot({
       providers: [Business],
-      imports: [OutletsModule.forRoot(outlets), MetricsModule.forRoot()],
+      imports: [EventEmitterModule.forRoot(), OutletsModule.forRoot(outlets), MetricsModule.forRoot()],
     });
     await host.play('two-party-call');
     await host.pass(60_000);
@@ -120,6 +128,14 @@ describe('one call', () => {
     const sent = spans().filter(({ name }) => name === 'send livekit_events');
     expect(linked.sort()).toEqual(sent.map((span) => span.spanContext().spanId).sort());
     for (const batch of batches) expect(batch.parentSpanContext).toBeUndefined();
+  });
+
+  test('goes on in what its listeners do', () => {
+    const shown = spans().filter(({ name }) => name === 'show');
+    expect(shown.map((span) => parentOf(span)?.name).sort()).toEqual([
+      'send livekit_events',
+      'update session',
+    ]);
   });
 
   test('leaves no trace of what was said in it', () => {
