@@ -31,6 +31,7 @@ export class EventStore {
     () => this.writes.isAppendWaiting,
   );
   private readonly afterCommits = new WeakMap<EntityManager, (() => void)[]>();
+  private closing: Promise<void> | undefined;
 
   /**
    * Connects, claims the file (SQLite) and brings the schema up to date.
@@ -173,9 +174,9 @@ export class EventStore {
     return result?.busy === 0;
   }
 
-  /** Closes the connections, and releases the file. */
+  /** Closes the connections, and releases the file; once, however often it is called. */
   close(): Promise<void> {
-    return this.connections.close();
+    return (this.closing ??= this.connections.close());
   }
 
   /** Gives `run` a wrapper for the work, which has the work's announcements made after the commit, and only then. */

@@ -184,4 +184,10 @@ describe('the event log', () => {
     await expect(log.receive(newEvent({ id: 'EV_2' }))).rejects.toThrow('closed');
     log = await open();
   });
+
+  test('is closed once more without an error, as Nest 11 does when an application is closed twice', async () => {
+    await log.onApplicationShutdown();
+    await expect(log.onApplicationShutdown()).resolves.toBeUndefined();
+    log = await open();
+  });
 });
