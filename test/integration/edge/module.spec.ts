@@ -158,6 +158,17 @@ describe.each(ADAPTERS)('importing the module on %s', (adapter) => {
     },
   );
 
+  test('a factory that returns nothing is a boot error that says so', async () => {
+    const useFactory = () => undefined as unknown as LivekitWebhookModuleOptions;
+    const webhookModule = () => LivekitWebhookModule.forRootAsync({ useFactory });
+    await expect(boot({ webhookModule })).rejects.toEqual(
+      expect.objectContaining({
+        constructor: LivekitWebhookOptionsError,
+        message: expect.stringContaining('option `useFactory` gave no options'),
+      }),
+    );
+  });
+
   test('a database that cannot be is a boot error that does not tell its URL', async () => {
     const refused = boot({ webhooks: { database: { url: 'mysql://root:hunter2@localhost/voice' } } });
     await expect(refused).rejects.toThrow(DatabaseConfigurationError);
