@@ -2,7 +2,7 @@
 export class MissingPeerError extends Error {
   override readonly name = 'MissingPeerError';
 
-  constructor(purpose: string, packages: readonly string[], options?: ErrorOptions) {
+  constructor(purpose: string, packages: readonly string[], options?: { cause?: unknown }) {
     super(`${purpose} needs what is not installed: npm install ${packages.join(' ')}`, options);
   }
 }

@@ -13,7 +13,7 @@ export class FailDelivery extends Error {
 
   constructor(
     readonly reason: string,
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
   ) {
     super(reason, options);
   }
