@@ -1,7 +1,7 @@
-import Database from 'libsql';
 import { DataSource, type DataSourceOptions, type EntitySchema, type MigrationInterface } from 'typeorm';
 import { parseDatabaseUrl } from './database-url.js';
 import { entities } from './entities/index.js';
+import { Database } from './libsql.js';
 import { migrations } from './migrations/index.js';
 import { MAKE_STAGE } from './staged-write.js';
 

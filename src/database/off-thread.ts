@@ -1,5 +1,5 @@
-import Database from 'libsql/promise';
 import type { EntityManager, QueryRunner } from 'typeorm';
+import { OffThreadDatabase } from './libsql.js';
 
 /**
  * Runs statements, and commits their transaction, on one of libsql's threads: TypeORM's own commit would hold up the event
@@ -15,5 +15,5 @@ export async function runOffThread(
   { queryRunner }: EntityManager,
   ...statements: readonly string[]
 ): Promise<void> {
-  await Database.prototype.exec.call(await queryRunner?.connect(), statements.join(';\n'));
+  await OffThreadDatabase.prototype.exec.call(await queryRunner?.connect(), statements.join(';\n'));
 }

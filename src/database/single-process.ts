@@ -1,7 +1,7 @@
-import Database from 'libsql';
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseConfigurationError, DatabaseInUseError } from './errors.js';
+import { Database } from './libsql.js';
 
 /**
  * Claims an SQLite file for this process, until released or until the process dies, however that happens: the claim is an
@@ -22,7 +22,7 @@ export function claimForThisProcess(path: string): () => void {
   return () => claim.close();
 }
 
-function opened(path: string): Database.Database {
+function opened(path: string): Database {
   const folder = dirname(path);
   try {
     makeFolder(resolve(folder));

@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { CLOCK, type LivekitEvent, LivekitWebhookModule, OnLivekitEvent } from 'nestjs-livekit-webhooks';
 import { capturedCalls, TestClock, WebhookTester } from 'nestjs-livekit-webhooks/testing';
-import assert from 'node:assert/strict';
+import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 
 const KEY = { apiKey: 'APItest', apiSecret: 'a-secret-that-only-tests-know' };

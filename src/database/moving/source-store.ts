@@ -1,7 +1,7 @@
-import Database from 'libsql';
 import { existsSync } from 'node:fs';
 import { createDataSource } from '../data-source.js';
 import { parseDatabaseUrl } from '../database-url.js';
+import { Database } from '../libsql.js';
 import { migrate } from '../migrate.js';
 import { claimForThisProcess } from '../single-process.js';
 import { inBatches, type SourceRow } from './batches.js';
@@ -16,7 +16,7 @@ export type RowKey = readonly (string | number)[];
 export class SourceStore {
   private constructor(
     private readonly url: string,
-    private readonly connection: Database.Database,
+    private readonly connection: Database,
     private readonly release: () => void,
   ) {}
 
@@ -145,7 +145,7 @@ export class SourceStore {
   }
 }
 
-function connected(path: string, release: () => void): Database.Database {
+function connected(path: string, release: () => void): Database {
   try {
     return new Database(path, { timeout: 5_000 });
   } catch (cause) {
