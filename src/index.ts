@@ -76,7 +76,7 @@ export type { RetentionOptions } from './event-log/retention/retention-options.j
 export { type PrunedCounts, Retention, type RetentionPart } from './event-log/retention/retention.js';
 export { ApplicationStoppingError, DeliveryTimeoutError } from './event-log/handler-runs.js';
 export { LeaseLostError } from './event-log/settlements.js';
-export { MissingPeerError } from './event-log/optional-peer.js';
+export { MissingPeerError } from './optional-peer.js';
 export { AppendQueueFullError, HostEventError, StoreUnavailableError } from './event-log/errors.js';
 export { CLOCK, type Clock } from './event-log/clock.js';
 export { LivekitWebhookOptionsError } from './livekit-webhook/errors.js';

@@ -1,5 +1,5 @@
 import { EnvironmentError } from './config/environment-reader.js';
-import { importPeers, MissingPeerError } from './event-log/optional-peer.js';
+import { importPeers, MissingPeerError } from './optional-peer.js';
 
 /** The variables of OpenTelemetry that ask for tracing, when set to anything but `none`. */
 const ASKS = ['OTEL_TRACES_EXPORTER', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'];

@@ -75,7 +75,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly turns: DeliveryTurns,
     private readonly dispatcher: Dispatcher,
     private readonly runs: HandlerRuns,
-    private readonly handlers: HandlerActivity,
+    private readonly activity: HandlerActivity,
     private readonly deliveryLog: DeliveryLog,
     private readonly leases: Leases,
     private readonly recovery: Recovery,
@@ -186,7 +186,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
         deliveries: lost.join(', '),
       });
     }
-    this.handlers.settled(settling.filter(({ delivery }) => !lost.includes(delivery.id)));
+    this.activity.settled(settling.filter(({ delivery }) => !lost.includes(delivery.id)));
   }
 
   private tellOthers({ settling }: Turn, { routed }: TurnOutcome): void {

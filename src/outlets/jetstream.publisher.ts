@@ -2,7 +2,7 @@ import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { FailDelivery } from '../event-log/handlers/outcomes.js';
 import type { NatsAddress } from '../event-log/engines/nats-address.js';
-import { importPeers } from '../event-log/optional-peer.js';
+import { importPeers } from '../optional-peer.js';
 import { toldOf } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 import { tellable, ToldError } from '../logging/told-error.js';

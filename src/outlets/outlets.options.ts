@@ -43,13 +43,13 @@ export interface OutletsModuleOptions {
 }
 
 /** How to reach Redis. */
-export interface RedisSettings {
+export interface RedisOutletSettings {
   url: string;
   maxLength: number;
 }
 
 /** How to post webhooks. */
-export interface WebhookSettings {
+export interface WebhookOutletSettings {
   url: URL;
   keys: readonly Buffer[];
   allowance: Allowance;
@@ -58,8 +58,8 @@ export interface WebhookSettings {
 /** The options, checked and with the defaults filled in. */
 export interface OutletsSettings {
   jetstream?: NatsAddress;
-  redis?: RedisSettings;
-  webhook?: WebhookSettings;
+  redis?: RedisOutletSettings;
+  webhook?: WebhookOutletSettings;
   events: PublishedEvents;
 }
 
@@ -105,7 +105,7 @@ function jetstreamSettings({ url }: JetstreamOutletOptions): NatsAddress {
   throw new OutletsOptionsError('jetstream.url', 'must be an address such as `nats://nats.example.com:4222`');
 }
 
-function redisSettings({ url, maxLength = 10_000 }: RedisOutletOptions): RedisSettings {
+function redisSettings({ url, maxLength = 10_000 }: RedisOutletOptions): RedisOutletSettings {
   if (!isRedisUrl(url)) {
     throw new OutletsOptionsError('redis.url', 'must be an address such as `redis://redis.example.com:6379`');
   }
@@ -115,7 +115,12 @@ function redisSettings({ url, maxLength = 10_000 }: RedisOutletOptions): RedisSe
   return { url, maxLength };
 }
 
-function webhookSettings({ url, secret, secrets = [], allow = [] }: WebhookOutletOptions): WebhookSettings {
+function webhookSettings({
+  url,
+  secret,
+  secrets = [],
+  allow = [],
+}: WebhookOutletOptions): WebhookOutletSettings {
   const wrong = (option: string, problem: string): never => {
     throw new OutletsOptionsError(`webhook.${option}`, problem);
   };

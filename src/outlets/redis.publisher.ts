@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
-import { importPeers } from '../event-log/optional-peer.js';
+import { importPeers } from '../optional-peer.js';
 import { toldOf } from '../logging/error-fields.js';
 import { traceHeaders } from '../tracing/trace-context.js';
 import type { OutletEvent } from './cloud-event.js';
 import { OutletError } from './errors.js';
 import type { Publisher } from './outlet.js';
-import type { RedisSettings } from './outlets.options.js';
+import type { RedisOutletSettings } from './outlets.options.js';
 
 /** How long the server may take to answer, milliseconds. */
 const PATIENCE = 5_000;
@@ -18,12 +18,12 @@ export class RedisPublisher implements Publisher {
   private connection: Redis | undefined;
 
   private constructor(
-    private readonly settings: RedisSettings,
+    private readonly settings: RedisOutletSettings,
     private readonly Client: typeof Redis,
   ) {}
 
   /** It does not connect before the first event. @throws MissingPeerError */
-  static async load(settings: RedisSettings): Promise<RedisPublisher> {
+  static async load(settings: RedisOutletSettings): Promise<RedisPublisher> {
     const { Redis } = await importPeers('the outlet redis', ['ioredis'], () => import('ioredis'));
     return new RedisPublisher(settings, Redis);
   }

@@ -1,4 +1,4 @@
-import { importPeers } from '../optional-peer.js';
+import { importPeers } from '../../optional-peer.js';
 import type { DeliveryEngine, DeliveryEngineOptions } from './delivery-engine.js';
 import { type NatsAddress, natsAddress } from './nats-address.js';
 

@@ -5,7 +5,7 @@ import { traceHeaders } from '../../tracing/trace-context.js';
 import { CLOUD_EVENT_JSON, type OutletEvent } from '../cloud-event.js';
 import { OutletError } from '../errors.js';
 import type { Publisher } from '../outlet.js';
-import type { WebhookSettings } from '../outlets.options.js';
+import type { WebhookOutletSettings } from '../outlets.options.js';
 import { failureOf, type WebhookAnswer } from './answer.js';
 import { guardedLookup, urlProblem } from './guarded-lookup.js';
 import { webhookHeaders } from './signature.js';
@@ -23,7 +23,7 @@ export class WebhookPublisher implements Publisher {
 
   /** @param patience how long the receiver may take, milliseconds. */
   constructor(
-    private readonly settings: WebhookSettings,
+    private readonly settings: WebhookOutletSettings,
     private readonly patience = PATIENCE,
   ) {
     const isSecure = settings.url.protocol === 'https:';

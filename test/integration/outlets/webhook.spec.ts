@@ -8,7 +8,7 @@ import { OutletsModule } from '../../../src/outlets/outlets.module.js';
 import {
   type OutletsModuleOptions,
   resolveSettings,
-  type WebhookSettings,
+  type WebhookOutletSettings,
 } from '../../../src/outlets/outlets.options.js';
 import { WebhookPublisher } from '../../../src/outlets/webhook/webhook.publisher.js';
 import { SESSION_EVENT_NAMES } from '../../../src/sessions/events/session-events.js';
@@ -195,7 +195,7 @@ describe('the outlet webhook', () => {
     const post = async (patience: number): Promise<void> => {
       const options = { url: receiver.url, secret: receiver.secret, allow: ['127.0.0.1'] };
       const { webhook } = resolveSettings({ webhook: options });
-      const publisher = new WebhookPublisher(webhook as WebhookSettings, patience);
+      const publisher = new WebhookPublisher(webhook as WebhookOutletSettings, patience);
       try {
         await publisher.publish(event, new AbortController().signal);
       } finally {

@@ -1,7 +1,7 @@
 import { CloudEvent, HTTP } from 'cloudevents';
 import { Webhook } from 'standardwebhooks';
 import { FailDelivery, RetryAfter } from '../../../src/event-log/handlers/outcomes.js';
-import { importPeers, MissingPeerError } from '../../../src/event-log/optional-peer.js';
+import { importPeers, MissingPeerError } from '../../../src/optional-peer.js';
 import { toOutletEvent } from '../../../src/outlets/cloud-event.js';
 import { OutletError, OutletsOptionsError } from '../../../src/outlets/errors.js';
 import { allEventsLike, eventsLike } from '../../../src/outlets/event-patterns.js';
