@@ -86,4 +86,14 @@ describe('the trace of a webhook', () => {
     expect(collector.bodies).toEqual([]);
     expect(application.log).not.toContain('traceId');
   });
+
+  test('is asked for with variables that the SDK does not take: the application says so, not what they are', async () => {
+    const application = ApplicationProcess.launch(database.url, {
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'open sesame',
+    });
+    expect(await application.exited).toEqual({ code: 1, signal: null });
+    expect(application.log).toContain("OTEL_…: OpenTelemetry's SDK does not start with these variables");
+    expect(application.log).not.toContain('sesame');
+  });
 });
