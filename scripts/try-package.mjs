@@ -26,6 +26,7 @@ const HOSTS = [
     name: 'nest-11-commonjs',
     also: async (url, output) => {
       await until('the @OnEvent listener', () => output.includes('heard support-agent'));
+      await until("a span in the host's SDK", () => output.includes("  name: 'send livekit_events',"));
       const health = await (await fetch(`${url}/health`)).json();
       assert(health.status === 'ok', `health is ${JSON.stringify(health)}`);
     },

@@ -1,9 +1,10 @@
-// A Nest 11 host in CommonJS, as most existing backends are, with a listener, Terminus and a global prefix.
+// A Nest 11 host in CommonJS, as most existing backends are, with a listener, Terminus, a global prefix and a tracing SDK of long ago.
 import 'reflect-metadata';
 import { Controller, Get, Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventEmitterModule, OnEvent } from '@nestjs/event-emitter';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
+import { BasicTracerProvider, ConsoleSpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import {
   type LivekitEvent,
   LivekitWebhookModule,
@@ -54,6 +55,9 @@ class HealthController {
 class HostModule {}
 
 async function main() {
+  new BasicTracerProvider({
+    spanProcessors: [new SimpleSpanProcessor(new ConsoleSpanExporter())],
+  }).register();
   const app = await NestFactory.create(HostModule, { logger: ['warn', 'error'] });
   app.setGlobalPrefix('api');
   await app.listen(0, '127.0.0.1');
