@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { endsByItself } from './until-it-listens.js'; // before the others, which take their time
+import { endsByItself, isAskedToEnd } from './until-it-listens.js'; // before the others, which take their time
 import { createApplication } from './application.js';
 import { AppLogger } from './config/app-logger.js';
 import { EnvironmentError } from './config/environment-reader.js';
@@ -15,7 +15,8 @@ try {
   endsByItself();
   const { port, host } = environment.http;
   await app.init().catch((error: unknown) => {
-    logger.error({ message: 'the application does not start', ...errorFields(error) }, 'Application');
+    if (!isAskedToEnd())
+      logger.error({ message: 'the application does not start', ...errorFields(error) }, 'Application');
     throw error;
   });
   await app.listen(port, host).catch((error: unknown) => {
@@ -25,6 +26,7 @@ try {
   });
   logger.log(`listening on ${await app.getUrl()}`, 'Application');
 } catch (error) {
+  if (isAskedToEnd()) process.exit();
   // What keeps it from starting is in the log, unless LOG_LEVEL leaves that out.
   console.error(
     error instanceof EnvironmentError
