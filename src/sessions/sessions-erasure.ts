@@ -52,12 +52,12 @@ export class SessionsErasure implements OnModuleInit {
     const { text, project, pseudonym } = subject;
     const identity = plainText(text);
     const where = { identity, ...(project !== undefined && { source: project }) };
+    const find = () => this.store.read((manager) => manager.find(ConnectionEntity, { where, take: BATCH }));
     let erased = 0;
-    for (let changed = 1; changed > 0; erased += changed) {
-      const some = await this.fewOf(
-        await this.store.read((manager) => manager.find(ConnectionEntity, { where, take: BATCH })),
-      );
-      changed = await this.store.write(async (manager) => {
+    // Until there are none, not until nothing was changed: what was found may be pruned meanwhile.
+    for (let found = await find(); found.length > 0; found = await find()) {
+      const some = await this.fewOf(found);
+      erased += await this.store.write(async (manager) => {
         let count = 0;
         for (const known of await this.lockedRooms(manager, some)) {
           count += (await this.eraseIdentityIn(manager, known, identity, pseudonym)) ?? 0;
