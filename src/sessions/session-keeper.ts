@@ -119,8 +119,9 @@ export class SessionKeeper {
       before.unmatched !== null ||
       room.before?.room.description?.eventId !== fold.description?.eventId;
     const isExpected = ({ fold }: FoldedSession) => fold.segment === expectedIn;
-    // A session that has ended unmatched is not the one awaited now.
-    const isOver = ({ before, fold }: FoldedSession) => before?.unmatched != null && fold.state === 'ended';
+    // A session that has ended, once it could be named, is not the one awaited now, matched or not.
+    const isOver = ({ before, room, fold }: FoldedSession) =>
+      before !== undefined && fold.state === 'ended' && (room.before?.room.description ?? null) !== null;
     const nameless = sessions
       .filter((session) => renames || isExpected(session) || isNew(session))
       .map((session) => ({

@@ -63,6 +63,19 @@ describe('an expected session', () => {
     ]);
   });
 
+  test('is the next one, whatever comes late of one that was matched and is over', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    await host.service.expect('call-1001', { metadata: { visit: 1 } });
+    await host.play('two-party-call', (one) => is('participant_left')(one) || is('room_finished')(one));
+    await host.pass(MINUTE);
+    await host.service.expect('call-1001', { metadata: { visit: 2 } });
+    await host.play('two-party-call');
+    expect(await host.session()).toMatchObject({ metadata: { visit: 1 }, unmatched: null });
+    expect((await host.service.expectations()).expectations).toMatchObject([
+      { state: 'awaiting', metadata: { visit: 2 } },
+    ]);
+  });
+
   test('that was not expected again is unmatched, listed, and told all the same', async () => {
     const host = await hosts.boot({ sessions: { requireExpected: true } });
     await host.service.expect('lobby');
