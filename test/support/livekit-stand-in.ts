@@ -44,6 +44,8 @@ export class LivekitStandIn {
   readonly calls: StandInCall[] = [];
   /** What goes wrong, by method. */
   readonly troubles = new Map<string, Trouble>();
+  /** What happens before a call is answered, by method. */
+  readonly meanwhile = new Map<string, () => void>();
   private readonly server: Server;
   private readonly verifier: TokenVerifier;
 
@@ -70,7 +72,8 @@ export class LivekitStandIn {
 
   /** Empties it of everything, troubles included. */
   reset(): void {
-    for (const held of [this.rooms, this.participants, this.egresses, this.troubles]) held.clear();
+    for (const held of [this.rooms, this.participants, this.egresses, this.troubles, this.meanwhile])
+      held.clear();
     this.calls.length = 0;
   }
 
@@ -85,6 +88,7 @@ export class LivekitStandIn {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = JSON.parse(Buffer.concat(chunks).toString()) as Told;
     this.calls.push({ method, body });
+    this.meanwhile.get(method)?.();
     const trouble = this.troubles.get(method);
     if (trouble === 'hang') return;
     if (trouble !== undefined) return refuse(response, trouble);

@@ -12,6 +12,8 @@ export interface RoomAnswer {
   roomSid: string;
   /** When it was asked, UTC milliseconds. */
   at: number;
+  /** When the rooms were listed: whoever joined since may have joined another room of the same name. */
+  listedAt: number;
   /** `null` if it is not listed. */
   room: ToldRoom | null;
   /** `null` if they were not asked for. */
@@ -99,7 +101,7 @@ function missingLife(
   answer: Listed,
   suspects: Suspects,
 ): MissingFacts {
-  const { room, at, participants } = answer;
+  const { room, at, listedAt, participants } = answer;
   const isActive = session === undefined || session.state === 'active';
   if (!isActive && (session.endedAt ?? 0) > at - ENDED_FOR_NOW) return NOTHING;
   const isNew = (known?.room.description ?? null) === null;
@@ -118,7 +120,7 @@ function missingLife(
       .filter(
         ({ sid, isActive: isThere, joinedAt }) =>
           isThere &&
-          !isRecent(joinedAt, at) &&
+          !isRecent(joinedAt, listedAt) &&
           (joinedAt ?? at) >= since &&
           isNotKnownAsConnected(connections.get(sid), at),
       )

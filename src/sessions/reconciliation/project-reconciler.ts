@@ -154,6 +154,7 @@ export class ProjectReconciler {
         project,
         roomSid: sid,
         at: attendance?.at ?? at,
+        listedAt: at,
         room: rooms.get(sid) ?? null,
         participants: attendance?.participants ?? null,
         egresses: changed.get(sid) ?? [],

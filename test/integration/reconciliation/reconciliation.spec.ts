@@ -131,6 +131,16 @@ describe('reconciliation', () => {
     });
   });
 
+  test('adds nobody to a room who may have joined the next one of its name, made since rooms were listed', async () => {
+    await boot();
+    await startCall();
+    standIn.meanwhile.set('ListRooms', () => {
+      at(58);
+      standIn.participants.set('call', [participant('next', 52)]);
+    });
+    expect(await rounds(50)).toEqual([]);
+  });
+
   test('leaves to the webhooks what has just happened', async () => {
     await boot();
     standIn.rooms.set('call', room('call'));

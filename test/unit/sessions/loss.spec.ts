@@ -70,6 +70,7 @@ class Play {
           project: 'default',
           roomSid,
           at,
+          listedAt: at,
           room,
           participants:
             room &&

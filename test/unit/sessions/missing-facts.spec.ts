@@ -41,6 +41,7 @@ const answer = (told: Partial<RoomAnswer> = {}): RoomAnswer => ({
   project: 'default',
   roomSid: 'RM_1',
   at: NOW,
+  listedAt: told.at ?? NOW,
   room: listed(),
   participants: [],
   egresses: [],
