@@ -50,9 +50,13 @@ export class SessionNaming {
   }
 
   private idOf({ description, roomName, roomSid, source }: SessionFold): GivenId {
-    const { sessionId } = this.settings;
+    const { sessionId, requireExpected } = this.settings;
+    if (description === null) {
+      // What may tell another id, or that it is unmatched, is not known before LiveKit has described the room itself.
+      const isItsName = sessionId === undefined && !requireExpected;
+      return { sessionId: isItsName ? roomName : null, cause: null };
+    }
     if (sessionId === undefined) return { sessionId: roomName, cause: null };
-    if (description === null) return { sessionId: null, cause: null }; // not before LiveKit has described the room itself
     try {
       const room = Room.fromJson(description.room as never, { ignoreUnknownFields: true });
       const given = textGiven(sessionId(room), LONGEST_ID);

@@ -194,6 +194,24 @@ describe('an expected session', () => {
   });
 });
 
+describe('a session of which only tracks have been told', () => {
+  const hosts = sessionHosts();
+
+  test('has the name of its room as its id', async () => {
+    const host = await hosts.boot();
+    await host.play('two-party-call', is('track_published'));
+    expect(await host.session()).toMatchObject({ sessionId: 'call-1001', unmatched: null });
+  });
+
+  test('is not taken for one that was expected', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    await host.play('two-party-call', is('track_published'));
+    expect(await host.session()).toMatchObject({ sessionId: null, unmatched: null });
+    await host.play('two-party-call');
+    expect(await host.session()).toMatchObject({ sessionId: 'call-1001', unmatched: 'not_expected' });
+  });
+});
+
 describe('a session without an id', () => {
   const hosts = sessionHosts();
 
