@@ -112,11 +112,12 @@ export class SessionKeeper {
   private async namesOf(
     manager: EntityManager,
     sessions: readonly FoldedSession[],
-    { renames, expectedIn }: Pick<KeepOptions, 'renames' | 'expectedIn'>,
+    { renames, expectedIn, quietly }: Pick<KeepOptions, 'renames' | 'expectedIn' | 'quietly'>,
   ): Promise<Map<SessionFold, SessionName>> {
     const isNew = ({ before, room, fold }: FoldedSession) =>
       before === undefined ||
-      before.unmatched !== null ||
+      // Asked again without what an erasure took, the host might give another id.
+      (before.unmatched !== null && !quietly) ||
       room.before?.room.description?.eventId !== fold.description?.eventId;
     const isExpected = ({ fold }: FoldedSession) => fold.segment === expectedIn;
     // A session that has ended, once it could be named, is not the one awaited now, matched or not.

@@ -43,4 +43,25 @@ describe('an erasure of sessions', () => {
     expect(await erased).toMatchObject({ sessions: 1 });
     expect(await countOf(hosts.url, 'livekit_connections', "identity = 'ann'")).toBe(0);
   });
+
+  test('renames no session that is unmatched: the host may answer otherwise without what was erased', async () => {
+    const sessionId = ({ metadata }: { metadata: string }) =>
+      (JSON.parse(metadata) as { order: string }).order;
+    const host = await hosts.boot({ sessions: { requireExpected: true, sessionId } });
+    for (const n of [1, 2]) {
+      const told = {
+        ...room(`RM_${n}`, `room-${n}`),
+        metadata: JSON.stringify({ order: `order-${n}`, who: 'ann' }),
+      };
+      await send(host, 'room_started', { room: told });
+    }
+    const erasure = host.app.get(Erasure);
+    await erasure.eraseRoom('room-1');
+    await erasure.eraseIdentity('ann');
+    const sessions = await host.sessions();
+    expect(sessions.map((one) => [one.roomSid, one.sessionId, one.unmatched]).sort()).toEqual([
+      ['RM_1', 'order-1', 'not_expected'],
+      ['RM_2', 'order-2', 'not_expected'],
+    ]);
+  });
 });
