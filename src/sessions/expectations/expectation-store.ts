@@ -56,9 +56,13 @@ export class ExpectationStore {
       }
       const match = mayBeAwaited ? theirs.find(({ state }) => state === 'awaiting') : undefined;
       if (match === undefined) continue;
-      matches.set(fold, { sessionId: match.sessionId, metadata: match.metadata });
-      Object.assign(match, { state: 'matched', roomSid: fold.roomSid }); // it matches no further session
-      await this.put(manager, match);
+      const { source, sessionId, expectedAt, metadata } = match;
+      // Its id need not be among the names that are locked: it may have been withdrawn or replaced meanwhile.
+      const still = { source, sessionId, expectedAt, state: 'awaiting' as const };
+      const matched = { state: 'matched' as const, roomSid: fold.roomSid };
+      const { affected } = await manager.update(ExpectationEntity, still, matched);
+      if (affected === 1) matches.set(fold, { sessionId, metadata });
+      Object.assign(match, matched); // it matches no further session
     }
     return matches;
   }

@@ -1,6 +1,10 @@
+import pg from 'pg';
 import { EventStore } from '../../../src/database/event-store.js';
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
+import { sqlQuery } from '../../support/database.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { is, sessionHosts, without } from '../../support/session-host.js';
+import { until } from '../../support/until.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -155,6 +159,25 @@ describe('an expected session', () => {
     await host.service.expect('call-1001');
     await host.service.withdraw('call-1001');
     expect(await host.service.expectations()).toEqual({ expectations: [], nextCursor: null });
+  });
+
+  testOnPostgres('is not matched when it is withdrawn at that moment', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    await host.service.expect('order-4711', { roomName: 'call-1001' });
+    const withdrawing = new pg.Client({ connectionString: hosts.url });
+    await withdrawing.connect();
+    await withdrawing.query('BEGIN');
+    await withdrawing.query('DELETE FROM livekit_expected_sessions');
+    const played = host.play('two-party-call');
+    await until('the match to wait for it', async () => {
+      const waiting = `datname = current_database() AND wait_event_type = 'Lock'`;
+      return (await sqlQuery(hosts.url, `SELECT 1 FROM pg_stat_activity WHERE ${waiting}`)).length > 0;
+    });
+    await withdrawing.query('COMMIT');
+    await withdrawing.end();
+    await played;
+    expect(await host.session()).toMatchObject({ sessionId: 'call-1001', unmatched: 'not_expected' });
+    expect((await host.service.expectations()).expectations).toEqual([]);
   });
 
   test('is refused in a project that is not there, where nobody would ever come', async () => {
