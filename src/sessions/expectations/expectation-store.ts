@@ -16,7 +16,7 @@ export interface Candidate {
   /** The ids it may have: the host's `sessionId` of it, and its id until now. */
   sessionIds: readonly string[];
   /** What was stored of it until now. */
-  before: Match | undefined;
+  before: (Match & Pick<SessionRow, 'unmatched'>) | undefined;
   /** Whether an awaiting expectation may match it: not once it has its name, or it would come twice. */
   mayBeAwaited: boolean;
 }
@@ -47,10 +47,10 @@ export class ExpectationStore {
           one.source === fold.source &&
           (sessionIds.includes(one.sessionId) || (one.roomName !== null && one.roomName === fold.roomName)),
       );
-      // A room may have several sessions: the id says which of them was matched.
+      // A room may have several sessions, even of one id: which of them was matched is not unmatched.
       const isItsOwn = ({ state, roomSid, sessionId }: ExpectationEntity) =>
         state === 'matched' && roomSid === fold.roomSid && sessionId === before?.sessionId;
-      if (before !== undefined && theirs.some(isItsOwn)) {
+      if (before?.unmatched === null && theirs.some(isItsOwn)) {
         matches.set(fold, { sessionId: before.sessionId, metadata: before.metadata });
         continue;
       }

@@ -51,6 +51,20 @@ describe('a room that is opened again under its sid', () => {
     ]);
   });
 
+  test('is expected after one that nobody expected, which stays unmatched', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    await callOnce(host);
+    await host.pass(30 * MINUTE);
+    await host.service.expect('lobby', { metadata: { order: 2 } });
+    await comeAgain(host);
+    await send(host, 'participant_left', { participant: participant('PA_2', host.tester.clock.now()) });
+    const sessions = await host.sessions();
+    expect(sessions.map(({ segment, unmatched, metadata }) => [segment, unmatched, metadata])).toEqual([
+      [1, null, { order: 2 }],
+      [0, 'not_expected', {}],
+    ]);
+  });
+
   test('is not taken for closed where LiveKit is asked, though the session before it settles', async () => {
     const host = await hosts.boot({
       sessions: { livekitUrl: 'http://127.0.0.1:1', reconcileInterval: 86_400_000, settle: 20 * MINUTE },
