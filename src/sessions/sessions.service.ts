@@ -93,7 +93,9 @@ export class SessionsService {
   /** How many participants are connected in active sessions, by kind; somebody in two of them counts twice. */
   activeParticipants(): Promise<Record<CountedKind, number>> {
     const { dialect } = this.store;
-    const present = `livekit_connections c WHERE c.source = s.source AND c.room_sid = s.room_sid AND ${isPresent(dialect)}`;
+    // Whoever joined before their room was reopened belongs to the session before, though their leave was lost.
+    const present = `livekit_connections c WHERE c.source = s.source AND c.room_sid = s.room_sid AND ${isPresent(dialect)}
+      AND (s.segment = 0 OR coalesce(c.joined_at, c.seen_at) >= s.began_at)`;
     // PostgreSQL would otherwise read every connection there ever was, rather than look into each room.
     const inRooms =
       dialect === 'postgres'
@@ -103,7 +105,7 @@ export class SessionsService {
       const rows = await manager.query<{ kind: string | null; count: number | string }[]>(
         `SELECT kind, count(*) AS count FROM (
            SELECT DISTINCT s.source, s.room_sid, c.identity, c.kind
-           FROM (SELECT source, room_sid FROM livekit_sessions WHERE state = 'active'
+           FROM (SELECT source, room_sid, segment, began_at FROM livekit_sessions WHERE state = 'active'
              ORDER BY began_at DESC LIMIT ${MOST_SESSIONS_COUNTED[dialect]}) s ${inRooms}
          ) present GROUP BY kind`,
       );

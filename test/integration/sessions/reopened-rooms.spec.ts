@@ -65,6 +65,15 @@ describe('a room that is opened again under its sid', () => {
     ]);
   });
 
+  test('has nobody present who was there before, though their leave was lost', async () => {
+    const host = await hosts.boot();
+    await callOnce(host);
+    await host.pass(MINUTE);
+    await comeAgain(host);
+    expect((await host.sessions()).map(({ activeParticipants }) => activeParticipants)).toEqual([1, 0]);
+    expect(await host.service.activeParticipants()).toEqual({ standard: 1, agent: 0, sip: 0 });
+  });
+
   test('is not taken for closed where LiveKit is asked, though the session before it settles', async () => {
     const host = await hosts.boot({
       sessions: { livekitUrl: 'http://127.0.0.1:1', reconcileInterval: 86_400_000, settle: 20 * MINUTE },
