@@ -85,6 +85,9 @@ export const SESSIONS_SETTINGS = Symbol.for('nestjs-livekit-webhooks:sessions-se
 
 const MINUTE = 60_000;
 
+/** The longest time to wait for an expected session, milliseconds: a leap year. */
+export const LONGEST_STAY = 366 * 24 * 60 * MINUTE;
+
 /**
  * Checks the options and fills in the defaults.
  *
@@ -96,7 +99,7 @@ export function resolveSettings(options: SessionsModuleOptions): SessionsSetting
   return {
     sessionId: options.sessionId,
     requireExpected: options.requireExpected ?? false,
-    expectTimeout: whole('expectTimeout', options.expectTimeout ?? 10 * MINUTE, 0),
+    expectTimeout: whole('expectTimeout', options.expectTimeout ?? 10 * MINUTE, 0, LONGEST_STAY),
     settle: whole('settle', options.settle ?? MINUTE / 2, 0),
     recordingTimeout: whole('recordingTimeout', options.recordingTimeout ?? 24 * 60 * MINUTE, 0),
     parties: whole('parties', options.parties ?? DEFAULT_PARTIES, 1),
@@ -107,9 +110,10 @@ export function resolveSettings(options: SessionsModuleOptions): SessionsSetting
   };
 }
 
-function whole(option: string, value: number, least: number): number {
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw new SessionsOptionsError(option, `must be a whole number of at least ${least}`);
+function whole(option: string, value: number, least: number, most = Infinity): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw new SessionsOptionsError(option, `must be a whole number ${range}`);
 }
 
 function addresses(given: string | Readonly<Record<string, string>>): ReadonlyMap<string, string> {

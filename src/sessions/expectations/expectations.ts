@@ -17,7 +17,7 @@ import { pageSize } from '../page-size.js';
 import { lockRooms } from '../room-locks.js';
 import { SessionKeeper } from '../session-keeper.js';
 import { unprojectedSince } from '../unprojected.js';
-import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
+import { LONGEST_STAY, SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
 import { unknownProject } from '../unknown-project.js';
 import { type Expectation, EXPECTATION_STATES, type ExpectationState, toExpectation } from './expectation.js';
 import { ExpectationStore, nameKeys } from './expectation-store.js';
@@ -58,9 +58,6 @@ const LONGEST_METADATA = 64 * 1024;
 
 /** The most levels: JSON that is much deeper can be written in some places of the code, but not where the stack is deeper. */
 const DEEPEST_METADATA = 100;
-
-/** The longest `expiresIn`, milliseconds: a leap year. */
-const LONGEST_STAY = 366 * 24 * 3_600_000;
 
 /** Expectations that expire in one transaction. */
 const BATCH = 100;

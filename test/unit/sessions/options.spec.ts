@@ -11,3 +11,11 @@ test.each([
   expect(refused).toThrow(cure);
   expect(resolveSettings({ [option]: undefined })).toBeDefined();
 });
+
+test('no session is expected for longer than a year: its end would be no date', () => {
+  const year = 366 * 24 * 3_600_000;
+  expect(resolveSettings({ expectTimeout: year })).toMatchObject({ expectTimeout: year });
+  const refused = () => resolveSettings({ expectTimeout: Number.MAX_SAFE_INTEGER });
+  expect(refused).toThrow(SessionsOptionsError);
+  expect(refused).toThrow(/option `expectTimeout` must be a whole number from 0 to 31622400000/);
+});
