@@ -121,7 +121,7 @@ function addresses(given: string | Readonly<Record<string, string>>): ReadonlyMa
   const entries = all.filter(([, url]) => url !== ''); // as an empty line of an `.env` leaves it
   for (const [project, url] of entries) {
     const option = project === '' ? 'livekitUrl' : `livekitUrl.${project}`;
-    if (!/^(?:https?|wss?):\/\/[^\s/]+/.test(url)) {
+    if (!/^(?:https?|wss?):\/\/[^\s/]+/.test(url) || !URL.canParse(url)) {
       throw new SessionsOptionsError(option, 'must be an address such as `https://livekit.example.com`');
     }
   }

@@ -12,6 +12,20 @@ test.each([
   expect(resolveSettings({ [option]: undefined })).toBeDefined();
 });
 
+test.each([
+  'http://livekit:undefined',
+  'https://livekit.example.com:99999',
+  'https://[livekit]',
+  'https://user:password@live^kit',
+  'wss://%zz',
+])('an address that is none is refused, without the password that it may have: %s', (livekitUrl) => {
+  const refused = () => resolveSettings({ livekitUrl: { main: livekitUrl } });
+  expect(refused).toThrow(SessionsOptionsError);
+  expect(refused).toThrow(
+    'option `livekitUrl.main` must be an address such as `https://livekit.example.com`',
+  );
+});
+
 test('no session is expected for longer than a year: its end would be no date', () => {
   const year = 366 * 24 * 3_600_000;
   expect(resolveSettings({ expectTimeout: year })).toMatchObject({ expectTimeout: year });
