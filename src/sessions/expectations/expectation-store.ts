@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, LessThan, LessThanOrEqual, Not } from 'typeorm';
+import { type EntityManager, LessThanOrEqual } from 'typeorm';
 import { ExpectationEntity } from '../../database/entities/expectation.entity.js';
 import { EventStore } from '../../database/event-store.js';
 import { Parameters } from '../../database/sql.js';
@@ -109,12 +109,22 @@ export class ExpectationStore {
     return manager.minimum(ExpectationEntity, 'expiresAt', { state: 'awaiting' });
   }
 
-  /** Deletes expectations that no longer await a session and were to expire before `cutoff`, `limit` at most. @returns how many. */
+  /**
+   * Deletes expectations that were to expire before `cutoff`, `limit` at most, unless they still await a session, or were matched
+   * with one that is still kept.
+   *
+   * @returns how many.
+   */
   async prune(manager: EntityManager, cutoff: number, limit: number): Promise<number> {
-    const old = await manager.find(ExpectationEntity, {
-      where: { state: Not('awaiting'), expiresAt: LessThan(cutoff) },
-      take: limit,
-    });
+    const old = await manager
+      .createQueryBuilder(ExpectationEntity, 'e')
+      .where("e.state <> 'awaiting' AND e.expiresAt < :cutoff", { cutoff })
+      // A session that it was matched with has its id from it, and would lose it when that is rebuilt.
+      .andWhere(
+        'NOT EXISTS (SELECT 1 FROM livekit_sessions s WHERE s.source = e.source AND s.room_sid = e.room_sid)',
+      )
+      .limit(limit)
+      .getMany();
     if (old.length > 0) await manager.remove(old);
     return old.length;
   }

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { EventStore } from '../../../src/database/event-store.js';
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { sqlQuery } from '../../support/database.js';
+import { Retention } from '../../../src/event-log/retention/retention.js';
 import { testOnPostgres } from '../../support/only-on.js';
 import { is, sessionHosts, without } from '../../support/session-host.js';
 import { until } from '../../support/until.js';
@@ -152,6 +153,26 @@ describe('an expected session', () => {
       .write((manager) => manager.query('UPDATE livekit_deliveries SET attempt = 5'));
     await host.pass(20 * MINUTE);
     expect(host.eventsOf('session.expired')).toMatchObject([{ sessionId: 'call-1002' }]);
+  });
+
+  test('is kept for as long as its session, which has its id from it', async () => {
+    const retention = { sessions: 60 * MINUTE };
+    const host = await hosts.boot({ webhook: { retention }, sessions: { sessionId: () => undefined } });
+    await host.service.expect('order-4711', { roomName: 'call-1001' });
+    await host.service.expect('order-4712');
+    await host.play('two-party-call', is('participant_joined'));
+    await host.pass(120 * MINUTE);
+    const prune = async () => {
+      await host.app.get(Retention).prune();
+      await host.service.rebuildAll();
+      const { expectations } = await host.service.expectations();
+      return [(await host.sessions()).map(({ sessionId }) => sessionId), expectations.length];
+    };
+    expect(await prune()).toEqual([['order-4711'], 1]);
+    await host.play('two-party-call');
+    await host.pass(MINUTE);
+    await host.pass(120 * MINUTE);
+    expect(await prune()).toEqual([[], 0]);
   });
 
   test('can be withdrawn until it has come', async () => {
