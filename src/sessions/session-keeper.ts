@@ -10,7 +10,7 @@ import { type KeptRoom, SessionAnnouncer } from './events/session-announcer.js';
 import { type RoomChange, roomKey } from './fact-store.js';
 import type { SessionFold } from './fold/fold.js';
 import { type FoldedSession, type KeptSession, keptSession, sessionsWithRows } from './kept-session.js';
-import { finishedFact, reconciledDraft } from './reconciliation/reconciled-event.js';
+import { reconciledDraft } from './reconciliation/reconciled-event.js';
 import { SessionDispositions } from './session-dispositions.js';
 import { type SessionName, SessionNaming } from './session-naming.js';
 import type { SessionRow } from './session-row.js';
@@ -61,7 +61,7 @@ export class SessionKeeper {
     const sessions = kept.flatMap((room) => room.sessions);
     const gone = kept.flatMap((room) => room.rows.filter(({ segment }) => segment >= room.sessions.length));
     await this.save(manager, sessions, gone);
-    await this.events.append(manager, ...sessions.flatMap(closing));
+    await this.events.append(manager, ...sessions.flatMap((session) => closing(session, now)));
     if (!options.quietly) await this.announcer.announce(manager, kept, now);
     this.tellTimetable(manager, sessions);
     return sessions.filter(({ hasChanged }) => hasChanged).length + gone.length;
@@ -159,7 +159,7 @@ export class SessionKeeper {
 }
 
 /** The end that no webhook reported: of an empty room, which LiveKit must have closed. */
-const closing = ({ room: { after }, closedAt }: KeptSession): EventDraft[] =>
+const closing = ({ room: { after }, closedAt }: KeptSession, now: number): EventDraft[] =>
   closedAt === null
     ? []
     : [
@@ -168,7 +168,7 @@ const closing = ({ room: { after }, closedAt }: KeptSession): EventDraft[] =>
           project: after.room.source,
           room: { sid: after.room.roomSid, name: after.room.roomName },
           subject: after.room.roomSid,
-          fact: finishedFact(after.room),
+          fact: `finished-${now}`, // it may have been closed before, and refuted or pruned since
           because: 'empty',
           at: closedAt,
         }),

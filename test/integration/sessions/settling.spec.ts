@@ -1,4 +1,5 @@
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
+import { Retention } from '../../../src/event-log/retention/retention.js';
 import { TestClock } from '../../../src/testing/test-clock.js';
 import { type CapturedDelivery, deliveries } from '../../support/captures.js';
 import { is, sessionHosts, without } from '../../support/session-host.js';
@@ -192,6 +193,26 @@ describe('a session', () => {
     expect(await host.session()).toMatchObject({ state: 'active' });
     await host.pass(MINUTE + 5 * SECOND);
     expect(await host.session()).toMatchObject({ state: 'ended', endedAt: '2026-11-23T08:52:50.000Z' });
+  });
+
+  test('is closed again when it was pruned, and a webhook that came late brings it back', async () => {
+    const host = await hosts.boot({ webhook: { retention: { sessions: 60 * MINUTE } } });
+    await host.play('two-party-call', without('room_finished'));
+    await host.pass(6 * MINUTE);
+    const left = deliveries('two-party-call').find(is('participant_left', 'support-agent'));
+    for (const again of ['EV_again', 'EV_and_again']) {
+      await host.pass(MINUTE);
+      await host.pass(60 * MINUTE);
+      expect(await host.app.get(Retention).prune()).toMatchObject({ sessions: 1 });
+      await host.tester.deliver(JSON.stringify({ ...JSON.parse(left?.body ?? ''), id: again }));
+      await host.tester.drain();
+      expect(await host.session()).toMatchObject({ state: 'active' });
+      await host.pass(6 * MINUTE);
+      expect(await host.session()).toMatchObject({
+        state: 'ended',
+        inferred: expect.arrayContaining(['endedAt']),
+      });
+    }
   });
 
   test('that nobody came to is closed, too', async () => {
