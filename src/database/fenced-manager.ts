@@ -78,7 +78,11 @@ export function keepEnd(
     release: () => Promise.reject(new TransactionEndError()),
   });
   return {
-    commitTransaction: () => commitTransaction.call(runner),
+    // While one is open within it (a forgotten `await`), TypeORM ends that one, and sends no COMMIT.
+    commitTransaction: async () => {
+      do await commitTransaction.call(runner);
+      while (runner.isTransactionActive);
+    },
     release: () => release.call(runner),
   };
 }

@@ -59,6 +59,41 @@ describe('the event store', () => {
     expect(await kept()).toEqual(['00', '02', '04', '06', '08', '10', '12', '14', '16', '18']);
   });
 
+  test.each<[string, (manager: EntityManager) => Promise<void> | undefined]>([
+    ['nobody ends', (manager) => manager.queryRunner?.startTransaction()],
+    [
+      'is in one that nobody ends',
+      async (manager) => {
+        await manager.queryRunner?.startTransaction();
+        await manager.queryRunner?.startTransaction();
+      },
+    ],
+    [
+      'nobody waits for',
+      (manager) =>
+        new Promise((begun) => {
+          const unending = async () => new Promise<void>(() => begun());
+          void manager.transaction(unending);
+        }),
+    ],
+  ])('commits a transaction when its work is done, though one within it %s', async (_, leaveOpen) => {
+    const work = async (manager: EntityManager) => {
+      await manager.query(quarantine('outer'));
+      await leaveOpen(manager);
+      await manager.query(quarantine('within'));
+    };
+    await fresh.store.transaction(work);
+    expect(await kept()).toEqual(['outer', 'within']);
+    await expect(
+      fresh.store.transaction(async (manager) => {
+        await manager.query(quarantine('lost'));
+        await leaveOpen(manager);
+        throw new Error('changed my mind');
+      }),
+    ).rejects.toThrow('changed my mind');
+    expect(await kept()).toEqual(['outer', 'within']);
+  });
+
   testOnSqlite(
     'tells nobody of a transaction that shares a commit with others before it is committed',
     async () => {

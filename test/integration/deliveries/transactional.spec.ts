@@ -207,6 +207,23 @@ describe('a transactional handler', () => {
     expect(await charges()).toEqual(['EV_1', 'EV_1-after']);
   });
 
+  test('is acknowledged with what it wrote though it leaves a transaction within open', async () => {
+    @Injectable()
+    class LeavesOpen {
+      @OnLivekitEvent('room_started', { name: 'leaves-open', transactional: true })
+      async bill({ id }: Started, { manager }: TransactionalDeliveryContext) {
+        await manager.queryRunner?.startTransaction();
+        await manager.insert(Charge, { eventId: id, cents: 1 });
+      }
+    }
+    await boot(LeavesOpen);
+    await host.receive(['EV_1', 'room_started']);
+    await host.deliveries.drain();
+    const { deliveries } = await host.deliveries.list({ handler: 'leaves-open' });
+    expect(deliveries).toMatchObject([{ state: 'done' }]);
+    expect(await charges()).toEqual(['EV_1']);
+  });
+
   test('can append events of its own that are there only if it is committed', async () => {
     const heard: string[] = [];
     let failures = 1;
