@@ -69,16 +69,24 @@ export class TransactionDeadlineError extends ToldError {
   }
 }
 
-/** SQLite has rolled a whole transaction back by itself, because a statement failed, and the work went on in it. */
+/** When a database rolls back a whole transaction because of a statement, and how it can be had to undo the statement alone. */
+const LOST = {
+  SQLite:
+    'SQLite does so where the disk is full or fails, and for `OR ROLLBACK` and `RAISE(ROLLBACK)`: `OR ABORT` and `RAISE(ABORT)` ' +
+    'undo the statement alone',
+  PostgreSQL:
+    'PostgreSQL does so whatever the reason: a statement that may fail is undone alone within a `manager.transaction(…)` of its own, which nests',
+};
+
+/** The database has rolled a whole transaction back because a statement failed, and the work went on in it. */
 export class TransactionLostError extends ToldError {
   override readonly name = 'TransactionLostError';
 
   /** @param cause why the statement failed. */
-  constructor(cause: unknown) {
+  constructor(database: keyof typeof LOST, cause: unknown) {
     super(
-      `SQLite has rolled this transaction back, all of it, because a statement failed (${toldOf(cause)}), and what came then was refused: ` +
-        'let what a statement throws through, and it is tried again. SQLite does so where the disk is full or fails, and for ' +
-        '`OR ROLLBACK` and `RAISE(ROLLBACK)`: `OR ABORT` and `RAISE(ABORT)` undo the statement alone',
+      `${database} has rolled this transaction back, all of it, because a statement failed (${toldOf(cause)}), and what came then was refused: ` +
+        `let what a statement throws through, and it is tried again. ${LOST[database]}`,
       { cause },
     );
   }

@@ -59,8 +59,8 @@ export class EventStore {
    * fails, `work` is done once more, in a transaction of its own.
    *
    * @param options.signal rolls it back; on PostgreSQL, once its COMMIT is on its way, it may be committed all the same.
-   * @throws TransactionDeadlineError on SQLite when it takes too long, TransactionLostError when SQLite has rolled it back
-   *   and `work` has gone on, and whatever `work` throws.
+   * @throws TransactionDeadlineError on SQLite when it takes too long, TransactionLostError when the database has
+   *   rolled it back for a statement that failed, and `work` has gone on, and whatever `work` throws.
    */
   transaction<T>(
     work: (manager: EntityManager) => Promise<T>,

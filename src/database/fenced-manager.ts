@@ -39,7 +39,7 @@ export async function fencedManager(dataSource: DataSource, shared: QueryRunner)
       if (!connection.inTransaction) ended = new TransactionEndError();
       return result;
     } catch (error) {
-      if (!connection.inTransaction) ended = new TransactionLostError(error);
+      if (!connection.inTransaction) ended = new TransactionLostError('SQLite', error);
       throw error;
     }
   };

@@ -1,9 +1,16 @@
+import type { EventEmitter } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { abandonable } from './abandonable.js';
-import { HandlerDataSourceError, TransactionEndError, TransactionOverError } from './errors.js';
+import {
+  HandlerDataSourceError,
+  TransactionEndError,
+  TransactionLostError,
+  TransactionOverError,
+} from './errors.js';
 import { keepEnd } from './fenced-manager.js';
 import { isConnectionLost } from './lost-connection.js';
+import { sqlStateOf } from './sql-state.js';
 import { ToldError } from '../logging/told-error.js';
 
 /** The parts of a host's DataSource that are needed; any release of TypeORM since 0.3 has them. */
@@ -18,14 +25,14 @@ interface PostgresConnection {
   query(sql: string): Promise<unknown>;
   end(): Promise<void>;
   /** The connection to the server; missing where that is written in C (`pg-native`). */
-  connection?: {
-    on(event: 'readyForQuery', listener: (message: { status: string }) => void): unknown;
-    off(event: 'readyForQuery', listener: (message: { status: string }) => void): unknown;
-  };
+  connection?: EventEmitter<{ errorMessage: [error: Error]; readyForQuery: [{ status: string }] }>;
 }
 
 /** How long ending a transaction may take, once it was given up, before its connection is closed, milliseconds. */
 const ROLLBACK_PATIENCE = 1_000;
+
+/** PostgreSQL's code for a statement that it refuses because one before it in the transaction has failed. */
+const ABORTED = '25P02';
 
 /** Transactions on a PostgreSQL DataSource that can be given up at any moment. */
 export class HandlerTransactions {
@@ -73,11 +80,11 @@ export class HandlerTransactions {
       throw error;
     });
     const { commitTransaction, release } = keepEnd(runner, 1);
-    let forget = (): void => undefined;
+    let end: ObservedEnd | undefined;
     try {
       // With one snapshot for all of it, the acknowledgement would fail whenever the lease has been renewed meanwhile.
       await unlessEnded(() => runner.startTransaction('READ COMMITTED'));
-      forget = refuseOnceEnded(runner, connection);
+      end = observeEnd(runner, connection);
       const result = await unlessEnded(() => work(runner.manager));
       signal?.throwIfAborted();
       const committing = commitTransaction();
@@ -85,14 +92,16 @@ export class HandlerTransactions {
       await unlessEnded(() => committing).catch((error: Error) =>
         abandonable(() => committing, { limit: { after: ROLLBACK_PATIENCE, error } }),
       );
+      const lost = end.lost();
+      if (lost !== undefined) throw lost;
       return result;
     } catch (error) {
       refuseStatements(runner);
       await rollBack(connection);
       if (isConnectionLost(error)) giveUp(connection);
-      throw error;
+      throw (sqlStateOf(error) === ABORTED ? end?.lost() : undefined) ?? error;
     } finally {
-      forget();
+      end?.forget();
       await release();
     }
   }
@@ -102,18 +111,33 @@ export class HandlerTransactions {
   }
 }
 
+interface ObservedEnd {
+  /** Tells of the statement that failed, if one did and was not undone: for its sake PostgreSQL answers COMMIT by rolling back. */
+  lost(): TransactionLostError | undefined;
+  forget(): void;
+}
+
 // COMMIT or ROLLBACK sent as text ends the transaction behind our back: later statements would be committed alone, the
-// acknowledgement among them. The server says with each answer whether a transaction is open.
-function refuseOnceEnded(runner: QueryRunner, { connection }: PostgresConnection): () => void {
+// acknowledgement among them. And after a statement that failed, COMMIT rolls back, which is no error to PostgreSQL. It
+// says with each answer whether the transaction goes on (T), can only be rolled back (E), or has ended (I).
+function observeEnd(runner: QueryRunner, { connection }: PostgresConnection): ObservedEnd {
   let hasEnded = false;
-  const heed = ({ status }: { status: string }) => {
+  let failure: Error | undefined;
+  const heedError = (error: Error) => {
+    failure ??= error; // the first: what comes then is refused for its sake
+  };
+  const heedStatus = ({ status }: { status: string }) => {
+    if (status === 'T') failure = undefined; // undone, by going back to a savepoint
     if (status === 'I') hasEnded = true;
   };
-  connection?.on('readyForQuery', heed);
+  connection?.on('errorMessage', heedError).on('readyForQuery', heedStatus);
   const query = runner.query.bind(runner) as QueryRunner['query'];
   runner.query = (...statement: Parameters<QueryRunner['query']>) =>
     hasEnded ? Promise.reject(new TransactionEndError()) : query(...statement);
-  return () => connection?.off('readyForQuery', heed);
+  return {
+    lost: () => failure && new TransactionLostError('PostgreSQL', failure),
+    forget: () => void connection?.off('errorMessage', heedError).off('readyForQuery', heedStatus),
+  };
 }
 
 // Work that was given up goes on by itself: after the rollback its statements would be committed one by one, the

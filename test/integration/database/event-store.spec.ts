@@ -197,6 +197,44 @@ describe('the event store', () => {
     });
   });
 
+  describe('a statement that fails on PostgreSQL', () => {
+    const failing = (manager: EntityManager) => manager.query('SELECT 1 / 0');
+
+    testOnPostgres.each<[string, (manager: EntityManager) => Promise<unknown> | undefined]>([
+      ['whose error is swallowed', (manager) => failing(manager).catch(() => undefined)],
+      ['that nobody waits for', async (manager) => void failing(manager).catch(() => undefined)],
+      [
+        'whose error is swallowed after another was undone',
+        async (manager) => {
+          await manager.transaction((inner) => inner.query('SELECT nothing')).catch(() => undefined);
+          await failing(manager).catch(() => undefined);
+          await manager.query('SELECT 1').catch(() => undefined);
+        },
+      ],
+    ])('%s fails its transaction, and says why', async (_, fail) => {
+      const work = async (manager: EntityManager) => {
+        await manager.query(quarantine('lost'));
+        await fail(manager);
+      };
+      const failed = await fresh.store.transaction(work).catch((error: unknown) => error);
+      expect(failed).toBeInstanceOf(TransactionLostError);
+      expect(failed).toMatchObject({
+        message: expect.stringMatching(/^PostgreSQL has rolled .* \(22012\).*`manager\.transaction\(…\)`/),
+        cause: { code: '22012' },
+      });
+      await fresh.store.transaction((manager) => manager.query(quarantine('after')));
+      expect(await kept()).toEqual(['after']);
+    });
+
+    testOnPostgres('in a transaction within it is undone alone', async () => {
+      await fresh.store.transaction(async (manager) => {
+        await manager.query(quarantine('outer'));
+        await manager.transaction(failing).catch(() => undefined);
+      });
+      expect(await kept()).toEqual(['outer']);
+    });
+  });
+
   testOnSqlite('lets an append that comes meanwhile go first', async () => {
     const order: string[] = [];
     const write = (name: string) => async (manager: EntityManager) => {
