@@ -31,6 +31,7 @@ export function databaseLocation(url: string): DatabaseLocation | undefined {
 /** Whether PostgreSQL's client can find the server by this URL. */
 export const isServerUrl = (text: string): boolean =>
   /^postgres(?:ql)?:\/\/./s.test(text) &&
+  !/^\w+:\/\/[^/?]*\/[^?]*@|#/.test(text) && // a password with `/` or `#` ends there, and the rest would be shown
   URL.canParse(text.replace('@/', '@localhost/')) && // the parameters may name the host, or a socket
   isDecodable(text.split('?', 1).join());
 
@@ -38,6 +39,8 @@ export const isServerUrl = (text: string): boolean =>
 export function toldUrl(url: string): string {
   if (!/^postgres(ql)?:/.test(url)) return url;
   if (!URL.canParse(url)) return 'postgres://…';
-  const { host, pathname } = new URL(url);
+  const { host, pathname, search, hash } = new URL(url);
+  // An `@` behind the host is that of a password with `/`, `?` or `#`, whose beginning was taken for the port.
+  if (`${pathname}${search}${hash}`.includes('@')) return 'postgres://…';
   return `postgres://${host}${pathname}`;
 }

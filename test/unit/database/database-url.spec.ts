@@ -8,6 +8,7 @@ describe('a database URL', () => {
     ['file:///var/lib/voice.sqlite', { dialect: 'sqlite', path: '/var/lib/voice.sqlite', inMemory: false }],
     [':memory:', { dialect: 'sqlite', path: ':memory:', inMemory: true }],
     ['postgres://me@db/voice', { dialect: 'postgres', url: 'postgres://me@db/voice' }],
+    ['postgres://db/?user=me@home', { dialect: 'postgres', url: 'postgres://db/?user=me@home' }],
     ['postgresql://me@db/voice', { dialect: 'postgres', url: 'postgresql://me@db/voice' }],
   ])('%s', (url, location) => {
     expect(parseDatabaseUrl(url)).toEqual(location);
@@ -26,6 +27,11 @@ describe('a database URL', () => {
     'postgres://',
     'postgres://me:topsecret%@db/voice',
     'postgres://me:topsecret@[db/voice',
+    'postgres://me:8080/topsecret@db/voice',
+    'postgres://me:8080/topsecret@/voice?host=/run/postgresql',
+    'postgres://me:8080#topsecret@db/voice',
+    'postgres://me:8080/topsecret?top#secret@db/voice',
+    'postgres://me@db/voice?password=top#secret',
   ])('%j is refused with the cure', (url) => {
     expect(() => parseDatabaseUrl(url)).toThrow(DatabaseConfigurationError);
     expect(() => parseDatabaseUrl(url)).toThrow(/use `file:.*a password has %25 for %/);
@@ -39,6 +45,9 @@ describe('a database URL as it is told', () => {
     ['postgresql://me:top@secret@db/voice', 'postgres://db/voice'],
     ['postgres:///voice?host=/run/postgresql', 'postgres:///voice'],
     ['postgres://me:topsecret@a host/voice', 'postgres://…'],
+    ['postgres://me:8080/topsecret@db/voice', 'postgres://…'],
+    ['postgres://me:8080?topsecret@db/voice', 'postgres://…'],
+    ['postgres://me:8080#topsecret@db/voice', 'postgres://…'],
     ['file:./data/voice.sqlite', 'file:./data/voice.sqlite'],
   ])('%s', (url, told) => {
     expect(toldUrl(url)).toBe(told);
