@@ -64,6 +64,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly agenda: Agenda;
   private loop: Promise<void> | undefined;
   private stopping = false;
+  private hasEnded = false;
   /** How often in a row nothing could be claimed, though something was due. */
   private heldUp = 0;
   private idleWaiters: (() => void)[] = [];
@@ -112,10 +113,11 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     await this.loop;
   }
 
-  /** Resolves when nothing is due and nothing runs. */
+  /** Resolves when nothing is due and nothing runs, or the runner has stopped. */
   async drain(): Promise<void> {
     if (this.role === 'edge') throw new EdgeRoleError('runs no deliveries');
-    await this.recovery.ofTheDead();
+    if (!this.hasEnded) await this.recovery.ofTheDead();
+    if (this.hasEnded) return; // perhaps meanwhile
     const idle = new Promise<void>((resolve) => this.idleWaiters.push(resolve));
     this.lookAgain();
     await idle;
@@ -147,6 +149,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       await this.drainRuns();
     } finally {
       clearInterval(heartbeat);
+      this.hasEnded = true;
       for (const resolve of this.idleWaiters.splice(0)) resolve();
     }
   }

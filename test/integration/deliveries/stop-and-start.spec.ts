@@ -156,6 +156,17 @@ describe('an application that stops', () => {
     expect(begun).toHaveLength(1);
   });
 
+  test('ends, though a host drains it when it has stopped', async () => {
+    let host: HandlerHost | undefined = undefined;
+    class Late {
+      onApplicationShutdown() {
+        return host?.deliveries.drain();
+      }
+    }
+    host = await hosts.boot([handlerOf('mine'), Late]);
+    await hosts.stop(host);
+  });
+
   test('before it has begun anything stops at once', async () => {
     const host = await boot(() => undefined, 60_000);
     await hosts.stop(host);
