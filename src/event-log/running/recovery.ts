@@ -38,17 +38,23 @@ export class Recovery {
   async untilNext(handlers: readonly string[]): Promise<{ wait: number; isOverdue: boolean }> {
     const p = this.clock.parameters();
     const now = this.clock.now(p);
-    const times = handlers.flatMap((handler) => {
-      const name = p.add(handler);
-      const first = `SELECT min(due_at) AS at FROM livekit_deliveries WHERE state = 'pending' AND handler = ${name}
-        AND NOT EXISTS (SELECT 1 FROM livekit_handlers WHERE name = ${name} AND paused)`;
-      return [first, `${first} AND due_at > ${now}`];
-    });
-    times.push("SELECT min(lease_until) AS at FROM livekit_deliveries WHERE state = 'running'");
+    const named = p.rows(
+      ['text'],
+      handlers.map((handler) => [handler]),
+    );
+    const due =
+      "SELECT min(due_at) FROM livekit_deliveries WHERE state = 'pending' AND handler = hungry.name";
     const [row] = await this.store.read((manager) =>
       manager.query<{ wait: number | string | null; overdue: number | null }[]>(
-        `SELECT min(CASE WHEN at > ${now} THEN at END) - ${now} AS wait, max(CASE WHEN at <= ${now} THEN 1 END) AS overdue
-         FROM (${times.join(' UNION ALL ')}) AS times`,
+        `WITH named (name) AS (${named}),
+         hungry AS (SELECT name FROM named WHERE name NOT IN (SELECT name FROM livekit_handlers WHERE paused)),
+         times (at) AS (
+           SELECT (${due}) FROM hungry
+           UNION ALL SELECT (${due} AND due_at > ${now}) FROM hungry
+           UNION ALL SELECT min(lease_until) FROM livekit_deliveries WHERE state = 'running'
+         )
+         SELECT min(CASE WHEN at > ${now} THEN at END) - ${now} AS wait, max(CASE WHEN at <= ${now} THEN 1 END) AS overdue
+         FROM times`,
         p.values,
       ),
     );

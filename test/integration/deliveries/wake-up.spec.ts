@@ -96,6 +96,13 @@ describe('the runner, by the real clock,', () => {
     });
   });
 
+  test('knows when to wake, however many handlers it has', async () => {
+    const names = Array.from({ length: 300 }, (_, n) => `handler-${n}`);
+    const host = await boot(...names.map((name) => handlerOf(name)));
+    await asleep(host);
+    expect(host.logger.of('DeliveryRunner')).toEqual([]);
+  });
+
   test.each<[string, TestHandlerOptions]>([
     ['of a handler that is as busy as it may be', { concurrency: 1 }],
     ['of a room that is busy', { ordering: 'room' }],
