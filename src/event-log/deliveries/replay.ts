@@ -30,7 +30,7 @@ export class Replays {
     const rows = rowsOf<{ id: number | string }>(
       await manager.query(
         `INSERT INTO livekit_deliveries (event_seq, handler, replay_no, order_key, due_at)
-         SELECT ${seq}, ${name}, max(replay_no) + 1, CAST(${key} AS text), ${orderKey === null ? now : inTurn}
+         SELECT ${seq}, ${name}, coalesce(max(replay_no), 0) + 1, CAST(${key} AS text), ${orderKey === null ? now : inTurn}
          FROM livekit_deliveries WHERE event_seq = ${seq} AND handler = ${name}
          RETURNING id`,
         p.values,

@@ -1,6 +1,10 @@
+import { EventStore } from '../../../src/database/event-store.js';
+import { StoreClock } from '../../../src/event-log/clock.js';
 import { DiscardDelivery } from '../../../src/event-log/handlers/outcomes.js';
 import { DeliveryRequestError, DeliveryStateError } from '../../../src/event-log/deliveries/errors.js';
 import type { DeliveryState } from '../../../src/event-log/deliveries/delivery.js';
+import { endedOne } from '../../../src/event-log/deliveries/ended-deliveries.js';
+import { Replays } from '../../../src/event-log/deliveries/replay.js';
 import { sqlQuery } from '../../support/database.js';
 import { handlerHosts, handlerOf, type HandlerHost } from '../../support/handlers.js';
 import { countOf } from '../../support/rows.js';
@@ -100,6 +104,18 @@ describe('a delivery that is at its end', () => {
     expect(runs).toEqual(['default/EV_bad2/one 1']);
     await host.deliveries.dismiss(id);
     expect(await idOf('EV_bad1', 'one', 'dismissed')).toBe(id);
+  });
+
+  test('is run again though it is pruned at that moment', async () => {
+    await host.receive(['EV_1', 'room_started']);
+    await host.deliveries.drain();
+    await host.app.get(EventStore).write(async (manager) => {
+      const ended = await endedOne(manager, host.app.get(StoreClock), await idOf('EV_1'));
+      await manager.query('DELETE FROM livekit_deliveries');
+      await host.app.get(Replays).replay(manager, ended);
+    });
+    await host.pass(1);
+    expect(runs.at(-1)).toBe('default/EV_1/one 1');
   });
 
   test('is dismissed only when it is dead, and only once', async () => {
