@@ -3,6 +3,7 @@ import { EventStore } from '../../database/event-store.js';
 import { ROLE, type Role } from '../role.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
+import { inSteps } from '../running/in-steps.js';
 import { HandlerRegistry } from './handler-registry.js';
 import { HandlerTable } from './handler-table.js';
 
@@ -15,6 +16,7 @@ export class HandlerKeeper implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Log('DeliveryRunner');
   private timer: NodeJS.Timeout | undefined;
   private keeping: Promise<void> = Promise.resolve();
+  private stopping = false;
 
   constructor(
     private readonly store: EventStore,
@@ -30,11 +32,13 @@ export class HandlerKeeper implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onModuleDestroy(): Promise<void> {
+    this.stopping = true;
     clearInterval(this.timer);
     await this.keeping;
   }
 
-  private async keep(): Promise<void> {
+  /** Does now what it does periodically; it never rejects. */
+  async keep(): Promise<void> {
     try {
       const retired = await this.store.write(async (manager) => {
         await this.table.keep(manager, [...this.registry.handlers.keys()]);
@@ -46,6 +50,10 @@ export class HandlerKeeper implements OnApplicationBootstrap, OnModuleDestroy {
           { handler: name },
         );
       }
+      await inSteps(
+        () => this.store.write((manager) => this.table.retireWaiting(manager)),
+        () => this.stopping,
+      );
     } catch (error) {
       this.logger.error('the store failed to keep the handlers; trying again later', errorFields(error));
     }

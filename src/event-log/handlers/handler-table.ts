@@ -5,10 +5,15 @@ import { StoreClock } from '../clock.js';
 import { plainText } from '../../database/plain-text.js';
 import { OrderingLock } from '../running/ordering-lock.js';
 import { BLOCKED, dueInRoom } from '../running/blocked.js';
+import { STEP } from '../running/in-steps.js';
 import type { Handler } from './handler.js';
 
 /** How long a handler that no process has any more still gets deliveries, milliseconds: longer than any deploy takes. */
 const RETIRED_AFTER = 7 * 86_400_000;
+
+/** The SQL of when the last delivery that waits for handler `h` is due: a query that PostgreSQL can't but answer from its index. */
+const LAST_DUE =
+  "(SELECT max(d.due_at) FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = 'pending')";
 
 /** The handlers that the router fans out to: those of every process, whatever its release. */
 @Injectable()
@@ -64,7 +69,7 @@ export class HandlerTable {
     );
   }
 
-  /** Retires the handlers that no process has had for a week, with their pending deliveries. @returns their names. */
+  /** Retires the handlers that no process has had for a week: they are given nothing any more. @returns their names. */
   async retire(manager: EntityManager): Promise<string[]> {
     const now = await this.clock.readWall(manager);
     const gone = this.clock.parameters();
@@ -75,13 +80,29 @@ export class HandlerTable {
         gone.values,
       ),
     );
-    // Also those of handlers retired earlier: somebody may have replayed deliveries that no process will run.
-    const p = this.clock.parameters();
-    await manager.query(
-      `UPDATE livekit_deliveries SET state = 'retired', done_at = ${this.clock.now(p)}
-       WHERE state = 'pending' AND handler IN (SELECT name FROM livekit_handlers WHERE retired_at IS NOT NULL)`,
-      p.values,
-    );
     return rows.map(({ name }) => name);
+  }
+
+  /**
+   * Retires some deliveries that wait for a retired handler, even one retired earlier: somebody may have replayed them.
+   *
+   * @returns how many; 0: there are no more.
+   */
+  async retireWaiting(manager: EntityManager): Promise<number> {
+    await this.lock.hold(manager);
+    const p = this.clock.parameters();
+    const rows = rowsOf(
+      await manager.query(
+        `UPDATE livekit_deliveries SET state = 'retired', done_at = ${this.clock.now(p)}
+         WHERE state = 'pending' AND id IN (
+           SELECT id FROM livekit_deliveries
+           WHERE state = 'pending' AND handler = (
+             SELECT name FROM livekit_handlers h WHERE retired_at IS NOT NULL AND ${LAST_DUE} IS NOT NULL ORDER BY name LIMIT 1)
+           ORDER BY due_at, event_seq LIMIT ${STEP})
+         RETURNING id`,
+        p.values,
+      ),
+    );
+    return rows.length;
   }
 }

@@ -1,7 +1,9 @@
 import { EventStore } from '../../../src/database/event-store.js';
+import { HandlerKeeper } from '../../../src/event-log/handlers/handler-keeper.js';
 import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
 import { HandlerTable } from '../../../src/event-log/handlers/handler-table.js';
 import { AssignableClock } from '../../support/clock.js';
+import { allowAtOnce, letWait } from '../../support/few-at-once.js';
 import {
   handlerHosts,
   handlerOf,
@@ -27,12 +29,14 @@ describe('over deploys', () => {
       { clock },
     );
   /** What the runner does every hour. */
-  const keepHouse = (host: HandlerHost, ...names: string[]) => {
-    const table = host.app.get(HandlerTable);
-    return host.app.get(EventStore).write(async (manager) => {
+  const keepHouse = async (host: HandlerHost, ...names: string[]) => {
+    const [table, store] = [host.app.get(HandlerTable), host.app.get(EventStore)];
+    const retired = await store.write(async (manager) => {
       await table.keep(manager, names);
       return table.retire(manager);
     });
+    await store.write((manager) => table.retireWaiting(manager));
+    return retired;
   };
   const states = async (host: HandlerHost, handler: string) =>
     (await host.deliveries.list({ handler })).deliveries
@@ -92,6 +96,26 @@ describe('over deploys', () => {
         { handler: 'gone', retired: true, pending: 0, dead: 0 },
         { handler: 'kept', retired: false },
       ]);
+    });
+
+    test('is retired however much waits, and the others are kept', async () => {
+      await letWait(hosts.url, 'gone', 2_500);
+      await allowAtOnce(hosts.url, 1_000);
+      clock.advance(7 * DAY + 1);
+      await host.app.get(HandlerKeeper).keep();
+      expect(host.logger.said('DeliveryRunner')).toEqual([expect.stringContaining('a handler is retired')]);
+      expect(await host.deliveries.lag()).toMatchObject([
+        { handler: 'gone', retired: true, pending: 0 },
+        { handler: 'kept', retired: false },
+      ]);
+    });
+
+    test('is retired in the end, though a process died while it retired what waits', async () => {
+      clock.advance(7 * DAY + 1);
+      await host.app.get(EventStore).write((manager) => host.app.get(HandlerTable).retire(manager));
+      expect(await states(host, 'gone')).toContain('EV_2 pending');
+      await host.app.get(HandlerKeeper).keep();
+      expect(await states(host, 'gone')).toEqual(['EV_1 done', 'EV_2 retired', 'EV_3 retired']);
     });
 
     test('goes on from there when it is back later, and can be given what waited and what it never was', async () => {
