@@ -13,6 +13,7 @@ import { HandlerActivity } from './handler-activity.js';
 import { HandlerQueue } from './running/handler-queue.js';
 import { HandlerRegistry } from './handlers/handler-registry.js';
 import { HandlerTable } from './handlers/handler-table.js';
+import { inSteps } from './running/in-steps.js';
 import { Notifications } from './running/notifications.js';
 import type { DeliveryEngineOptions } from './engines/delivery-engine.js';
 import { Recovery } from './running/recovery.js';
@@ -94,6 +95,10 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       this.queues.set(handler.name, new HandlerQueue(handler));
     }
     await this.store.write((manager) => this.table.enter(manager, this.registry.handlers.values()));
+    await inSteps(
+      () => this.store.write((manager) => this.table.unblock(manager)),
+      () => this.stopping,
+    );
     await this.recovery.atStart();
     await this.dispatcher.start([...this.registry.handlers.values()], (handler) =>
       this.agenda.enterDue(handler),

@@ -16,7 +16,7 @@ export async function allowAtOnce(url: string, most: number): Promise<void> {
   );
 }
 
-/** Stores as many deliveries that wait, of events that are not stored, with a `seq` from 1,001 on. */
+/** Stores as many deliveries that wait, of events that are not stored, in order, before all events that are. */
 export async function letWait(
   url: string,
   handler: string,
@@ -30,6 +30,6 @@ export async function letWait(
   await sqlQuery(
     url,
     `INSERT INTO livekit_deliveries (event_seq, handler, order_key, due_at)
-     SELECT 1000 + n, '${handler}', ${roomSql}, ${due} FROM (${numbers}) AS numbers`,
+     SELECT n - ${many}, '${handler}', ${roomSql}, ${due} FROM (${numbers}) AS numbers`,
   );
 }

@@ -24,7 +24,8 @@ export class Replays {
     const isBlocked =
       state === 'dead'
         ? 'false'
-        : `EXISTS (SELECT 1 FROM livekit_handlers WHERE name = ${name} AND blocking)
+        : `EXISTS (SELECT 1 FROM livekit_deliveries WHERE ${room} AND state = 'pending' AND due_at = ${BLOCKED})
+             OR EXISTS (SELECT 1 FROM livekit_handlers WHERE name = ${name} AND blocking)
              AND EXISTS (SELECT 1 FROM livekit_deliveries WHERE ${room} AND state = 'dead')`;
     const inTurn = `CASE WHEN ${isBlocked} THEN ${BLOCKED} ELSE coalesce(${last}, ${now}) END`;
     const rows = rowsOf<{ id: number | string }>(

@@ -44,18 +44,41 @@ export class HandlerTable {
            last_seen = excluded.last_seen, retired_at = NULL`,
         p.values,
       );
-      if (!handler.blocking) await this.unblock(manager, handler.name);
     }
   }
 
-  // In an earlier release it may have been blocking, and its rooms may still wait behind dead letters.
-  private async unblock(manager: EntityManager, name: string): Promise<void> {
+  /**
+   * Lets go of some deliveries that wait behind dead letters of a handler that does not block any more: in an earlier
+   * release it did.
+   *
+   * @returns how many; 0: there are no more.
+   */
+  async unblock(manager: EntityManager): Promise<number> {
+    await this.lock.hold(manager);
+    const some = await this.letGo(manager, 'replay_no = 0');
+    return some > 0 ? some : this.letGo(manager, 'replay_no > 0'); // replays come after the others of their room
+  }
+
+  // What is left of a room stays blocked, and what is new of it waits behind that: it must come after what was let go before.
+  private async letGo(manager: EntityManager, which: string): Promise<number> {
     const p = this.clock.parameters();
-    await manager.query(
-      `UPDATE livekit_deliveries SET due_at = ${dueInRoom(this.clock.now(p))}
-       WHERE handler = ${p.add(name)} AND state = 'pending' AND due_at = ${BLOCKED}`,
-      p.values,
+    const rows = rowsOf(
+      await manager.query(
+        `WITH opened AS MATERIALIZED (
+           SELECT d.id AS delivery_id, coalesce(
+             (SELECT max(r.due_at) FROM livekit_deliveries r
+              WHERE r.handler = d.handler AND r.order_key = d.order_key AND r.state = 'pending' AND r.due_at < ${BLOCKED}),
+             ${this.clock.now(p)}) AS since
+           FROM livekit_deliveries d
+           WHERE d.state = 'pending' AND d.due_at = ${BLOCKED} AND d.${which} AND d.handler = (
+             SELECT name FROM livekit_handlers h
+             WHERE NOT blocking AND retired_at IS NULL AND ${LAST_DUE} = ${BLOCKED} ORDER BY name LIMIT 1)
+           ORDER BY d.event_seq LIMIT ${STEP})
+         UPDATE livekit_deliveries SET due_at = ${dueInRoom('opened.since')} FROM opened WHERE id = opened.delivery_id RETURNING id`,
+        p.values,
+      ),
     );
+    return rows.length;
   }
 
   /** Records that this process still has these handlers. */

@@ -2,7 +2,10 @@ import { EventStore } from '../../../src/database/event-store.js';
 import { HandlerKeeper } from '../../../src/event-log/handlers/handler-keeper.js';
 import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
 import { HandlerTable } from '../../../src/event-log/handlers/handler-table.js';
+import { BLOCKED } from '../../../src/event-log/running/blocked.js';
+import { backlog } from '../../support/backlog.js';
 import { AssignableClock } from '../../support/clock.js';
+import { sqlQuery } from '../../support/database.js';
 import { allowAtOnce, letWait } from '../../support/few-at-once.js';
 import {
   handlerHosts,
@@ -11,6 +14,7 @@ import {
   type TestHandlerOptions,
 } from '../../support/handlers.js';
 import { describeOnPostgres } from '../../support/only-on.js';
+import { countOf } from '../../support/rows.js';
 import { until } from '../../support/until.js';
 import { NOW } from '../../support/webhook.js';
 
@@ -142,6 +146,54 @@ describe('over deploys', () => {
       expect(await keepHouse(host, 'kept', 'gone')).toEqual([]);
       clock.advance(6 * DAY);
       expect(await keepHouse(host, 'kept')).toEqual([]);
+    });
+  });
+
+  describe('a handler that blocks rooms no more', () => {
+    const STEP = 1_000;
+    const inRoom = (name: string, onDeadLetter: 'block' | 'continue') =>
+      recorder(name, { ordering: 'room', onDeadLetter });
+
+    test('is given all that was blocked, however much that is', async () => {
+      await hosts.stop(await hosts.boot([inRoom('mild', 'block')], { clock }));
+      await letWait(hosts.url, 'mild', 2_500, "'default/RM_' || (n % 100)", BLOCKED);
+      await allowAtOnce(hosts.url, STEP);
+      const host = await hosts.boot([inRoom('mild', 'continue')], { clock });
+      await host.deliveries.drain();
+      expect(await backlog(hosts.url)).toBe(0);
+    });
+
+    test('has its rooms let go in steps, between which each keeps its order', async () => {
+      const host = await hosts.boot([inRoom('mild', 'continue'), inRoom('strict', 'block')], { clock });
+      await host.receive(['EV_1', 'room_started', 'RM_1']);
+      await host.deliveries.drain();
+      await host.deliveries.pause('mild');
+      for (const name of ['mild', 'strict'])
+        await letWait(hosts.url, name, 1.5 * STEP, "'default/RM_1'", BLOCKED);
+      const step = () =>
+        host.app.get(EventStore).write((manager) => host.app.get(HandlerTable).unblock(manager));
+
+      expect(await step()).toBe(STEP);
+      // Another process runs some meanwhile, of which one fails; an event comes, and one is replayed.
+      await sqlQuery(hosts.url, 'UPDATE livekit_deliveries SET due_at = ? WHERE due_at < ?', [
+        clock.now() + 60_000,
+        BLOCKED,
+      ]);
+      const [done] = (await host.deliveries.list({ handler: 'mild', state: 'done' })).deliveries;
+      await host.deliveries.replay(done?.id ?? 0);
+      await host.receive(['EV_2', 'room_started', 'RM_1']);
+      await host.deliveries.drain();
+      for (const some of [STEP / 2 + 1, 1, 0]) expect(await step()).toBe(some);
+
+      const waiting = await sqlQuery<{ seq: number | string }>(
+        hosts.url,
+        "SELECT event_seq AS seq FROM livekit_deliveries WHERE handler = 'mild' AND state = 'pending' ORDER BY due_at, event_seq",
+      );
+      const before = Array.from({ length: 1.5 * STEP }, (_, n) => n + 1 - 1.5 * STEP);
+      expect(waiting.map(({ seq }) => Number(seq))).toEqual([...before, 2, 1]);
+      expect(
+        await countOf(hosts.url, 'livekit_deliveries', `handler = 'strict' AND due_at = ${BLOCKED}`),
+      ).toBeGreaterThanOrEqual(1.5 * STEP);
     });
   });
 
