@@ -47,6 +47,9 @@ const heldUpFor = exponentialBackoff({ first: 5, longest: 1_000 });
 /** The most deliveries claimed in one turn: few enough that webhooks, which share the process, hardly notice. */
 const MOST_A_TURN = 1_024;
 
+/** After so many halvings a handler claims one delivery in a turn. */
+const MOST_HALVINGS = Math.log2(MOST_A_TURN);
+
 /** How long it waits when the store fails, milliseconds. */
 const STORE_TROUBLE = 1_000;
 
@@ -68,6 +71,8 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private hasEnded = false;
   /** How often in a row nothing could be claimed, though something was due. */
   private heldUp = 0;
+  /** How often demands are halved: what failed may have been too much for the store to read in its time. */
+  private halvings = 0;
   private idleWaiters: (() => void)[] = [];
 
   constructor(
@@ -171,6 +176,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     const since = performance.now();
     try {
       const outcome = await this.turns.take(turn, (handlers) => this.demandsOf(handlers));
+      this.halvings = Math.max(0, this.halvings - 1);
       this.settled(turn, outcome);
       this.agenda.enterAfter(turn, outcome);
       if (outcome.claimed.length > 0) this.heldUp = 0;
@@ -180,6 +186,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       return settling.length > 0 || outcome.claimed.length > 0 || this.agenda.mayBeUnrouted;
     } catch (error) {
       this.logger.error('the store failed a turn of deliveries; trying again', errorFields(error));
+      this.halvings = Math.min(this.halvings + 1, MOST_HALVINGS);
       this.ended = [...settling, ...this.ended];
       this.lookAgain();
       await delay(STORE_TROUBLE);
@@ -212,7 +219,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     const share = Math.ceil(MOST_A_TURN / queues.length);
     return queues.map(({ handler, demand }) => ({
       handler,
-      limit: Math.min(demand, Math.max(share, handler.batch ?? 1)),
+      limit: Math.ceil(Math.min(demand, Math.max(share, handler.batch ?? 1)) / 2 ** this.halvings),
     }));
   }
 

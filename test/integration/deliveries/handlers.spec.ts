@@ -11,7 +11,8 @@ import { DiscardDelivery, RetryAfter } from '../../../src/event-log/handlers/out
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
 import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
-import { bootHandlers, type HandlerHost, type HandlerHostShape } from '../../support/handlers.js';
+import { allowAtOnce } from '../../support/few-at-once.js';
+import { bootHandlers, handlerOf, type HandlerHost, type HandlerHostShape } from '../../support/handlers.js';
 
 describe('a durable handler', () => {
   let database: FreshDatabase;
@@ -322,6 +323,22 @@ describe('a durable handler', () => {
       10, 1, 1,
     ]);
     expect((await statesOf(host, 'batches')).filter((state) => state === 'dead')).toHaveLength(1);
+  });
+
+  test('is given fewer at once when the store fails to hand out as many as it would take', async () => {
+    const sizes: number[] = [];
+    const host = await boot(
+      handlerOf('greedy', (events: unknown[]) => sizes.push(events.length), { batch: 200 }),
+    );
+    await host.deliveries.drain();
+    await allowAtOnce(database.url, 100);
+    await host.deliveries.pause('greedy');
+    await host.receive(
+      ...Array.from({ length: 150 }, (_, n): [string, string] => [`EV_${n}`, 'room_started']),
+    );
+    await host.deliveries.resume('greedy');
+    await host.deliveries.drain();
+    expect(sizes).toEqual(onPostgres ? [100, 50] : [150]);
   });
 
   test('runs as many at once as it wants, and no more', async () => {
