@@ -11,7 +11,7 @@ import type { Handler } from './handler.js';
 /** How long a handler that no process has any more still gets deliveries, milliseconds: longer than any deploy takes. */
 const RETIRED_AFTER = 7 * 86_400_000;
 
-/** The SQL of when the last delivery that waits for handler `h` is due: a query that PostgreSQL can't but answer from its index. */
+/** The SQL of when the last delivery that waits for handler `h` is due, which PostgreSQL reads off its index. */
 const LAST_DUE =
   "(SELECT max(d.due_at) FROM livekit_deliveries d WHERE d.handler = h.name AND d.state = 'pending')";
 
