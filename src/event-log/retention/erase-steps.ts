@@ -89,7 +89,9 @@ export class EraseSteps {
   async stretches(manager: EntityManager): Promise<{ events: Stretch; deliveries: Stretch }> {
     const stretch = async (table: string, key: string): Promise<Stretch> => {
       const [row] = await manager.query<{ from_key: number | string; to_key: number | string }[]>(
-        `SELECT coalesce(min(${key}) - 1, 0) AS from_key, coalesce(max(${key}), 0) AS to_key FROM ${table}`,
+        // Each in a query of its own: SQLite looks up one of them, and for both it reads the whole table.
+        `SELECT coalesce((SELECT min(${key}) FROM ${table}) - 1, 0) AS from_key,
+           coalesce((SELECT max(${key}) FROM ${table}), 0) AS to_key`,
       );
       return { from: Number(row?.from_key), to: Number(row?.to_key) };
     };
