@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { endsByItself, isAskedToEnd } from './until-it-listens.js'; // before the others, which take their time
+import { endsByItself } from './until-it-listens.js'; // before the others, which take their time
+import { ShutdownSignal } from '@nestjs/common';
 import { createApplication } from './application.js';
 import { AppLogger } from './config/app-logger.js';
 import { EnvironmentError } from './config/environment-reader.js';
@@ -7,15 +8,19 @@ import { readEnvironment } from './config/environment.js';
 import { errorFields, toldOf } from './logging/error-fields.js';
 import { startTracingSdk } from './tracing-sdk.js';
 
+// Then Nest stops it: what it was in the middle of fails, which is no news.
+let isAskedToEnd = false;
+
 try {
   const environment = readEnvironment(process.env);
   const logger = new AppLogger(environment.log);
   for (const warning of environment.warnings) logger.warn(warning, 'Environment');
   const app = await createApplication(environment, logger, await startTracingSdk(process.env));
   endsByItself();
+  for (const signal of Object.values(ShutdownSignal)) process.once(signal, () => (isAskedToEnd = true));
   const { port, host } = environment.http;
   await app.init().catch((error: unknown) => {
-    if (!isAskedToEnd())
+    if (!isAskedToEnd)
       logger.error({ message: 'the application does not start', ...errorFields(error) }, 'Application');
     throw error;
   });
@@ -26,12 +31,13 @@ try {
   });
   logger.log(`listening on ${await app.getUrl()}`, 'Application');
 } catch (error) {
-  if (isAskedToEnd()) process.exit();
-  // What keeps it from starting is in the log, unless LOG_LEVEL leaves that out.
-  console.error(
-    error instanceof EnvironmentError
-      ? error.message
-      : `The application can't start (${toldOf(error)}): lines of the level error say why`,
-  );
-  process.exit(1);
+  if (!isAskedToEnd) {
+    // What keeps it from starting is in the log, unless LOG_LEVEL leaves that out.
+    console.error(
+      error instanceof EnvironmentError
+        ? error.message
+        : `The application can't start (${toldOf(error)}): lines of the level error say why`,
+    );
+    process.exit(1);
+  }
 }

@@ -3,13 +3,5 @@ const end = (): never => process.exit(143);
 
 process.once('SIGTERM', end);
 
-let isAsked = false;
-
 /** From now on the application handles SIGTERM itself. */
-export function endsByItself(): void {
-  process.off('SIGTERM', end);
-  process.once('SIGTERM', () => (isAsked = true));
-}
-
-/** Whether it has been asked to end since: what it was in the middle of then fails, which is no news. */
-export const isAskedToEnd = (): boolean => isAsked;
+export const endsByItself = (): void => void process.off('SIGTERM', end);

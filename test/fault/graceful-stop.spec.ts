@@ -34,12 +34,15 @@ afterEach(async () => {
   await database.drop();
 });
 
-test('told to stop while it starts, it ends as it was told to, and not as one that fails', async () => {
-  application = ApplicationProcess.launch(database.url);
-  await until('the start', () => application.log.includes('LiveKit webhooks are received'));
-  expect(await application.stop()).toEqual({ code: 0, signal: null });
-  expect(application.errors).toEqual([]);
-});
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  'told to stop by %s while it starts, it ends as it was told to, and not as one that fails',
+  async (signal) => {
+    application = ApplicationProcess.launch(database.url);
+    await until('the start', () => application.log.includes('LiveKit webhooks are received'));
+    expect(await application.stop(signal)).toEqual({ code: 0, signal: null });
+    expect(application.errors).toEqual([]);
+  },
+);
 
 test.each(DELIVERY_ENGINES)(
   'told to stop under load with deliveries over %s, it answers honestly to the end, and keeps what it answered 200',

@@ -126,8 +126,8 @@ export class ApplicationProcess {
   }
 
   /** Asks it to end, as an orchestrator does. */
-  stop(): Promise<Exit> {
-    this.child.kill('SIGTERM');
+  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
+    this.child.kill(signal);
     return this.exited;
   }
 
