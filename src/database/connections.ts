@@ -144,7 +144,7 @@ export async function requireUnicode(dataSource: DataSource): Promise<void> {
   if (row?.server_encoding === 'UTF8') return;
   throw new DatabaseConfigurationError(
     `the PostgreSQL database is encoded in ${row?.server_encoding}, which can't hold every name: ` +
-      'make one with `CREATE DATABASE … ENCODING UTF8 TEMPLATE template0`',
+      "make one with `CREATE DATABASE … ENCODING UTF8 LOCALE 'C' TEMPLATE template0`",
   );
 }
 

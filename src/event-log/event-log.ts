@@ -187,7 +187,7 @@ function hostDraft(name: string, data: unknown, { id, ...options }: HostEventOpt
   const { project, room, occurredAt } = options;
   requireAtMost(LONGEST_ID, { id, project, 'room.sid': room?.sid });
   requireAtMost(LONGEST_NAME, { 'room.name': room?.name });
-  if (occurredAt !== undefined && new Date(occurredAt).getTime() !== occurredAt)
+  if (occurredAt != null && new Date(occurredAt).getTime() !== occurredAt)
     throw new HostEventError("an event's `occurredAt` is a moment: a whole number of UTC milliseconds");
   const key = id === undefined ? {} : { id: APP_ID + id };
   return { kind: 'app', ...options, ...key, name: hostName(name), data };

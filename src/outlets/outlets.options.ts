@@ -74,12 +74,11 @@ const DEFAULT_OUTLET_EVENTS = ['session.*'];
  *
  * @throws OutletsOptionsError naming the option and the cure.
  */
-export function resolveSettings({
-  jetstream,
-  redis,
-  webhook,
-  events = DEFAULT_OUTLET_EVENTS,
-}: OutletsModuleOptions): OutletsSettings {
+export function resolveSettings(options: OutletsModuleOptions): OutletsSettings {
+  // As a configuration service's `get`, often typed `any`, may give.
+  if (options == null)
+    throw new OutletsOptionsError('useFactory', 'gave no options: look at what it returns');
+  const { jetstream, redis, webhook, events = DEFAULT_OUTLET_EVENTS } = options;
   return {
     ...(jetstream && { jetstream: jetstreamSettings(jetstream) }),
     ...(redis && { redis: redisSettings(redis) }),

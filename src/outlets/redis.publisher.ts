@@ -30,9 +30,9 @@ export class RedisPublisher implements Publisher {
 
   async publish({ id, type, address, json }: OutletEvent): Promise<void> {
     const { maxLength } = this.settings;
-    const connection = this.connected();
-    const { db = 0 } = connection.options;
     try {
+      const connection = this.connected();
+      const { db = 0 } = connection.options;
       // A client that may not select its database tells nobody, and goes on in the first one.
       if (db !== 0) await connection.select(db);
       await connection.xadd(

@@ -207,6 +207,10 @@ describe('options', () => {
     expect(resolveSettings({})).toEqual({ events: { session: ['*'], livekit: [] } });
   });
 
+  test('are named as missing where a factory gives none', () => {
+    expect(() => resolveSettings(undefined as never)).toThrow(/`useFactory` gave no options/);
+  });
+
   test.each<[string, OutletsModuleOptions, RegExp]>([
     ['jetstream.url', { jetstream: { url: 'ws://secret@a' } }, /nats:\/\//],
     ['redis.url', { redis: { url: 'secret' } }, /redis:\/\//],
