@@ -204,9 +204,13 @@ describe.each(['express', 'fastify'])('the application on %s', (adapter) => {
     await post(joined?.body ?? '');
     await post(joined?.body ?? '');
     await post(joined?.body ?? '', 'another secret that nobody knows');
-    await until('the caller to be in the session', async () =>
-      (await get('/metrics')).text.includes('livekit_participants_active{kind="standard"} 1'),
-    );
+    await until('the caller to be in the session, and that to be told here', async () => {
+      const told = (await get('/metrics')).text;
+      return [
+        'livekit_participants_active{kind="standard"} 1',
+        'livekit_session_events_total{event="session.started"} 1',
+      ].every((line) => told.includes(line));
+    });
     const { type, text } = await get('/metrics');
     expect(type).toMatch(/^text\/plain/);
     for (const line of [

@@ -40,7 +40,7 @@ describe('the lines of webhooks', () => {
 
   test.each<[LogOptions, RegExp]>([
     [{ level: 'loud' as never }, /option `log.level` must be one of/],
-    [{ sample: 1.5 }, /option `log.sample` must be a number/],
+    [{ sample: 1.5 }, /option `log.sample` must be a share, from 0 to 1/],
   ])('are not by %j, which ends the start', async (log, message) => {
     await expect(boot(log)).rejects.toThrow(message);
     await boot({});
