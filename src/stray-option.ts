@@ -1,10 +1,15 @@
+/** What to say where there are no options at all: the type of a factory forbids it, but a configuration service's `get` is often typed `any`. */
+export const NO_OPTIONS: [option: string, problem: string] = [
+  'useFactory',
+  'gave no options: look at what it returns',
+];
+
 /** A given option that its module would ignore: its name, and what to do; undefined when there is none. */
 export function strayOption(
   given: object | undefined,
   { known, beside }: { known: object; beside: object },
 ): [option: string, problem: string] | undefined {
-  // The type of a factory forbids it, but a configuration service's `get` is often typed `any`.
-  if (given == null) return ['useFactory', 'gave no options: look at what it returns'];
+  if (given == null) return NO_OPTIONS;
   const [option] =
     Object.entries(given).find(([name, value]) => value !== undefined && !Object.hasOwn(known, name)) ?? [];
   if (option === undefined) return undefined;

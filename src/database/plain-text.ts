@@ -7,3 +7,6 @@ export const plainText = (text: string): string => text.replaceAll('\0', '\u2400
 /** The same for a text that may be missing or empty, which becomes `null`. */
 export const plainTextOrNull = (text: unknown): string | null =>
   typeof text === 'string' && text !== '' ? plainText(text) : null;
+
+/** The beginning of a text, so many characters at most: a character that the cut goes through is replaced. */
+export const cut = (text: string, longest: number): string => text.slice(0, longest).toWellFormed();

@@ -7,7 +7,7 @@ export type EventKind = 'livekit' | 'session' | 'reconciled' | 'app' | 'delivery
 /** The longest identifier that is stored, far longer than LiveKit's own (its sids and event ids have 15 characters). */
 export const LONGEST_ID = 255;
 
-/** The longest room name that is stored, above LiveKit's default limit (256 characters); a longer one can't be indexed. */
+/** The longest name of a room or a session that is stored, above LiveKit's default limit (256 characters); a longer one can't be indexed. */
 export const LONGEST_NAME = 512;
 
 /** The prefix of the ids of the host's own events in the log, which `ownId` strips. */

@@ -1,6 +1,7 @@
 import { type NatsAddress, natsAddress } from '../event-log/engines/nats-address.js';
 import { isRedisUrl } from '../event-log/engines/redis-url.js';
 import { ENCODED, isDecodable } from '../is-decodable.js';
+import { NO_OPTIONS } from '../stray-option.js';
 import { OutletsOptionsError } from './errors.js';
 import { allEventsLike, eventsLike, type PublishedEvents } from './event-patterns.js';
 import { Allowance, isAllowEntry } from './webhook/addresses.js';
@@ -75,9 +76,7 @@ const DEFAULT_OUTLET_EVENTS = ['session.*'];
  * @throws OutletsOptionsError naming the option and the cure.
  */
 export function resolveSettings(options: OutletsModuleOptions): OutletsSettings {
-  // As a configuration service's `get`, often typed `any`, may give.
-  if (options == null)
-    throw new OutletsOptionsError('useFactory', 'gave no options: look at what it returns');
+  if (options == null) throw new OutletsOptionsError(...NO_OPTIONS);
   const { jetstream, redis, webhook, events = DEFAULT_OUTLET_EVENTS } = options;
   return {
     ...(jetstream && { jetstream: jetstreamSettings(jetstream) }),

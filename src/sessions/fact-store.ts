@@ -4,6 +4,7 @@ import { ConnectionEntity } from '../database/entities/connection.entity.js';
 import { EgressEntity } from '../database/entities/egress.entity.js';
 import { RoomEntity } from '../database/entities/room.entity.js';
 import { EntityRows } from '../database/entity-rows.js';
+import { cut } from '../database/plain-text.js';
 import type { ConnectionFact, EgressFact, Facts, RoomFact, RoomFacts } from './facts/facts.js';
 import { mergeConnection, mergeEgress, mergeRoom } from './facts/merge.js';
 
@@ -145,4 +146,4 @@ function connectionRow(fact: ConnectionFact): ConnectionEntity {
 const LONGEST_NUMBER = 255;
 
 // A participant may set its attributes itself, to more than PostgreSQL can index.
-const indexed = (number = ''): string | null => number.slice(0, LONGEST_NUMBER).toWellFormed() || null;
+const indexed = (number = ''): string | null => cut(number, LONGEST_NUMBER) || null;

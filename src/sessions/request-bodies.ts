@@ -1,5 +1,6 @@
 import { SessionRequestError } from './errors.js';
 import type { ExpectOptions } from './expectations/expectations.js';
+import { LONGEST_STAY } from './sessions.options.js';
 
 /**
  * The options in the body of `PUT /voice/sessions/:sessionId/expectation`: `{ "roomName"?, "metadata"?, "expiresInSeconds"? }`.
@@ -21,8 +22,8 @@ export function expectationIn(body: unknown): ExpectOptions {
   };
 }
 
-/** A leap year, in seconds. */
-const LONGEST = 366 * 24 * 3_600;
+/** In seconds. */
+const LONGEST = LONGEST_STAY / 1_000;
 
 /**
  * The disposition in the body of `PUT /voice/sessions/:sessionId/disposition`: `{ "disposition": "transferred" }`, or `null` to

@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Room } from 'livekit-server-sdk';
 import type { EntityManager } from 'typeorm';
+import { LONGEST_NAME } from '../event-log/events.js';
 import { errorFields } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 import { ExpectationStore } from './expectations/expectation-store.js';
 import type { SessionFold } from './fold/fold.js';
-import { LONGEST_ID, type SessionRow } from './session-row.js';
+import type { SessionRow } from './session-row.js';
 import type { UnmatchedCause } from './session.js';
 import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from './sessions.options.js';
 
@@ -59,7 +60,7 @@ export class SessionNaming {
     if (sessionId === undefined) return { sessionId: roomName, cause: null };
     try {
       const room = Room.fromJson(description.room as never, { ignoreUnknownFields: true });
-      const given = textGiven(sessionId(room), LONGEST_ID);
+      const given = textGiven(sessionId(room), LONGEST_NAME);
       return { sessionId: given, cause: given === null ? 'no_session_id' : null };
     } catch (error) {
       this.logger.warn('the option sessionId failed', {

@@ -13,8 +13,5 @@ export interface SessionRow {
   revision: number;
 }
 
-/** The longest session id that the option `sessionId` may give, in characters: longer ones can't be indexed. */
-export const LONGEST_ID = 512;
-
 /** The longest disposition, in characters: longer ones can't be indexed. */
 export const LONGEST_DISPOSITION = 128;

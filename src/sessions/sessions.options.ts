@@ -1,6 +1,6 @@
 import { ToldError } from '../logging/told-error.js';
 import type { Room } from 'livekit-server-sdk';
-import { plainTextOrNull } from '../database/plain-text.js';
+import { cut, plainTextOrNull } from '../database/plain-text.js';
 import type { RoomFacts } from './facts/facts.js';
 import { DEFAULT_PARTIES } from './fold/disposition.js';
 import { SessionsOptionsError } from './errors.js';
@@ -134,7 +134,10 @@ function addresses(given: string | Readonly<Record<string, string>>): ReadonlyMa
  * @throws ToldError when it returned a promise, which nobody awaits.
  */
 export function textGiven(given: unknown, longest: number): string | null {
-  if (!(given instanceof Promise)) return plainTextOrNull(given)?.slice(0, longest).toWellFormed() ?? null;
+  if (!(given instanceof Promise)) {
+    const text = plainTextOrNull(given);
+    return text && cut(text, longest);
+  }
   given.catch(() => undefined); // or its failure would end the process
   throw new ToldError('it gave a promise: it must answer at once, so leave out `async`');
 }

@@ -5,6 +5,7 @@ import { SessionEntity } from '../../database/entities/session.entity.js';
 import { EventStore } from '../../database/event-store.js';
 import { HostEvents } from '../../event-log/append/host-events.js';
 import { StoreClock } from '../../event-log/clock.js';
+import { LONGEST_NAME } from '../../event-log/events.js';
 import { plainText } from '../../database/plain-text.js';
 import { Timetable } from '../../event-log/running/timetable.js';
 import { SessionRequestError } from '../errors.js';
@@ -49,9 +50,6 @@ export interface ExpectationsFilter {
   /** `nextCursor` of the page before. */
   cursor?: string;
 }
-
-/** Longer ids and names can't be indexed. */
-const LONGEST_NAME = 512;
 
 /** The most characters of JSON: more is no description of a session. */
 const LONGEST_METADATA = 64 * 1024;

@@ -1,4 +1,4 @@
-import { plainTextOrNull } from '../../database/plain-text.js';
+import { cut, plainTextOrNull } from '../../database/plain-text.js';
 import type { EgressFact, EgressFile, EgressReport, EgressSegments, EgressStream } from './facts.js';
 import type { FactSource } from './extract.js';
 import { digitsOf, int64, type Json, object, objects, statusName } from './protojson.js';
@@ -86,7 +86,7 @@ function originOf(url: string | null): string | null {
   return origin?.replace(/\/\/.*@/, '//') ?? null;
 }
 
-const shortened = (text: string | null): string | null => text && text.slice(0, LONGEST_ERROR).toWellFormed();
+const shortened = (text: string | null): string | null => text && cut(text, LONGEST_ERROR);
 
 /** Times of an egress are nanoseconds, more than a number can hold exactly. */
 const microseconds = (value: unknown): number | null => {

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { AccessToken, type CreateOptions, Room, type VideoGrant } from 'livekit-server-sdk';
 import { EventStore } from '../../database/event-store.js';
 import { plainText, plainTextOrNull } from '../../database/plain-text.js';
+import { LONGEST_NAME } from '../../event-log/events.js';
 import { PROJECT_KEYS, type ProjectKey, type ProjectKeys } from '../../livekit-webhook/project-keys.js';
 import { SessionRequestError, SessionRoomError } from '../errors.js';
 import type { Expectation } from '../expectations/expectation.js';
@@ -9,7 +10,6 @@ import { ExpectationStore } from '../expectations/expectation-store.js';
 import { Expectations, type ExpectOptions } from '../expectations/expectations.js';
 import { isTimeout, whyFailed } from '../reconciliation/asking.js';
 import { LivekitClients } from '../reconciliation/livekit-clients.js';
-import { LONGEST_ID } from '../session-row.js';
 import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from '../sessions.options.js';
 import { unknownProject } from '../unknown-project.js';
 
@@ -135,7 +135,7 @@ export class SessionRooms {
 
   private idOf(room: Room): string | null {
     try {
-      return textGiven(this.settings.sessionId?.(room), LONGEST_ID);
+      return textGiven(this.settings.sessionId?.(room), LONGEST_NAME);
     } catch {
       return null;
     }
