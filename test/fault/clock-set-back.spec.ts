@@ -1,6 +1,6 @@
 import { webhookBody } from '../../src/testing/webhook-body.js';
-import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
-import { type FreshDatabase, freshDatabase } from '../support/database.js';
+import { applicationDatabase } from '../support/application-database.js';
+import { ApplicationProcess } from '../support/application-process.js';
 import { LivekitStandIn } from '../support/livekit-stand-in.js';
 import { testOnSqlite } from '../support/only-on.js';
 import { mintToken, TEST_KEY } from '../support/signing.js';
@@ -12,19 +12,8 @@ const HOUR = 3_600_000;
 /** A machine whose clock is an hour ahead, until it is told `resume`. */
 const AHEAD = { CLOCK_SHIFT: String(HOUR), NODE_OPTIONS: '--import ./test/fault/shifted-clock.mjs' };
 
-let database: FreshDatabase;
+const database = applicationDatabase();
 let application: ApplicationProcess;
-
-beforeAll(buildApplication, 120_000);
-
-beforeEach(async () => {
-  database = await freshDatabase();
-});
-
-afterEach(async () => {
-  await killApplications();
-  await database.drop();
-});
 
 /** Sends the webhooks of a call that begins and ends, as a LiveKit of that time would. */
 async function hold(name: string, now: number): Promise<void> {

@@ -1,22 +1,11 @@
-import { ApplicationProcess, buildApplication, killApplications } from '../support/application-process.js';
-import { type FreshDatabase, freshDatabase } from '../support/database.js';
+import { applicationDatabase } from '../support/application-database.js';
+import { ApplicationProcess } from '../support/application-process.js';
 import { seededRandom } from '../support/random.js';
 import { auditSessions, auditStore } from './audit.js';
 import { makeCall } from './calls.js';
 import { Sender } from './sender.js';
 
-let database: FreshDatabase;
-
-beforeAll(buildApplication, 120_000);
-
-beforeEach(async () => {
-  database = await freshDatabase();
-});
-
-afterEach(async () => {
-  await killApplications();
-  await database.drop();
-});
+const database = applicationDatabase();
 
 test('an application whose log has lost its reader goes on receiving, and stops when it is told to', async () => {
   const application = await ApplicationProcess.start(database.url);
