@@ -4,7 +4,7 @@ import { type Parameters, rowsOf } from '../database/sql.js';
 import { byToken, type ClaimedDelivery } from './claims.js';
 import { StoreClock } from './clock.js';
 import { HostEvents } from './append/host-events.js';
-import { BLOCKED, dueInRoom } from './running/blocked.js';
+import { block, holdBack } from './running/room-wait.js';
 import type { Verdict } from './running/verdict.js';
 import { ToldError } from '../logging/told-error.js';
 
@@ -91,9 +91,8 @@ export class Settlements {
         );
         if (isOurs) {
           await this.keepAttempt(manager, delivery, verdict.error);
-          await this.holdBack(manager, delivery, (p) =>
-            dueInRoom(`${this.clock.now(p)} + ${p.add(verdict.after)}`),
-          );
+          // Deliveries behind it in its room must not be due before it.
+          if (delivery.orderKey !== null) await holdBack(manager, delivery.id);
         }
         return isOurs;
       }
@@ -105,7 +104,7 @@ export class Settlements {
         );
         if (isOurs) {
           await this.keepAttempt(manager, delivery, verdict.error);
-          if (delivery.handler.blocking) await this.holdBack(manager, delivery, () => String(BLOCKED));
+          if (delivery.handler.blocking) await block(manager, delivery.id);
           await this.tellDead(manager, delivery, verdict.error);
         }
         return isOurs;
@@ -160,22 +159,6 @@ export class Settlements {
       `INSERT INTO livekit_attempts (delivery_id, attempt, failed_at, error)
        VALUES (${p.add(id)}, ${p.add(attempt)}, ${this.clock.now(p)}, ${p.add(error)})
        ON CONFLICT (delivery_id, attempt) DO UPDATE SET failed_at = excluded.failed_at, error = excluded.error`,
-      p.values,
-    );
-  }
-
-  // Deliveries behind it in its room must not be due before it.
-  private async holdBack(
-    manager: EntityManager,
-    { handler, orderKey }: ClaimedDelivery,
-    until: Change,
-  ): Promise<void> {
-    if (orderKey === null) return;
-    const p = this.clock.parameters();
-    const due = until(p);
-    await manager.query(
-      `UPDATE livekit_deliveries SET due_at = ${due}
-       WHERE handler = ${p.add(handler.name)} AND order_key = ${p.add(orderKey)} AND state = 'pending' AND due_at < ${due}`,
       p.values,
     );
   }

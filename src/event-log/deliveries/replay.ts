@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
-import { BLOCKED, dueInRoom } from '../running/blocked.js';
+import { BLOCKED, unblock } from '../running/room-wait.js';
 import type { EndedDelivery } from './ended-deliveries.js';
 
 /** Replays deliveries and ends dead letters, in the caller's transaction, which holds the ordering lock. */
@@ -44,7 +44,7 @@ export class Replays {
   /** Ends a dead letter, and unblocks its room. */
   async letRest(
     manager: EntityManager,
-    { id, handler, orderKey }: EndedDelivery,
+    { id, orderKey }: EndedDelivery,
     state: 'dismissed' | 'replayed',
   ): Promise<void> {
     const rest = this.clock.parameters();
@@ -53,14 +53,6 @@ export class Replays {
        WHERE id = ${rest.add(id)} AND state = 'dead'`,
       rest.values,
     );
-    if (orderKey === null) return;
-    const p = this.clock.parameters();
-    const room = `handler = ${p.add(handler)} AND order_key = ${p.add(orderKey)}`;
-    await manager.query(
-      `UPDATE livekit_deliveries SET due_at = ${dueInRoom(this.clock.now(p))}
-       WHERE ${room} AND state = 'pending' AND due_at = ${BLOCKED}
-         AND NOT EXISTS (SELECT 1 FROM livekit_deliveries WHERE ${room} AND state = 'dead')`,
-      p.values,
-    );
+    if (orderKey !== null) await unblock(manager, id);
   }
 }

@@ -4,7 +4,7 @@ import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
 import { plainText } from '../../database/plain-text.js';
 import { OrderingLock } from '../running/ordering-lock.js';
-import { BLOCKED, dueInRoom } from '../running/blocked.js';
+import { BLOCKED, dueInRoom } from '../running/room-wait.js';
 import { STEP } from '../running/in-steps.js';
 import type { Handler } from './handler.js';
 

@@ -2,7 +2,7 @@ import { EventStore } from '../../../src/database/event-store.js';
 import { HandlerKeeper } from '../../../src/event-log/handlers/handler-keeper.js';
 import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
 import { HandlerTable } from '../../../src/event-log/handlers/handler-table.js';
-import { BLOCKED } from '../../../src/event-log/running/blocked.js';
+import { BLOCKED } from '../../../src/event-log/running/room-wait.js';
 import { backlog } from '../../support/backlog.js';
 import { AssignableClock } from '../../support/clock.js';
 import { sqlQuery } from '../../support/database.js';

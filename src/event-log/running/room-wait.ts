@@ -1,0 +1,53 @@
+import type { EntityManager } from 'typeorm';
+import { dialectOf, Parameters, rowsOf } from '../../database/sql.js';
+
+/** A due time that never comes, of deliveries that wait behind a dead letter that blocks their room. */
+export const BLOCKED = Number.MAX_SAFE_INTEGER;
+
+/** The most deliveries changed in one statement: a room may hold more than PostgreSQL changes in the time it has for one. */
+const MOST_A_STATEMENT = 10_000;
+
+/** The SQL of the due time of deliveries that wait in a room until this time: replays come after the others. */
+export const dueInRoom = (time: string): string => `${time} + CASE WHEN replay_no > 0 THEN 1 ELSE 0 END`;
+
+/** Lets those behind a pending delivery in its room wait until it is due. */
+export function holdBack(manager: EntityManager, id: number): Promise<void> {
+  const due = dueInRoom('head_due_at');
+  return setDueBehind(manager, id, due, `due_at < ${due}`);
+}
+
+/** Lets those behind a dead letter in its room wait until it is let rest. */
+export const block = (manager: EntityManager, id: number): Promise<void> =>
+  setDueBehind(manager, id, String(BLOCKED), `due_at < ${BLOCKED}`);
+
+/** Lets those behind a dead letter that has been let rest wait no longer, unless another one blocks their room. */
+export const unblock = (manager: EntityManager, id: number): Promise<void> =>
+  setDueBehind(
+    manager,
+    id,
+    dueInRoom('head_done_at'),
+    `due_at = ${BLOCKED} AND NOT EXISTS (
+       SELECT 1 FROM livekit_deliveries d WHERE d.handler = head_handler AND d.order_key = head_order_key AND d.state = 'dead')`,
+  );
+
+/** @param which the condition on those whose due time is not `due` yet. */
+async function setDueBehind(manager: EntityManager, id: number, due: string, which: string): Promise<void> {
+  let changed: number;
+  do {
+    const p = new Parameters(dialectOf(manager));
+    const rows = rowsOf(
+      await manager.query(
+        `WITH head AS MATERIALIZED (
+           SELECT id AS head_id, handler AS head_handler, order_key AS head_order_key, due_at AS head_due_at, done_at AS head_done_at
+           FROM livekit_deliveries WHERE id = ${p.add(id)}),
+         behind AS MATERIALIZED (
+           SELECT id AS behind_id, ${due} AS due FROM head JOIN livekit_deliveries
+             ON handler = head_handler AND order_key = head_order_key AND state = 'pending' AND id <> head_id
+           WHERE ${which} LIMIT ${MOST_A_STATEMENT})
+         UPDATE livekit_deliveries SET due_at = due FROM behind WHERE id = behind_id RETURNING id`,
+        p.values,
+      ),
+    );
+    changed = rows.length;
+  } while (changed === MOST_A_STATEMENT);
+}
