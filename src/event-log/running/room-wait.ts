@@ -20,15 +20,24 @@ export function holdBack(manager: EntityManager, id: number): Promise<void> {
 export const block = (manager: EntityManager, id: number): Promise<void> =>
   setDueBehind(manager, id, String(BLOCKED), `due_at < ${BLOCKED}`);
 
-/** Lets those behind a dead letter that has been let rest wait no longer, unless another one blocks their room. */
-export const unblock = (manager: EntityManager, id: number): Promise<void> =>
-  setDueBehind(
-    manager,
-    id,
-    dueInRoom('head_done_at'),
-    `due_at = ${BLOCKED} AND NOT EXISTS (
-       SELECT 1 FROM livekit_deliveries d WHERE d.handler = head_handler AND d.order_key = head_order_key AND d.state = 'dead')`,
+/**
+ * Lets those behind a dead letter that has been let rest wait no longer, unless another one blocks their room: they come
+ * after what is pending there, such as the retry of a replay.
+ */
+export async function unblock(manager: EntityManager, id: number): Promise<void> {
+  const p = new Parameters(dialectOf(manager));
+  const same = 'd.handler = head.handler AND d.order_key = head.order_key';
+  const [free] = await manager.query<{ since: number | string }[]>(
+    `SELECT coalesce(
+       (SELECT max(d.due_at) FROM livekit_deliveries d WHERE ${same} AND d.state = 'pending' AND d.due_at < ${BLOCKED}),
+       head.done_at) AS since
+     FROM livekit_deliveries head WHERE head.id = ${p.add(id)}
+       AND NOT EXISTS (SELECT 1 FROM livekit_deliveries d WHERE ${same} AND d.state = 'dead')`,
+    p.values,
   );
+  if (free !== undefined)
+    await setDueBehind(manager, id, dueInRoom(String(free.since)), `due_at = ${BLOCKED}`);
+}
 
 /** @param which the condition on those whose due time is not `due` yet. */
 async function setDueBehind(manager: EntityManager, id: number, due: string, which: string): Promise<void> {
@@ -38,7 +47,7 @@ async function setDueBehind(manager: EntityManager, id: number, due: string, whi
     const rows = rowsOf(
       await manager.query(
         `WITH head AS MATERIALIZED (
-           SELECT id AS head_id, handler AS head_handler, order_key AS head_order_key, due_at AS head_due_at, done_at AS head_done_at
+           SELECT id AS head_id, handler AS head_handler, order_key AS head_order_key, due_at AS head_due_at
            FROM livekit_deliveries WHERE id = ${p.add(id)}),
          behind AS MATERIALIZED (
            SELECT id AS behind_id, ${due} AS due FROM head JOIN livekit_deliveries

@@ -222,6 +222,44 @@ describe('a handler that is ordered by room', () => {
     expect(done).toHaveLength(201);
   });
 
+  test('lets nothing overtake the retry of a replay where another dead letter is dismissed', async () => {
+    const done: string[] = [];
+    let isDown = true;
+    const failing = (onDeadLetter: 'block' | 'continue', maxAttempts: number) => {
+      @Injectable()
+      class Failing {
+        @OnLivekitEvent('room_started', {
+          name: 'failing',
+          ordering: 'room',
+          onDeadLetter,
+          maxAttempts,
+          backoff: () => 10_000,
+        })
+        take({ id }: Started) {
+          if (isDown && id !== 'EV_0_2') throw new Error('down');
+          done.push(id);
+        }
+      }
+      return Failing;
+    };
+    await boot(failing('continue', 1));
+    for (const event of inRooms(1, 2)) await host.receive(event);
+    await host.deliveries.drain();
+    await host.app.close();
+    await boot(failing('block', 2));
+    await host.receive(['EV_0_2', 'room_started', 'RM_0']);
+    await host.deliveries.drain();
+    const [second, first] = (await host.deliveries.list({ handler: 'failing', state: 'dead' })).deliveries;
+    await host.deliveries.replay(first?.id ?? 0);
+    await host.deliveries.drain();
+    await host.deliveries.dismiss(second?.id ?? 0);
+    await host.deliveries.drain();
+    expect(done).toEqual([]);
+    isDown = false;
+    await host.pass(12_000);
+    expect(done).toEqual(['EV_0_0', 'EV_0_2']);
+  });
+
   test('is given a replay after what waits in its room', async () => {
     const done: string[] = [];
     @Injectable()
