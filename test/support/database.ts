@@ -87,10 +87,16 @@ export async function freshPostgres(): Promise<FreshDatabase> {
 }
 
 /** A database without any table of ours, of the kind that this run tests. */
-export async function emptyDatabase(): Promise<FreshDatabase> {
-  if (!onPostgres) return freshSqlite();
+export const emptyDatabase = (): Promise<FreshDatabase> =>
+  onPostgres ? newPostgres('template1') : freshSqlite();
+
+/** A database that no test has used: PostgreSQL's plans depend on the room that deleted rows took. */
+export const unusedDatabase = async (): Promise<FreshDatabase> =>
+  onPostgres ? newPostgres(await withClient(SERVER, migratedTemplate)) : freshSqlite();
+
+async function newPostgres(template: string): Promise<FreshDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await withClient(SERVER, (server) => server.query(`CREATE DATABASE ${name}`));
+  await withClient(SERVER, (server) => server.query(`CREATE DATABASE ${name} TEMPLATE ${template}`));
   return {
     url: onServer(name),
     drop: async () => {

@@ -5,13 +5,13 @@ import { lagOfHandlers } from '../../../src/event-log/deliveries/handler-lag.js'
 import { WebhookTimes } from '../../../src/event-log/last-webhooks.js';
 import { BLOCKED } from '../../../src/event-log/running/room-wait.js';
 import { TestClock } from '../../../src/testing/test-clock.js';
-import { onPostgres } from '../../support/database.js';
+import { onPostgres, unusedDatabase } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';
 import { freshStores } from '../../support/stores.js';
 import { NOW } from '../../support/webhook.js';
 
 describe('the backlog', () => {
-  const fresh = freshStores();
+  const fresh = freshStores(unusedDatabase);
   let clock: TestClock;
   let storeClock: StoreClock;
   let backlog: Backlog;

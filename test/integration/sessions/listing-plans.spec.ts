@@ -4,7 +4,7 @@ import { RoomEntity } from '../../../src/database/entities/room.entity.js';
 import { SessionEntity } from '../../../src/database/entities/session.entity.js';
 import { EntityRows } from '../../../src/database/entity-rows.js';
 import { cursorOf, type SessionsFilter, sessionsQuery } from '../../../src/sessions/session-queries.js';
-import { onPostgres } from '../../support/database.js';
+import { onPostgres, unusedDatabase } from '../../support/database.js';
 import { planOf } from '../../support/plans.js';
 import { freshStores } from '../../support/stores.js';
 
@@ -45,7 +45,7 @@ const BY_ROOM: [string, SessionsFilter, string[]][] = [
 ];
 
 describe('listing sessions', () => {
-  const fresh = freshStores();
+  const fresh = freshStores(unusedDatabase);
 
   /** How a page is found. */
   const planOfPage = (filter: SessionsFilter): Promise<string> =>
