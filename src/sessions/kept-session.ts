@@ -78,7 +78,11 @@ export function keptSession(folded: FoldedSession, keeping: Keeping): KeptSessio
     digest,
     traceparent: room.traceparent ?? before?.traceparent ?? null,
   };
-  const isStale = hasChanged || entity.dueAt !== before.dueAt || entity.beganAt !== before.beganAt;
+  const isStale =
+    hasChanged ||
+    entity.dueAt !== before.dueAt ||
+    entity.beganAt !== before.beganAt ||
+    entity.idKept !== before.idKept;
   return {
     room,
     row: entity,
@@ -100,6 +104,7 @@ function rowOf({ fold, before }: FoldedSession, keeping: Keeping, isDue: boolean
     sessionId: name.sessionId,
     metadata: name.metadata,
     unmatched: name.unmatched,
+    idKept: name.idKept,
     state: isActive ? 'active' : isSettled ? 'settled' : 'ended',
     disposition: isHosts ? before.disposition : null,
     dispositionSource: isHosts ? 'host' : null,

@@ -11,7 +11,7 @@ import type { UnmatchedCause } from './session.js';
 import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from './sessions.options.js';
 
 /** A session's id, and what the backend says about it. */
-export type SessionName = Pick<SessionRow, 'sessionId' | 'metadata' | 'unmatched'>;
+export type SessionName = Pick<SessionRow, 'sessionId' | 'metadata' | 'unmatched' | 'idKept'>;
 
 /** A session to be named. */
 export interface Nameless {
@@ -37,16 +37,18 @@ export class SessionNaming {
     const given = sessions.map(({ fold }) => this.idOf(fold));
     const told = sessions.flatMap(({ fold, before, mayBeAwaited }, nth) => {
       const ids = [given[nth]?.sessionId, before?.sessionId].filter((id) => id != null);
-      return fold.description === null ? [] : [{ fold, before, mayBeAwaited, sessionIds: [...new Set(ids)] }];
+      const mayMatch = mayBeAwaited && fold.description !== null && before?.idKept !== 'matched';
+      return mayMatch ? [{ fold, sessionIds: [...new Set(ids)] }] : [];
     });
     const matches = await this.expectations.match(manager, told);
     return sessions.map(({ fold, before }, nth) => {
       const match = matches.get(fold);
-      if (match !== undefined) return { ...match, unmatched: null };
+      if (match !== undefined) return { ...match, unmatched: null, idKept: 'matched' };
+      if (before?.idKept != null) return before;
       const { sessionId, cause } = given[nth] as GivenId;
       const unmatched = cause ?? this.unexpected(fold, before);
       if (unmatched !== null && unmatched !== before?.unmatched) this.report(fold, unmatched);
-      return { sessionId, metadata: before?.metadata ?? {}, unmatched };
+      return { sessionId, metadata: before?.metadata ?? {}, unmatched, idKept: null };
     });
   }
 

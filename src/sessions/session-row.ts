@@ -8,6 +8,8 @@ export interface SessionRow {
   dispositionSource: DispositionSource | null;
   metadata: Record<string, unknown>;
   unmatched: UnmatchedCause | null;
+  /** Why its id is not asked for again: an expectation gave it, or the host made it of what has been erased since. */
+  idKept: 'matched' | 'erased' | null;
   /** When its grace period is over, and it may settle at the earliest, UTC milliseconds; `null` until it has ended. */
   settlesAt: number | null;
   revision: number;

@@ -90,9 +90,10 @@ export class SessionsErasure implements OnModuleInit {
     const isTold = Object.values(changed).some((facts) => facts.length > 0);
     const isInMetadata = await this.isInMetadata(manager, known, identity);
     if (!isTold && !isInMetadata) return null;
-    await this.replace(manager, { room, connections, egresses }, changed, ({ metadata }) =>
-      tells(metadata, identity) ? { metadata: {} } : {},
-    );
+    await this.replace(manager, { room, connections, egresses }, changed, (row) => ({
+      ...(room !== known.room && keptId(row)),
+      ...(tells(row.metadata, identity) && { metadata: {} }),
+    }));
     return changed.connections.length;
   }
 
@@ -115,10 +116,10 @@ export class SessionsErasure implements OnModuleInit {
       rooms.add(roomKey(known.room));
       const facts = withoutRoom(known, pseudonym);
       const { room, egresses } = facts;
-      // Any other id stays: asked again without what was erased, the host might give a different one.
-      await this.replace(manager, facts, { rooms: [room], connections: [], egresses }, ({ sessionId }) => ({
+      await this.replace(manager, facts, { rooms: [room], connections: [], egresses }, (row) => ({
+        ...keptId(row),
         metadata: {},
-        ...(sessionId !== null && sessionId === roomName && { sessionId: pseudonym }),
+        ...(row.sessionId !== null && row.sessionId === roomName && { sessionId: pseudonym }),
       }));
       return 1;
     });
@@ -211,3 +212,8 @@ export class SessionsErasure implements OnModuleInit {
     await this.keeper.keep(manager, [{ before: after, after }], { quietly: true, amend });
   }
 }
+
+// Asked again without what was erased, the host might give a different id.
+const keptId = ({ sessionId, idKept }: Readonly<SessionRow>): Pick<SessionRow, 'idKept'> => ({
+  idKept: idKept ?? (sessionId === null ? null : 'erased'),
+});

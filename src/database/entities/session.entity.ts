@@ -56,6 +56,10 @@ export class SessionEntity {
   @Column(textOrNull)
   unmatched!: 'no_session_id' | 'session_id_failed' | 'not_expected' | null;
 
+  /** Why its id is not asked for again: an expectation gave it, or the host made it of what has been erased since. */
+  @Column({ ...textOrNull, name: 'id_kept' })
+  idKept!: 'matched' | 'erased' | null;
+
   /** The earliest moment it may settle. */
   @Column({ ...int64OrNull, name: 'settles_at' })
   settlesAt!: number | null;

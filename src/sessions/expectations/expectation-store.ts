@@ -15,10 +15,6 @@ export interface Candidate {
   fold: SessionFold;
   /** The ids it may have: the host's `sessionId` of it, and its id until now. */
   sessionIds: readonly string[];
-  /** What was stored of it until now. */
-  before: (Match & Pick<SessionRow, 'unmatched'>) | undefined;
-  /** Whether an awaiting expectation may match it: not once it has its name, or it would come twice. */
-  mayBeAwaited: boolean;
 }
 
 /** What an expectation says about the session it was matched with. */
@@ -41,20 +37,13 @@ export class ExpectationStore {
     if (candidates.length === 0) return matches;
     await this.lockNames(manager, candidates.flatMap(namesOf));
     const expected = await this.expectedOf(manager, candidates);
-    for (const { fold, sessionIds, before, mayBeAwaited } of candidates) {
-      const theirs = expected.filter(
+    for (const { fold, sessionIds } of candidates) {
+      const match = expected.find(
         (one) =>
+          one.state === 'awaiting' &&
           one.source === fold.source &&
           (sessionIds.includes(one.sessionId) || (one.roomName !== null && one.roomName === fold.roomName)),
       );
-      // A room may have several sessions, even of one id: which of them was matched is not unmatched.
-      const isItsOwn = ({ state, roomSid, sessionId }: ExpectationEntity) =>
-        state === 'matched' && roomSid === fold.roomSid && sessionId === before?.sessionId;
-      if (before?.unmatched === null && theirs.some(isItsOwn)) {
-        matches.set(fold, { sessionId: before.sessionId, metadata: before.metadata });
-        continue;
-      }
-      const match = mayBeAwaited ? theirs.find(({ state }) => state === 'awaiting') : undefined;
       if (match === undefined) continue;
       const { source, sessionId, expectedAt, metadata } = match;
       // Its id need not be among the names that are locked: it may have been withdrawn or replaced meanwhile.
@@ -119,7 +108,7 @@ export class ExpectationStore {
     const old = await manager
       .createQueryBuilder(ExpectationEntity, 'e')
       .where("e.state <> 'awaiting' AND e.expiresAt < :cutoff", { cutoff })
-      // A session that it was matched with has its id from it, and would lose it when that is rebuilt.
+      // Expected again while it goes on, the session that it was matched with is meant.
       .andWhere(
         'NOT EXISTS (SELECT 1 FROM livekit_sessions s WHERE s.source = e.source AND s.room_sid = e.room_sid)',
       )
@@ -206,7 +195,7 @@ export class ExpectationStore {
     if (conditions.length === 0) return [];
     const found = await manager.query<{ source: string; session_id: string }[]>(
       `SELECT source, session_id FROM livekit_expected_sessions
-       WHERE state IN ('awaiting', 'matched') AND (${conditions.join(' OR ')})`,
+       WHERE state = 'awaiting' AND (${conditions.join(' OR ')})`,
       p.values,
     );
     if (found.length === 0) return [];

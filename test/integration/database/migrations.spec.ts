@@ -3,6 +3,7 @@ import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { createDataSource } from '../../../src/database/data-source.js';
 import { DatabaseConfigurationError, PendingMigrationsError } from '../../../src/database/errors.js';
 import { EventStore } from '../../../src/database/event-store.js';
+import { KeptIds0000000000008 } from '../../../src/database/migrations/0008-kept-ids.js';
 import { migrations } from '../../../src/database/migrations/index.js';
 import { type FreshDatabase, emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
 import { testOnPostgres } from '../../support/only-on.js';
@@ -45,6 +46,27 @@ describe('migrations', () => {
     for (const _ of ran) await dataSource.undoLastMigration();
     expect(await dataSource.showMigrations()).toBe(true);
     expect(await dataSource.runMigrations()).toHaveLength(ran.length);
+  });
+
+  test('keep the ids that expectations had given', async () => {
+    const dataSource = await connect();
+    await dataSource.runMigrations();
+    const session = (room: string, id: string) => `('default', '${room}', 0, '${id}', 'settled', 1, 1, '')`;
+    await dataSource.query(
+      `INSERT INTO livekit_sessions (source, room_sid, segment, session_id, state, began_at, revision, digest)
+       VALUES ${session('RM_1', 'order-1')}, ${session('RM_2', 'room-2')}`,
+    );
+    await dataSource.query(
+      `INSERT INTO livekit_expected_sessions (source, session_id, metadata, state, expected_at, expires_at, room_sid)
+       VALUES ('default', 'order-1', '{}', 'matched', 1, 2, 'RM_1'), ('default', 'room-2', '{}', 'awaiting', 1, 2, NULL)`,
+    );
+    await new KeptIds0000000000008().down(dataSource.createQueryRunner());
+    await new KeptIds0000000000008().up(dataSource.createQueryRunner());
+    const kept = await dataSource.query('SELECT room_sid, id_kept FROM livekit_sessions ORDER BY room_sid');
+    expect(kept).toEqual([
+      { room_sid: 'RM_1', id_kept: 'matched' },
+      { room_sid: 'RM_2', id_kept: null },
+    ]);
   });
 
   test('run once when several processes start at once', async () => {

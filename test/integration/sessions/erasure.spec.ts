@@ -58,10 +58,16 @@ describe('an erasure of sessions', () => {
     const erasure = host.app.get(Erasure);
     await erasure.eraseRoom('room-1');
     await erasure.eraseIdentity('ann');
-    const sessions = await host.sessions();
-    expect(sessions.map((one) => [one.roomSid, one.sessionId, one.unmatched]).sort()).toEqual([
+    const names = async () =>
+      (await host.sessions()).map((one) => [one.roomSid, one.sessionId, one.unmatched]).sort();
+    const kept = [
       ['RM_1', 'order-1', 'not_expected'],
       ['RM_2', 'order-2', 'not_expected'],
-    ]);
+    ];
+    expect(await names()).toEqual(kept);
+    await host.service.rebuildAll();
+    expect(await names()).toEqual(kept);
+    await host.service.expect('order-2');
+    expect(await host.service.find('order-2')).toMatchObject([{ unmatched: null }]);
   });
 });

@@ -95,6 +95,19 @@ describe('sessions that are rebuilt', () => {
     expect(before).toMatchObject({ sessionId: 'order-1', metadata: { a: 1 }, disposition: 'transferred' });
   });
 
+  test('keep the id that an expectation gave, though the next session is expected by that id', async () => {
+    const host = await hosts.boot();
+    await host.service.expect('order-1', { roomName: 'call-1001', metadata: { call: 1 } });
+    await host.play('two-party-call');
+    await host.pass(MINUTE);
+    const before = await host.session();
+    await host.service.expect('order-1', { roomName: 'call-back', metadata: { call: 2 } });
+    expect(await host.service.rebuildAll()).toMatchObject({ changed: 0 });
+    expect(await host.session()).toEqual(before);
+    expect(before).toMatchObject({ sessionId: 'order-1', metadata: { call: 1 } });
+    expect(await host.service.expectations()).toMatchObject({ expectations: [{ state: 'awaiting' }] });
+  });
+
   test('are made of their facts where bytes of their events are gone', async () => {
     const host = await hosts.boot();
     await host.play('two-party-call');

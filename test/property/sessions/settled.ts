@@ -44,6 +44,7 @@ function settled(fold: SessionFold): Session {
     dispositionSource: disposition && 'rules',
     metadata: {},
     unmatched: null,
+    idKept: null,
     settlesAt: null,
     revision: 0,
   });

@@ -12,6 +12,7 @@ const ROW: SessionRow = {
   dispositionSource: null,
   metadata: {},
   unmatched: null,
+  idKept: null,
   settlesAt: null,
   revision: 1,
 };

@@ -11,6 +11,7 @@ const ROW: SessionRow = {
   dispositionSource: 'rules',
   metadata: {},
   unmatched: null,
+  idKept: null,
   settlesAt: null,
   revision: 1,
 };
