@@ -85,7 +85,7 @@ export const SESSIONS_SETTINGS = Symbol.for('nestjs-livekit-webhooks:sessions-se
 
 const MINUTE = 60_000;
 
-/** The longest time to wait for an expected session, milliseconds: a leap year. */
+/** The longest time to wait for anything, milliseconds: a leap year. */
 export const LONGEST_STAY = 366 * 24 * 60 * MINUTE;
 
 /**
@@ -100,8 +100,13 @@ export function resolveSettings(options: SessionsModuleOptions): SessionsSetting
     sessionId: options.sessionId,
     requireExpected: options.requireExpected ?? false,
     expectTimeout: whole('expectTimeout', options.expectTimeout ?? 10 * MINUTE, 0, LONGEST_STAY),
-    settle: whole('settle', options.settle ?? MINUTE / 2, 0),
-    recordingTimeout: whole('recordingTimeout', options.recordingTimeout ?? 24 * 60 * MINUTE, 0),
+    settle: whole('settle', options.settle ?? MINUTE / 2, 0, LONGEST_STAY),
+    recordingTimeout: whole(
+      'recordingTimeout',
+      options.recordingTimeout ?? 24 * 60 * MINUTE,
+      0,
+      LONGEST_STAY,
+    ),
     parties: whole('parties', options.parties ?? DEFAULT_PARTIES, 1),
     disposition: options.disposition,
     attributes: new Set(options.attributes),

@@ -26,10 +26,13 @@ test.each([
   );
 });
 
-test('no session is expected for longer than a year: its end would be no date', () => {
-  const year = 366 * 24 * 3_600_000;
-  expect(resolveSettings({ expectTimeout: year })).toMatchObject({ expectTimeout: year });
-  const refused = () => resolveSettings({ expectTimeout: Number.MAX_SAFE_INTEGER });
-  expect(refused).toThrow(SessionsOptionsError);
-  expect(refused).toThrow(/option `expectTimeout` must be a whole number from 0 to 31622400000/);
-});
+test.each(['expectTimeout', 'settle', 'recordingTimeout'] as const)(
+  'no session is waited for longer than a year: its end would be no date (%s)',
+  (option) => {
+    const year = 366 * 24 * 3_600_000;
+    expect(resolveSettings({ [option]: year })).toMatchObject({ [option]: year });
+    const refused = () => resolveSettings({ [option]: Number.MAX_SAFE_INTEGER });
+    expect(refused).toThrow(SessionsOptionsError);
+    expect(refused).toThrow(`option \`${option}\` must be a whole number from 0 to 31622400000`);
+  },
+);
