@@ -17,7 +17,7 @@ import { HandlerActivity } from './handler-activity.js';
 import { HandlerKeeper } from './handlers/handler-keeper.js';
 import { HandlerRegistry } from './handlers/handler-registry.js';
 import { HandlerTable } from './handlers/handler-table.js';
-import { HostEvents } from './append/host-events.js';
+import { EventAppender } from './append/event-appender.js';
 import { HostEmitter } from './host-emitter.js';
 import { WebhookTimes } from './last-webhooks.js';
 import { Leases } from './running/leases.js';
@@ -62,7 +62,7 @@ export const eventLogProviders: Provider[] = [
   HandlerRuns,
   HandlerTable,
   HostEmitter,
-  HostEvents,
+  EventAppender,
   Leases,
   Notifications,
   OrderingLock,

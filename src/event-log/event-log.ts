@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { acceptedOf, commitBatch, outcomesOf } from './append/append-batch.js';
 import { AppendQueue, type AppendQueueLimits } from './append/append-queue.js';
-import { type CommitListener, type EventDraft, HostEvents } from './append/host-events.js';
+import { type CommitListener, EventAppender, type EventDraft } from './append/event-appender.js';
 import { conflictOf, quarantine } from './append/quarantine.js';
 import { HostEventError } from './errors.js';
 import {
@@ -36,7 +36,7 @@ export class EventLog implements OnApplicationShutdown {
 
   constructor(
     private readonly store: EventStore,
-    private readonly events: HostEvents,
+    private readonly events: EventAppender,
     private readonly notifications: Notifications,
     @Inject(EVENT_LOG_LIMITS) limits: AppendQueueLimits,
   ) {

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { type Parameters, rowsOf } from '../database/sql.js';
 import { byToken, type ClaimedDelivery } from './claims.js';
 import { StoreClock } from './clock.js';
-import { HostEvents } from './append/host-events.js';
+import { EventAppender } from './append/event-appender.js';
 import { block, holdBack } from './running/room-wait.js';
 import type { Verdict } from './running/verdict.js';
 import { ToldError } from '../logging/told-error.js';
@@ -38,7 +38,7 @@ export class LeaseLostError extends ToldError {
 export class Settlements {
   constructor(
     private readonly clock: StoreClock,
-    private readonly events: HostEvents,
+    private readonly events: EventAppender,
   ) {}
 
   /**

@@ -6,7 +6,7 @@ import { EVENT_STORE_OPTIONS, eventLogProviders } from '../event-log/event-log.p
 import type { SubscribedEvents } from '../event-log/handlers/build-handler.js';
 import { HandlerActivity } from '../event-log/handler-activity.js';
 import { HandlerRegistry, SUBSCRIBED_EVENTS } from '../event-log/handlers/handler-registry.js';
-import { HostEvents } from '../event-log/append/host-events.js';
+import { EventAppender } from '../event-log/append/event-appender.js';
 import { HostEmitter } from '../event-log/host-emitter.js';
 import { WebhookTimes } from '../event-log/last-webhooks.js';
 import { Timetable } from '../event-log/running/timetable.js';
@@ -121,7 +121,7 @@ import { WebhookReceipts } from './webhook-receipts.js';
     HandlerActivity,
     HandlerRegistry,
     HostEmitter,
-    HostEvents,
+    EventAppender,
     Retention,
     StoreClock,
     Timetable,

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { SessionEntity } from '../database/entities/session.entity.js';
 import { EntityRows } from '../database/entity-rows.js';
 import { EventStore } from '../database/event-store.js';
-import { type EventDraft, HostEvents } from '../event-log/append/host-events.js';
+import { EventAppender, type EventDraft } from '../event-log/append/event-appender.js';
 import { StoreClock } from '../event-log/clock.js';
 import { Timetable } from '../event-log/running/timetable.js';
 import { type KeptRoom, SessionAnnouncer } from './events/session-announcer.js';
@@ -36,7 +36,7 @@ export class SessionKeeper {
   constructor(
     private readonly store: EventStore,
     private readonly clock: StoreClock,
-    private readonly events: HostEvents,
+    private readonly events: EventAppender,
     private readonly timetable: Timetable,
     private readonly naming: SessionNaming,
     private readonly dispositions: SessionDispositions,

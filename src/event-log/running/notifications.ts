@@ -4,7 +4,7 @@ import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
-import { HostEvents } from '../append/host-events.js';
+import { EventAppender } from '../append/event-appender.js';
 
 /** Our channel on PostgreSQL. */
 const CHANNEL = 'livekit_events';
@@ -37,7 +37,7 @@ export class Notifications implements OnApplicationBootstrap, OnApplicationShutd
 
   constructor(
     private readonly store: EventStore,
-    private readonly events: HostEvents,
+    private readonly events: EventAppender,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {

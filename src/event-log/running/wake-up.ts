@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { HostEvents } from '../append/host-events.js';
+import { EventAppender } from '../append/event-appender.js';
 import { Notifications } from './notifications.js';
 
 /** What there is to look at: events that this process appended, or whatever another one did. */
@@ -13,7 +13,7 @@ export class WakeUp implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly ends: (() => void)[] = [];
 
   constructor(
-    private readonly events: HostEvents,
+    private readonly events: EventAppender,
     private readonly notifications: Notifications,
   ) {}
 

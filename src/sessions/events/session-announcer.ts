@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { SessionEntity } from '../../database/entities/session.entity.js';
 import { EventStore } from '../../database/event-store.js';
-import { type EventDraft, HostEvents } from '../../event-log/append/host-events.js';
+import { EventAppender, type EventDraft } from '../../event-log/append/event-appender.js';
 import { startSpan } from '../../tracing/spans.js';
 import { activeTraceparent, contextOf, linksTo, traceparentOf } from '../../tracing/trace-context.js';
 import type { RoomChange } from '../fact-store.js';
@@ -26,7 +26,7 @@ export interface KeptRoom {
 export class SessionAnnouncer {
   constructor(
     private readonly store: EventStore,
-    private readonly events: HostEvents,
+    private readonly events: EventAppender,
   ) {}
 
   /** Appends the changes as events, in the caller's transaction. @param now UTC milliseconds. */

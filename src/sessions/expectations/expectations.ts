@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { ExpectationEntity } from '../../database/entities/expectation.entity.js';
 import { SessionEntity } from '../../database/entities/session.entity.js';
 import { EventStore } from '../../database/event-store.js';
-import { HostEvents } from '../../event-log/append/host-events.js';
+import { EventAppender } from '../../event-log/append/event-appender.js';
 import { StoreClock } from '../../event-log/clock.js';
 import { LONGEST_NAME } from '../../event-log/events.js';
 import { plainText } from '../../database/plain-text.js';
@@ -66,7 +66,7 @@ export class Expectations implements OnModuleInit {
   constructor(
     private readonly store: EventStore,
     private readonly clock: StoreClock,
-    private readonly events: HostEvents,
+    private readonly events: EventAppender,
     private readonly timetable: Timetable,
     private readonly expected: ExpectationStore,
     private readonly keeper: SessionKeeper,

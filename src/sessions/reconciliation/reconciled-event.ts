@@ -1,4 +1,4 @@
-import type { EventDraft } from '../../event-log/append/host-events.js';
+import type { EventDraft } from '../../event-log/append/event-appender.js';
 import type { ReconciledEventName } from '../../livekit-webhook/livekit-events.js';
 import type { RoomFact } from '../facts/facts.js';
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
-import { HostEvents } from '../../event-log/append/host-events.js';
+import { EventAppender } from '../../event-log/append/event-appender.js';
 import { StoreClock } from '../../event-log/clock.js';
 import { ToldError } from '../../logging/told-error.js';
 import { FactStore } from '../fact-store.js';
@@ -41,7 +41,7 @@ export class Repairs {
   constructor(
     private readonly store: EventStore,
     private readonly clock: StoreClock,
-    private readonly events: HostEvents,
+    private readonly events: EventAppender,
   ) {}
 
   /**

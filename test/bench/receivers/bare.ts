@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { createSecretKey, hash } from 'node:crypto';
 import { EventLog, EventStore } from '../../../dist/index.js';
 import { APPEND_QUEUE_LIMITS } from '../../../dist/event-log/append/append-queue.js';
-import { HostEvents } from '../../../dist/event-log/append/host-events.js';
+import { EventAppender } from '../../../dist/event-log/append/event-appender.js';
 import { systemClock } from '../../../dist/event-log/clock.js';
 import { Notifications } from '../../../dist/event-log/running/notifications.js';
 import { WebhookEventDto } from '../../../dist/livekit-webhook/dto/webhook-event.dto.js';
@@ -14,7 +14,7 @@ import { type Started, startPlain } from './started.js';
 /** Our verifier and our log on Node's own server: without Nest, log lines and metrics. */
 export async function startBare(url: string): Promise<Started> {
   const store = await EventStore.open({ url });
-  const events = new HostEvents(store, systemClock);
+  const events = new EventAppender(store, systemClock);
   const log = new EventLog(store, events, new Notifications(store, events), APPEND_QUEUE_LIMITS);
   const keys = [{ project: 'default', apiKey: API_KEY, secret: createSecretKey(Buffer.from(API_SECRET)) }];
   return startPlain(async (request, response) => {

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { HostEvents } from '../../../src/event-log/append/host-events.js';
+import { EventAppender } from '../../../src/event-log/append/event-appender.js';
 import { sqlQuery } from '../../support/database.js';
 import { handlerHosts, handlerOf } from '../../support/handlers.js';
 import { describeOnPostgres } from '../../support/only-on.js';
@@ -28,7 +28,7 @@ describeOnPostgres('drain()', () => {
     await holder.connect();
     await holder.query('BEGIN');
     await holder.query('LOCK TABLE livekit_handlers IN ACCESS EXCLUSIVE MODE');
-    host.app.get(HostEvents).announce([]); // there is nothing to route, and so it asks
+    host.app.get(EventAppender).announce([]); // there is nothing to route, and so it asks
     await until('it to ask', async () => {
       const waiting = await ask(
         "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",

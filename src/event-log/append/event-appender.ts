@@ -31,9 +31,9 @@ export interface EventDraft {
 /** Receives the events that this process has just committed, in the order of the log. */
 export type CommitListener = (events: readonly LoggedEvent[]) => void;
 
-/** Appends events that are created here, as part of a caller's transaction. */
+/** Appends events that are created here, as part of a caller's transaction, and announces committed ones. */
 @Injectable()
-export class HostEvents {
+export class EventAppender {
   private readonly listeners = new Observers<CommitListener>('committed events');
 
   constructor(
