@@ -1,5 +1,5 @@
 import type { EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
-import { type Dialect, dialectOf, Parameters } from './sql.js';
+import { type Dialect, dialectOf, SqlParameters } from './sql.js';
 
 /** Rows in one statement, which must not grow without bound. */
 const ROWS = 1_000;
@@ -44,7 +44,7 @@ export class EntityRows<E extends ObjectLiteral> {
     const key = this.named(by);
     const found: E[] = [];
     for (let from = 0; from < examples.length; from += ROWS) {
-      const p = new Parameters(this.dialect);
+      const p = new SqlParameters(this.dialect);
       const wanted = this.values(p, key, examples.slice(from, from + ROWS));
       const rows = await this.manager.query<Record<string, unknown>[]>(
         `SELECT ${namesOf(this.columns)} FROM ${this.table} WHERE (${namesOf(key)}) IN (${wanted})`,
@@ -61,7 +61,7 @@ export class EntityRows<E extends ObjectLiteral> {
     const columns = this.columns.filter((column) => !column.isGenerated || key.includes(column));
     const changed = columns.filter((column) => !key.includes(column));
     for (let from = 0; from < rows.length; from += ROWS) {
-      const p = new Parameters(this.dialect);
+      const p = new SqlParameters(this.dialect);
       const values = this.values(p, columns, rows.slice(from, from + ROWS));
       await this.manager.query(
         `INSERT INTO ${this.table} (${namesOf(columns)}) ${values} ON CONFLICT (${namesOf(key)}) DO UPDATE SET
@@ -75,7 +75,7 @@ export class EntityRows<E extends ObjectLiteral> {
     return properties.map((name) => this.columns.find(({ property }) => property === name) as ColumnShape);
   }
 
-  private values(p: Parameters, columns: readonly ColumnShape[], rows: readonly object[]): string {
+  private values(p: SqlParameters, columns: readonly ColumnShape[], rows: readonly object[]): string {
     return p.rows(
       columns.map(({ type }) => type),
       rows.map((row) =>

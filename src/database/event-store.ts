@@ -11,7 +11,7 @@ import { isConnectionLost } from './lost-connection.js';
 import { commitOffThread } from './off-thread.js';
 import type { PipelinedWrite } from './pipelined-writer.js';
 import { listenOnPostgres } from './postgres-listener.js';
-import { type Dialect, Parameters } from './sql.js';
+import { type Dialect, SqlParameters } from './sql.js';
 import { setStage, type StagedWrite } from './staged-write.js';
 import { type WriteLane, WriteLock } from './write-lock.js';
 
@@ -147,13 +147,13 @@ export class EventStore {
     // with what it holds: SQLite leaves its page alone. Its key is new, so that replicas don't wait for one another.
     const key = randomUUID();
     await this.write(async (manager) => {
-      const p = new Parameters(this.dialect);
+      const p = new SqlParameters(this.dialect);
       await manager.query(
         `INSERT INTO livekit_quarantine (source, sha256, reason, raw, first_at, last_at, times)
          VALUES ('ping', ${p.add(key)}, 'ping', ${p.add(Buffer.alloc(0))}, 0, 0, 0)`,
         p.values,
       );
-      const q = new Parameters(this.dialect);
+      const q = new SqlParameters(this.dialect);
       await manager.query(
         `DELETE FROM livekit_quarantine WHERE source = 'ping' AND sha256 = ${q.add(key)}`,
         q.values,

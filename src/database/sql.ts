@@ -9,7 +9,7 @@ export type Dialect = DatabaseLocation['dialect'];
  * parameter, or one per column: so the text stays the same, and SQLite, which takes as long to prepare a long one as to run
  * it, prepares it once.
  */
-export class Parameters {
+export class SqlParameters {
   readonly values: unknown[] = [];
 
   constructor(private readonly dialect: Dialect) {}

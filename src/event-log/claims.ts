@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
-import { bytes, type Parameters, rowsOf, skipLocked } from '../database/sql.js';
+import { bytes, rowsOf, skipLocked, type SqlParameters } from '../database/sql.js';
 import { StoreClock } from './clock.js';
 import { EVENT_COLUMNS, eventHeader, type EventRow, type LoggedEvent } from './events.js';
 import type { Handler } from './handlers/handler.js';
@@ -75,7 +75,7 @@ export class Claims {
     const renewed = new Set<number>();
     const ours = new Set<number>();
     for (const [token, some] of byToken(deliveries)) {
-      const held = (p: Parameters) =>
+      const held = (p: SqlParameters) =>
         `SELECT id FROM livekit_deliveries
          WHERE state = 'running' AND lease_token = ${p.add(token)} AND ${p.isOneOf(
            'id',
@@ -151,7 +151,7 @@ export const isRoomFree = (handler: string): string =>
      SELECT r.order_key FROM livekit_deliveries r
      WHERE r.handler = ${handler} AND r.order_key IS NOT NULL AND r.state = 'running'))`;
 
-const amongSql = (p: Parameters, ids: readonly number[], ordered: boolean): string =>
+const amongSql = (p: SqlParameters, ids: readonly number[], ordered: boolean): string =>
   ordered
     ? `(${p.isOneOf('d.id', ids)} OR d.order_key IN (SELECT order_key FROM livekit_deliveries WHERE ${p.isOneOf('id', ids)}))`
     : p.isOneOf('d.id', ids);

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
-import { Parameters } from '../database/sql.js';
+import { SqlParameters } from '../database/sql.js';
 
 /** Tells the time; replaced to simulate another day. */
 export interface Clock {
@@ -55,8 +55,8 @@ export class StoreClock {
   }
 
   /** An empty list of parameters for a statement. */
-  parameters(): Parameters {
-    return new Parameters(this.store.dialect);
+  parameters(): SqlParameters {
+    return new SqlParameters(this.store.dialect);
   }
 
   /**
@@ -64,12 +64,12 @@ export class StoreClock {
    *
    * @param parameters those to add it to; without them it is written out.
    */
-  now(parameters?: Parameters): string {
+  now(parameters?: SqlParameters): string {
     return this.sqlOf(this.steady, parameters);
   }
 
   /** The same even if the clock was set back: for how long ago something was received, which is dated by the clock as it is. */
-  wallNow(parameters?: Parameters): string {
+  wallNow(parameters?: SqlParameters): string {
     return this.sqlOf(this.clock, parameters);
   }
 
@@ -85,7 +85,7 @@ export class StoreClock {
     return this.isShared ? this.read(manager) : this.clock.now();
   }
 
-  private sqlOf(clock: Clock, parameters: Parameters | undefined): string {
+  private sqlOf(clock: Clock, parameters: SqlParameters | undefined): string {
     if (this.isShared) return '(extract(epoch FROM statement_timestamp()) * 1000)::bigint';
     const now = clock.now();
     return `CAST(${parameters?.add(now) ?? now} AS bigint)`;

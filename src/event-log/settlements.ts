@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type Parameters, rowsOf } from '../database/sql.js';
+import { rowsOf, type SqlParameters } from '../database/sql.js';
 import { byToken, type ClaimedDelivery } from './claims.js';
 import { StoreClock } from './clock.js';
 import { EventAppender } from './append/event-appender.js';
@@ -19,7 +19,7 @@ export interface Settlement {
 }
 
 /** The SQL of what to change in a row. */
-type Change = (parameters: Parameters) => string;
+type Change = (parameters: SqlParameters) => string;
 
 /** Deliveries are no longer ours: their lease was over, and another claim may have run them. */
 export class LeaseLostError extends ToldError {

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { type Dialect, Parameters } from '../database/sql.js';
+import { type Dialect, SqlParameters } from '../database/sql.js';
 import type { RoomKey } from './fact-store.js';
 
 /** The first of some rooms: as many as have about `limit` connections together, and at least one. */
@@ -10,7 +10,7 @@ export async function roomsWithin<R extends RoomKey>(
   limit: number,
 ): Promise<R[]> {
   if (rooms.length < 2) return [...rooms];
-  const p = new Parameters(dialect);
+  const p = new SqlParameters(dialect);
   const rows = await manager.query<{ source: string; room_sid: string; connections: number | string }[]>(
     `WITH r (source, room_sid) AS (${p.rows(
       ['text', 'text'],

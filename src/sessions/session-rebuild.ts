@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { RoomEntity } from '../database/entities/room.entity.js';
 import { EventStore } from '../database/event-store.js';
-import { bytes, Parameters } from '../database/sql.js';
+import { bytes, SqlParameters } from '../database/sql.js';
 import { plainText } from '../database/plain-text.js';
 import { EVENT_COLUMNS, eventHeader, type EventRow, type LoggedEvent } from '../event-log/events.js';
 import { FactStore, merged, type RoomKey } from './fact-store.js';
@@ -98,7 +98,7 @@ export class SessionRebuild {
 
   private roomsBehind({ source, roomSid }: RoomKey, project: string | undefined): Promise<RoomKey[]> {
     return this.store.read(async (manager) => {
-      const p = new Parameters(this.store.dialect);
+      const p = new SqlParameters(this.store.dialect);
       const ofProject = project === undefined ? '' : `AND source = ${p.add(plainText(project))}`;
       const rows = await manager.query<{ source: string; room_sid: string }[]>(
         `SELECT source, room_sid FROM livekit_rooms
@@ -162,7 +162,7 @@ export class SessionRebuild {
     key: RoomKey,
     seq: number,
   ): Promise<LoggedEvent[] | null> {
-    const p = new Parameters(this.store.dialect);
+    const p = new SqlParameters(this.store.dialect);
     const rows = await manager.query<(EventRow & { raw: Buffer | ArrayBuffer | null })[]>(
       `SELECT ${EVENT_COLUMNS}, b.raw FROM livekit_events e LEFT JOIN livekit_bodies b ON b.event_seq = e.seq
        WHERE ${ofRoom(key, p)} AND e.seq > ${p.add(seq)} ORDER BY e.seq LIMIT ${EVENTS}`,
@@ -174,7 +174,7 @@ export class SessionRebuild {
 
   /** How many events a room has, and how many of them still have their bytes. */
   private async count(manager: EntityManager, key: RoomKey): Promise<{ events: number; bodies: number }> {
-    const p = new Parameters(this.store.dialect);
+    const p = new SqlParameters(this.store.dialect);
     const [row] = await manager.query<{ events: number | string; bodies: number | string }[]>(
       `SELECT count(*) AS events, count(b.event_seq) AS bodies
        FROM livekit_events e LEFT JOIN livekit_bodies b ON b.event_seq = e.seq
@@ -186,7 +186,7 @@ export class SessionRebuild {
 
   /** Whether events of a room may have been pruned with their headers. */
   private async isBelowFloor(manager: EntityManager, { room }: RoomFacts): Promise<boolean> {
-    const p = new Parameters(this.store.dialect);
+    const p = new SqlParameters(this.store.dialect);
     const floors = await manager.query<unknown[]>(
       `SELECT 1 FROM livekit_floors WHERE source = ${p.add(room.source)} AND occurred_at >= ${p.add(room.seenAt)}`,
       p.values,
@@ -196,7 +196,7 @@ export class SessionRebuild {
 }
 
 /** SQL: whether the event `e` is one that the room's facts are made of. Those not routed yet are still to come. */
-const ofRoom = ({ source, roomSid }: RoomKey, p: Parameters): string =>
+const ofRoom = ({ source, roomSid }: RoomKey, p: SqlParameters): string =>
   `e.source = ${p.add(source)} AND e.room_sid = ${p.add(roomSid)} AND e.routed AND e.kind IN ('livekit', 'reconciled')`;
 
 /** What has been read of a room's events. */

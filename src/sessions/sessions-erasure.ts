@@ -5,7 +5,7 @@ import type { EntityManager } from 'typeorm';
 import { ConnectionEntity } from '../database/entities/connection.entity.js';
 import { SessionEntity } from '../database/entities/session.entity.js';
 import { EventStore } from '../database/event-store.js';
-import { Parameters } from '../database/sql.js';
+import { SqlParameters } from '../database/sql.js';
 import { type ErasedSubject, Erasure } from '../event-log/retention/erasure.js';
 import { FactStore, type RoomKey, roomKey } from './fact-store.js';
 import { tells, withoutIdentity, withoutRoom } from './facts/erase.js';
@@ -109,7 +109,7 @@ export class SessionsErasure implements OnModuleInit {
   private async eraseRoom(subject: ErasedSubject): Promise<number> {
     const { text, project, pseudonym } = subject;
     const wanted = plainText(text);
-    const isMeant = (p: Parameters) => `r.room_name = ${p.add(wanted)} OR r.room_sid = ${p.add(wanted)}`;
+    const isMeant = (p: SqlParameters) => `r.room_name = ${p.add(wanted)} OR r.room_sid = ${p.add(wanted)}`;
     const rooms = new Set<string>();
     const erased = await this.inRooms(project, isMeant, async (manager, known) => {
       const { roomName } = known.room;
@@ -128,7 +128,7 @@ export class SessionsErasure implements OnModuleInit {
   }
 
   // Escaped text may look like anything: whatever contains such an escape is examined more closely.
-  private mayTellOf(text: string): (p: Parameters) => string {
+  private mayTellOf(text: string): (p: SqlParameters) => string {
     const position = this.store.dialect === 'postgres' ? 'strpos' : 'instr';
     return (p) => {
       const [wanted, escape] = [p.add(text), p.add(MUST_ESCAPE.test(text) ? '\\' : '\\u')];
@@ -148,7 +148,7 @@ export class SessionsErasure implements OnModuleInit {
   /** Changes the rooms that meet a condition on `livekit_rooms r`, some at a time. @returns how much was changed. */
   private async inRooms(
     project: string | undefined,
-    condition: (p: Parameters) => string,
+    condition: (p: SqlParameters) => string,
     change: (manager: EntityManager, known: RoomFacts) => Promise<number>,
   ): Promise<number> {
     let changed = 0;
@@ -173,10 +173,10 @@ export class SessionsErasure implements OnModuleInit {
 
   private roomsBehind(
     { source, roomSid }: RoomKey,
-    condition: (p: Parameters) => string,
+    condition: (p: SqlParameters) => string,
   ): Promise<readonly (RoomKey & { isMeant: boolean })[]> {
     return this.store.read(async (manager) => {
-      const p = new Parameters(this.store.dialect);
+      const p = new SqlParameters(this.store.dialect);
       const rows = await manager.query<
         { source: string; room_sid: string; is_meant: boolean | number | null }[]
       >(

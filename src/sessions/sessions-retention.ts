@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
-import { Parameters, rowsOf } from '../database/sql.js';
+import { rowsOf, SqlParameters } from '../database/sql.js';
 import { Retention } from '../event-log/retention/retention.js';
 import type { RoomKey } from './fact-store.js';
 import { lockRooms } from './room-locks.js';
@@ -64,12 +64,12 @@ export class SessionsRetention implements OnModuleInit {
     return rows.map((row) => ({ source: row.source, roomSid: row.room_sid }));
   }
 
-  private parameters(): Parameters {
-    return new Parameters(this.store.dialect);
+  private parameters(): SqlParameters {
+    return new SqlParameters(this.store.dialect);
   }
 }
 
-const isOneOfRooms = (p: Parameters, columns: string, rooms: readonly RoomKey[]): string =>
+const isOneOfRooms = (p: SqlParameters, columns: string, rooms: readonly RoomKey[]): string =>
   p.isOneOfPairs(
     columns,
     rooms.map(({ source, roomSid }) => [source, roomSid] as const),

@@ -5,7 +5,7 @@ import { parseDatabaseUrl, toldUrl } from '../database-url.js';
 import { DatabaseUnreachableError } from '../errors.js';
 import { hasTable } from '../has-table.js';
 import { migrate } from '../migrate.js';
-import { bytes, Parameters } from '../sql.js';
+import { bytes, SqlParameters } from '../sql.js';
 import type { SourceRow } from './batches.js';
 import { MoveRefusedError } from './errors.js';
 import { MOVED_IN, MOVING_IN, NOT_MOVED } from './marks.js';
@@ -135,7 +135,7 @@ export class TargetStore {
   /** Writes rows, and how far the table has come with them, in one transaction. */
   async write(table: MovedTable, rows: readonly (readonly TargetValue[])[], after: RowKey): Promise<void> {
     const { name, columns } = table;
-    const p = new Parameters('postgres');
+    const p = new SqlParameters('postgres');
     const values = p.rows(
       columns.map(({ type }) => type),
       rows,
@@ -155,7 +155,7 @@ export class TargetStore {
 
   /** The hash of the rows that have these keys, in their order. */
   async hashOf({ name, columns, key }: MovedTable, keys: readonly RowKey[]): Promise<string> {
-    const p = new Parameters('postgres');
+    const p = new SqlParameters('postgres');
     const types = key.map((column) => columns.find((one) => one.name === column)?.type ?? 'text');
     const arrays = types.map((type, nth) => `${p.add(keys.map((one) => one[nth]))}::${type}[]`);
     const [row] = await this.dataSource.query<{ hash: string }[]>(

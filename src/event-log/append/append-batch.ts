@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { EventStore } from '../../database/event-store.js';
 import type { PipelinedWrite } from '../../database/pipelined-writer.js';
-import { type Dialect, Parameters } from '../../database/sql.js';
+import { type Dialect, SqlParameters } from '../../database/sql.js';
 import {
   LAST_SEQ,
   resultOnStage,
@@ -145,7 +145,7 @@ interface AppendedRow {
 }
 
 function pipelinedAppend(events: readonly NewEvent[]): PipelinedWrite {
-  const p = new Parameters('postgres');
+  const p = new SqlParameters('postgres');
   // Of an event that comes twice only the first is sent: rows inserted are found by id and hash. An id may have two bodies.
   const seen = new Set<string>();
   const isFirst = events.map((event) => seen.size < seen.add(keyOf(event) + event.bodySha256).size);
@@ -185,7 +185,7 @@ async function storedHashes(
   manager: EntityManager,
   events: readonly NewEvent[],
 ): Promise<Hashes> {
-  const p = new Parameters(dialect);
+  const p = new SqlParameters(dialect);
   const keys = events.map(({ source, eventId }) => [source, eventId] as const);
   const rows = await manager.query<StoredRow[]>(
     `SELECT source, event_id, body_sha256 FROM livekit_events WHERE ${p.isOneOfPairs('source, event_id', keys)}`,

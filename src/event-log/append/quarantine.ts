@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { type Dialect, Parameters } from '../../database/sql.js';
+import { type Dialect, SqlParameters } from '../../database/sql.js';
 import type { NewEvent, QuarantinedBody } from '../events.js';
 
 /** How much the quarantine holds before its oldest bodies are deleted: rows, and bytes of their bodies. */
@@ -21,7 +21,7 @@ export async function quarantine(
   body: QuarantinedBody,
   cap: typeof QUARANTINE_CAP = QUARANTINE_CAP,
 ): Promise<void> {
-  const p = new Parameters(dialect);
+  const p = new SqlParameters(dialect);
   const at = p.add(body.at);
   await manager.query(
     `INSERT INTO livekit_quarantine (source, sha256, reason, raw, first_at, last_at, times)

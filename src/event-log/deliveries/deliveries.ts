@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { plainText } from '../../database/plain-text.js';
-import { type Parameters, rowsOf } from '../../database/sql.js';
+import { rowsOf, type SqlParameters } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
 import { DeliveryRunner } from '../delivery-runner.js';
 import { Notifications } from '../running/notifications.js';
@@ -218,7 +218,7 @@ export class Deliveries {
 
   private async updateHandler(
     handler: string,
-    change: (parameters: Parameters) => string,
+    change: (parameters: SqlParameters) => string,
     check: (manager: EntityManager) => Promise<void> = async () => undefined,
   ): Promise<void> {
     const rows = await this.changing(async (manager) => {

@@ -1,4 +1,4 @@
-import type { Parameters } from '../../database/sql.js';
+import type { SqlParameters } from '../../database/sql.js';
 import { plainText } from '../../database/plain-text.js';
 import { EVENT_COLUMNS, eventHeader, type EventRow, ownId } from '../events.js';
 import { BLOCKED } from '../running/room-wait.js';
@@ -28,7 +28,7 @@ export const SELECT_DELIVERIES = `SELECT d.id, d.handler, d.state, d.attempt, d.
   ${EVENT_COLUMNS} FROM livekit_deliveries d JOIN livekit_events e ON e.seq = d.event_seq`;
 
 /** The SQL condition of a filter, over `d` and `e`. */
-export function conditionOf({ handler, state, room }: DeliveryFilter, p: Parameters): string {
+export function conditionOf({ handler, state, room }: DeliveryFilter, p: SqlParameters): string {
   const conditions = ['true'];
   if (handler !== undefined) conditions.push(`d.handler = ${p.add(plainText(handler))}`);
   if (state !== undefined) conditions.push(`d.state = '${state}'`);

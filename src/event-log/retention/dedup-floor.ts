@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
-import { Parameters } from '../../database/sql.js';
+import { SqlParameters } from '../../database/sql.js';
 import type { EventHeader } from '../events.js';
 
 /** What a floor is computed from. */
@@ -32,7 +32,7 @@ export class DedupFloor {
   async raise(manager: EntityManager, events: readonly FlooredEvent[]): Promise<void> {
     const floors = floorsOf(events);
     if (floors.size === 0) return;
-    const p = new Parameters(this.store.dialect);
+    const p = new SqlParameters(this.store.dialect);
     await manager.query(
       `INSERT INTO livekit_floors (source, occurred_at) ${p.rows(['text', 'bigint'], [...floors])}
        ON CONFLICT (source) DO UPDATE SET occurred_at = excluded.occurred_at

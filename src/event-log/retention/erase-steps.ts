@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { bytes, type Dialect, Parameters, rowsOf } from '../../database/sql.js';
+import { bytes, type Dialect, rowsOf, SqlParameters } from '../../database/sql.js';
 import type { EventKind } from '../events.js';
 
 /** Rows searched in one query; what is found among them is erased in one transaction. */
@@ -229,19 +229,19 @@ export class EraseSteps {
     return rowsOf(gone).length;
   }
 
-  private ofProject(p: Parameters, column: string): string {
+  private ofProject(p: SqlParameters, column: string): string {
     return this.project === undefined ? '' : `AND ${column} = ${p.add(this.project)}`;
   }
 
   // An escaped text may look like anything: whatever has a backslash may hold it.
-  private mayHold(p: Parameters, column: string, text: string): string {
+  private mayHold(p: SqlParameters, column: string, text: string): string {
     const [wanted, backslash] = [p.add(Buffer.from(text)), p.add(Buffer.from('\\'))];
     const position = (part: string) =>
       this.dialect === 'postgres' ? `position(${part}::bytea in ${column})` : `instr(${column}, ${part})`;
     return `(${position(wanted)} > 0 OR ${position(backslash)} > 0)`;
   }
 
-  private parameters(): Parameters {
-    return new Parameters(this.dialect);
+  private parameters(): SqlParameters {
+    return new SqlParameters(this.dialect);
   }
 }

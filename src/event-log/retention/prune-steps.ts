@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { Dialect } from '../../database/sql.js';
-import { Parameters, rowsOf } from '../../database/sql.js';
+import { rowsOf, SqlParameters } from '../../database/sql.js';
 import type { EventKind } from '../events.js';
 import { hearersSql } from '../fan-out.js';
 import type { FlooredEvent } from './dedup-floor.js';
@@ -198,8 +198,8 @@ export class PruneSteps {
     }
   }
 
-  private parameters(): Parameters {
-    return new Parameters(this.dialect);
+  private parameters(): SqlParameters {
+    return new SqlParameters(this.dialect);
   }
 }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
-import { type Parameters, rowsOf, skipLocked } from '../../database/sql.js';
+import { rowsOf, skipLocked, type SqlParameters } from '../../database/sql.js';
 import { Log } from '../../logging/log.js';
 import { StoreClock } from '../clock.js';
 import { Leases } from './leases.js';
@@ -64,7 +64,7 @@ export class Recovery {
     };
   }
 
-  private isOver(p: Parameters): string {
+  private isOver(p: SqlParameters): string {
     return `lease_until < ${this.clock.now(p)}`;
   }
 
@@ -76,7 +76,7 @@ export class Recovery {
   }
 
   /** @param which the SQL condition on those that are running. */
-  private async giveBack(which: (parameters: Parameters) => string): Promise<void> {
+  private async giveBack(which: (parameters: SqlParameters) => string): Promise<void> {
     const rows = rowsOf<{ id: number | string }>(
       await this.store.write((manager) => {
         const p = this.clock.parameters();

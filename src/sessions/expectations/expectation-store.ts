@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type EntityManager, LessThanOrEqual } from 'typeorm';
 import { ExpectationEntity } from '../../database/entities/expectation.entity.js';
 import { EventStore } from '../../database/event-store.js';
-import { Parameters } from '../../database/sql.js';
+import { SqlParameters } from '../../database/sql.js';
 import { plainText } from '../../database/plain-text.js';
 import type { ErasedSubject } from '../../event-log/retention/erasure.js';
 import { roomKey } from '../fact-store.js';
@@ -182,7 +182,7 @@ export class ExpectationStore {
     manager: EntityManager,
     candidates: readonly Candidate[],
   ): Promise<ExpectationEntity[]> {
-    const p = new Parameters(this.store.dialect);
+    const p = new SqlParameters(this.store.dialect);
     const byId = candidates.flatMap(({ fold, sessionIds }) =>
       sessionIds.map((sessionId) => [fold.source, sessionId] as const),
     );

@@ -1,11 +1,11 @@
 import Database from 'libsql';
-import { jsonText, Parameters } from '../../../src/database/sql.js';
+import { jsonText, SqlParameters } from '../../../src/database/sql.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
 describe.each(['sqlite', 'postgres'] as const)('the text of a statement, on %s', (dialect) => {
   const texts = (count: number) => {
-    const p = new Parameters(dialect);
+    const p = new SqlParameters(dialect);
     const rows = numbers(count).map((n) => [n, `text ${n}`]);
     return [p.isOneOf('id', numbers(count)), p.rows(['bigint', 'text'], rows)];
   };
@@ -19,8 +19,8 @@ describe.each(['sqlite', 'postgres'] as const)('the text of a statement, on %s',
 describe('lists on SQLite', () => {
   const database = new Database(':memory:');
   afterAll(() => database.close());
-  const found = (write: (p: Parameters) => string): unknown[] => {
-    const p = new Parameters('sqlite');
+  const found = (write: (p: SqlParameters) => string): unknown[] => {
+    const p = new SqlParameters('sqlite');
     const text = write(p);
     return database
       .prepare(text)
