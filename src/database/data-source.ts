@@ -1,4 +1,5 @@
 import { DataSource, type DataSourceOptions, type EntitySchema, type MigrationInterface } from 'typeorm';
+import { lockKey } from './advisory-locks.js';
 import { parseDatabaseUrl } from './database-url.js';
 import { entities } from './entities/index.js';
 import { Database } from './libsql.js';
@@ -147,9 +148,6 @@ function settleAtBegin(connection: PostgresConnection, begin: string): void {
   connection.query = (sql, ...others) => query(sql === 'START TRANSACTION' ? begin : sql, ...others);
 }
 
-/** Our advisory lock on PostgreSQL that every transaction but a migration shares ("lkwh" in ASCII, and 6). */
-const GATE = '1819047784, 6';
-
 // If the network fails in the middle of a transaction, its locks must not outlive LiveKit's last attempt.
 // And whatever the database or the role have set: what is acknowledged is on the disk, and statements see what was
 // committed before them.
@@ -158,7 +156,7 @@ const SETTINGS = `set_config('idle_in_transaction_session_timeout', '10000', tru
   CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END`;
 
 /** How a transaction begins on PostgreSQL, unless it is a migration. */
-export const BEGIN_SERVING = `${BEGIN}; SELECT ${SETTINGS}, pg_advisory_xact_lock_shared(${GATE})`;
+export const BEGIN_SERVING = `${BEGIN}; SELECT ${SETTINGS}, pg_advisory_xact_lock_shared(${lockKey('serving')})`;
 
 /** Lifts a transaction's time limits, whatever the database or the role have set; PostgreSQL has the last of them since 17. */
 export const WITHOUT_TIMEOUTS = `SELECT set_config(name, '0', true) FROM pg_settings
@@ -166,4 +164,4 @@ export const WITHOUT_TIMEOUTS = `SELECT set_config(name, '0', true) FROM pg_sett
 
 const BEGIN_PATIENT = `${BEGIN_SERVING}; ${WITHOUT_TIMEOUTS}`;
 const BEGIN_MIGRATING = `${BEGIN}; ${WITHOUT_TIMEOUTS}; SET LOCAL lock_timeout = ${MIGRATION_LOCK_TIMEOUT};
-  SELECT ${SETTINGS}, pg_advisory_xact_lock(${GATE})`;
+  SELECT ${SETTINGS}, pg_advisory_xact_lock(${lockKey('serving')})`;

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
-import type { DataSource, QueryRunner } from 'typeorm';
+import type { DataSource } from 'typeorm';
+import { tryLock } from './advisory-locks.js';
 import { createDataSource, type DataSourceSettings, WITHOUT_TIMEOUTS } from './data-source.js';
 import { DatabaseConfigurationError, PendingMigrationsError } from './errors.js';
 import { hasTable } from './has-table.js';
@@ -8,9 +9,6 @@ import { sqlStateOf } from './sql-state.js';
 
 /** `run` them (under a lock), `check` that there are none left to run, or `none`: leave the schema alone. */
 export type MigrationsMode = 'run' | 'check' | 'none';
-
-/** Our advisory lock on PostgreSQL for migrations ("lkwh" in ASCII, and 1). */
-const MIGRATION_LOCK = '1819047784, 1';
 
 /** The pause between two attempts to take the lock, milliseconds. */
 const PAUSE = 100;
@@ -80,7 +78,7 @@ async function underLock(dataSource: DataSource, work: () => Promise<void>): Pro
     // Not begun like other transactions, for which migrations wait.
     await holder.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = 10000; ${WITHOUT_TIMEOUTS}`);
     // Polled rather than waited for: a transaction that does nothing is taken for one whose process is gone.
-    while (!(await tryLock(holder))) await setTimeout(PAUSE);
+    while (!(await tryLock(holder, 'migrating'))) await setTimeout(PAUSE);
     const heartbeat = setInterval(() => void holder.query('SELECT 1').catch(() => undefined), HEARTBEAT);
     try {
       await work();
@@ -91,11 +89,6 @@ async function underLock(dataSource: DataSource, work: () => Promise<void>): Pro
     await holder.query('ROLLBACK').catch(() => undefined); // it has written nothing
     await holder.release();
   }
-}
-
-async function tryLock(holder: QueryRunner): Promise<boolean> {
-  const [row] = await holder.query(`SELECT pg_try_advisory_xact_lock(${MIGRATION_LOCK}) AS locked`);
-  return (row as { locked: boolean }).locked;
 }
 
 /** Migrates while other processes serve: a migration that does not get a table soon is rolled back, and tried again later. */

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { lock, tryLock } from '../database/advisory-locks.js';
 import { EventStore } from '../database/event-store.js';
 import type { ClaimedDelivery, Demand } from './claims.js';
 import { Backfill, type Backfilled } from './deliveries/backfill.js';
 import { Dispatcher } from './dispatcher.js';
 import { type FannedOut, NOTHING } from './fan-out.js';
 import { Router } from './router.js';
-import { OrderingLock } from './running/ordering-lock.js';
 import { type Settlement, Settlements } from './settlements.js';
 
 /** The work of one turn. */
@@ -40,7 +40,6 @@ type Routed = FannedOut & { backfilled?: Backfilled };
 export class DeliveryTurns {
   constructor(
     private readonly store: EventStore,
-    private readonly lock: OrderingLock,
     private readonly settlements: Settlements,
     private readonly router: Router,
     private readonly backfill: Backfill,
@@ -71,8 +70,8 @@ export class DeliveryTurns {
   private async mayOrder(manager: EntityManager, { settling, demands, routing }: Turn): Promise<boolean> {
     const handlers = [...demands, ...settling.map(({ delivery }) => delivery)].map(({ handler }) => handler);
     const mustOrder = handlers.some(({ ordered }) => ordered);
-    if (mustOrder) await this.lock.hold(manager);
-    return mustOrder || (routing && (await this.lock.tryHold(manager)));
+    if (mustOrder) await lock(manager, 'ordering');
+    return mustOrder || (routing && (await tryLock(manager, 'ordering')));
   }
 
   private async route(

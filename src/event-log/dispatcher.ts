@@ -13,7 +13,6 @@ import { type EngineFigures, EngineSupply } from './engines/engine-supply.js';
 import { openEngine } from './engines/open-engine.js';
 import { storeId } from './engines/store-id.js';
 import type { Handler } from './handlers/handler.js';
-import { OrderingLock } from './running/ordering-lock.js';
 import { errorFields, toldOf } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 
@@ -38,7 +37,6 @@ export class Dispatcher {
     private readonly store: EventStore,
     private readonly clock: StoreClock,
     private readonly claims: Claims,
-    private readonly lock: OrderingLock,
     @Inject(DELIVERY_ENGINE_OPTIONS) private readonly options: DeliveryEngineOptions,
   ) {}
 
@@ -46,9 +44,9 @@ export class Dispatcher {
   async start(handlers: readonly Handler[], onArrival: (handler: string) => void): Promise<void> {
     if (this.options.type === 'database') return;
     const engine = await openEngine(this.options, await storeId(this.store));
-    const { store, clock, lock } = this;
+    const { store, clock } = this;
     this.engine = engine;
-    this.supply = new EngineSupply(engine, this.options.type, store, clock, lock, onArrival);
+    this.supply = new EngineSupply(engine, this.options.type, store, clock, onArrival);
     const consumers = handlers.map(({ name, concurrency, batch }) => ({
       handler: name,
       atOnce: Math.min(concurrency * (batch ?? 1) * 4, 256),

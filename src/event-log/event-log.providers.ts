@@ -22,7 +22,6 @@ import { HostEmitter } from './host-emitter.js';
 import { WebhookTimes } from './last-webhooks.js';
 import { Leases } from './running/leases.js';
 import { Notifications } from './running/notifications.js';
-import { OrderingLock } from './running/ordering-lock.js';
 import { Recovery } from './running/recovery.js';
 import { DedupFloor } from './retention/dedup-floor.js';
 import { Erasure } from './retention/erasure.js';
@@ -65,7 +64,6 @@ export const eventLogProviders: Provider[] = [
   EventAppender,
   Leases,
   Notifications,
-  OrderingLock,
   Recovery,
   Replays,
   Retention,

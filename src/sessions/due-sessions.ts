@@ -1,9 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { tryLock } from '../database/advisory-locks.js';
 import { EventStore } from '../database/event-store.js';
 import { StoreClock } from '../event-log/clock.js';
 import { Timetable } from '../event-log/running/timetable.js';
 import { FactStore, type RoomKey, roomKey } from './fact-store.js';
-import { isOurTurn } from '../database/our-turn.js';
 import { lockRooms } from './room-locks.js';
 import { roomsWithin } from './rooms-within.js';
 import { SessionKeeper } from './session-keeper.js';
@@ -39,7 +39,7 @@ export class DueSessions implements OnModuleInit {
 
   private run(): Promise<number> {
     return this.store.write(async (manager) => {
-      if (!(await isOurTurn(this.store.dialect, manager, 'settling'))) return 0;
+      if (!(await tryLock(manager, 'settling'))) return 0;
       const p = this.clock.parameters();
       const due = await manager.query<{ source: string; room_sid: string }[]>(
         `SELECT source, room_sid FROM livekit_sessions
@@ -47,8 +47,8 @@ export class DueSessions implements OnModuleInit {
         p.values,
       );
       const keys = distinct(due.map((row) => ({ source: row.source, roomSid: row.room_sid })));
-      const some = await roomsWithin(this.store.dialect, manager, keys, CONNECTIONS);
-      await lockRooms(this.store.dialect, manager, some);
+      const some = await roomsWithin(manager, keys, CONNECTIONS);
+      await lockRooms(manager, some);
       const rooms = await new FactStore(manager).load(some);
       await this.keeper.keep(
         manager,

@@ -1,16 +1,15 @@
 import type { EntityManager } from 'typeorm';
-import { type Dialect, SqlParameters } from '../database/sql.js';
+import { dialectOf, SqlParameters } from '../database/sql.js';
 import type { RoomKey } from './fact-store.js';
 
 /** The first of some rooms: as many as have about `limit` connections together, and at least one. */
 export async function roomsWithin<R extends RoomKey>(
-  dialect: Dialect,
   manager: EntityManager,
   rooms: readonly R[],
   limit: number,
 ): Promise<R[]> {
   if (rooms.length < 2) return [...rooms];
-  const p = new SqlParameters(dialect);
+  const p = new SqlParameters(dialectOf(manager));
   const rows = await manager.query<{ source: string; room_sid: string; connections: number | string }[]>(
     `WITH r (source, room_sid) AS (${p.rows(
       ['text', 'text'],

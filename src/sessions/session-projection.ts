@@ -1,5 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { EventStore } from '../database/event-store.js';
 import type { LoggedEvent } from '../event-log/events.js';
 import type { TransactionalBatchContext } from '../event-log/handlers/context.js';
 import { declareHandler } from '../event-log/handlers/handler.js';
@@ -20,7 +19,6 @@ const LEASE = 5_000;
 @Injectable()
 export class SessionProjection {
   constructor(
-    private readonly store: EventStore,
     private readonly keeper: SessionKeeper,
     @Inject(SESSIONS_SETTINGS) private readonly settings: SessionsSettings,
   ) {}
@@ -43,7 +41,7 @@ export class SessionProjection {
   })
   async project(events: readonly LoggedEvent[], { manager }: TransactionalBatchContext): Promise<void> {
     const facts = this.factsOf(events);
-    await lockRooms(this.store.dialect, manager, distinctRooms(facts));
+    await lockRooms(manager, distinctRooms(facts));
     const rooms = await new FactStore(manager).merge(facts);
     const traces = tracesOf(events);
     await this.keeper.keep(

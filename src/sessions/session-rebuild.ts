@@ -113,7 +113,7 @@ export class SessionRebuild {
   private async rebuildRoom(key: RoomKey): Promise<RebuiltRoom> {
     const read = await this.read((query) => this.store.read(query), key, NOTHING);
     return this.store.write(async (manager) => {
-      await lockRooms(this.store.dialect, manager, [key]);
+      await lockRooms(manager, [key]);
       const facts = new FactStore(manager);
       const [before] = await facts.load([key]);
       const { source: project, roomSid } = key;

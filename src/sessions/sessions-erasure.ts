@@ -193,12 +193,11 @@ export class SessionsErasure implements OnModuleInit {
   }
 
   private fewOf(rooms: readonly RoomKey[]): Promise<RoomKey[]> {
-    const { dialect } = this.store;
-    return this.store.read((manager) => roomsWithin(dialect, manager, rooms.slice(0, BATCH), CONNECTIONS));
+    return this.store.read((manager) => roomsWithin(manager, rooms.slice(0, BATCH), CONNECTIONS));
   }
 
   private async lockedRooms(manager: EntityManager, keys: readonly RoomKey[]): Promise<RoomFacts[]> {
-    await lockRooms(this.store.dialect, manager, keys);
+    await lockRooms(manager, keys);
     return new FactStore(manager).load(keys);
   }
 

@@ -29,9 +29,9 @@ export class SessionsRetention implements OnModuleInit {
   // The sessions of a room are pruned together: folding facts that are still there would bring a pruned one back.
   private async prune(manager: EntityManager, cutoff: number, limit: number): Promise<number> {
     const all = await this.roomsThatEnded(manager, cutoff, `LIMIT ${Math.ceil(limit / ROWS)}`);
-    const found = await roomsWithin(this.store.dialect, manager, all, limit);
+    const found = await roomsWithin(manager, all, limit);
     if (found.length === 0) return this.expectations.prune(manager, cutoff, limit);
-    await lockRooms(this.store.dialect, manager, found);
+    await lockRooms(manager, found);
     const p = this.parameters();
     const rooms = await this.roomsThatEnded(manager, cutoff, '', found);
     if (rooms.length === 0) return 0; // they came back to life meanwhile

@@ -198,7 +198,7 @@ export class SessionsService {
     );
     if (newest === null) throw new SessionNotFoundError(sessionId, project);
     await this.store.write(async (manager) => {
-      await lockRooms(this.store.dialect, manager, [newest]);
+      await lockRooms(manager, [newest]);
       const rooms = await new FactStore(manager).load([newest]);
       await this.keeper.keep(
         manager,

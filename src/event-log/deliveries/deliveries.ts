@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { isDate } from 'node:util/types';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
+import { lock } from '../../database/advisory-locks.js';
 import { EventStore } from '../../database/event-store.js';
 import { plainText } from '../../database/plain-text.js';
 import { rowsOf, type SqlParameters } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
 import { DeliveryRunner } from '../delivery-runner.js';
 import { Notifications } from '../running/notifications.js';
-import { OrderingLock } from '../running/ordering-lock.js';
 import { Timetable } from '../running/timetable.js';
 import {
   type Delivery,
@@ -55,7 +55,6 @@ export class Deliveries {
   constructor(
     private readonly store: EventStore,
     private readonly clock: StoreClock,
-    private readonly lock: OrderingLock,
     private readonly replays: Replays,
     private readonly runner: DeliveryRunner,
     private readonly notifications: Notifications,
@@ -262,7 +261,7 @@ export class Deliveries {
 
   private changing<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     return this.store.write(async (manager) => {
-      await this.lock.hold(manager);
+      await lock(manager, 'ordering');
       return work(manager);
     });
   }

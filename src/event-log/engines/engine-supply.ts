@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { lock } from '../../database/advisory-locks.js';
 import type { EventStore } from '../../database/event-store.js';
 import { rowsOf, skipLocked } from '../../database/sql.js';
 import { errorFields } from '../../logging/error-fields.js';
@@ -6,7 +7,6 @@ import { Log } from '../../logging/log.js';
 import { type ClaimedDelivery, isRoomFree } from '../claims.js';
 import type { StoreClock } from '../clock.js';
 import type { Handler } from '../handlers/handler.js';
-import type { OrderingLock } from '../running/ordering-lock.js';
 import type { DeliveryEngine, DeliveryEngineOptions } from './delivery-engine.js';
 
 /** How long an engine is trusted with a due delivery before it is given it again, milliseconds. */
@@ -55,7 +55,6 @@ export class EngineSupply {
     private readonly type: DeliveryEngineOptions['type'],
     private readonly store: EventStore,
     private readonly clock: StoreClock,
-    private readonly lock: OrderingLock,
     private readonly onTrusted: (handler: string) => void,
   ) {}
 
@@ -168,7 +167,7 @@ export class EngineSupply {
     const taking = this.store.write(async (manager) => {
       const p = this.clock.parameters();
       // A claim skips what is locked: deliveries behind it in its room would overtake it.
-      await this.lock.hold(manager);
+      await lock(manager, 'ordering');
       await manager.query(
         `WITH waiting AS MATERIALIZED (
            SELECT id FROM livekit_deliveries

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { lock } from '../../database/advisory-locks.js';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
 import { plainText } from '../../database/plain-text.js';
-import { OrderingLock } from '../running/ordering-lock.js';
 import { BLOCKED, dueInRoom } from '../running/room-wait.js';
 import { STEP } from '../running/in-steps.js';
 import type { Handler } from './handler.js';
@@ -18,10 +18,7 @@ const LAST_DUE =
 /** The handlers that the router fans out to: those of every process, whatever its release. */
 @Injectable()
 export class HandlerTable {
-  constructor(
-    private readonly clock: StoreClock,
-    private readonly lock: OrderingLock,
-  ) {}
+  constructor(private readonly clock: StoreClock) {}
 
   /**
    * Registers the handlers of this process. From this commit on, they get every event that any process routes, so a
@@ -29,7 +26,7 @@ export class HandlerTable {
    */
   async enter(manager: EntityManager, handlers: Iterable<Handler>): Promise<void> {
     // No process may route meanwhile: its events would miss our new handlers, and lie beyond the end of their backfill.
-    await this.lock.hold(manager);
+    await lock(manager, 'ordering');
     for (const handler of handlers) {
       const p = this.clock.parameters();
       const backfill =
@@ -54,7 +51,7 @@ export class HandlerTable {
    * @returns how many; 0: there are no more.
    */
   async unblock(manager: EntityManager): Promise<number> {
-    await this.lock.hold(manager);
+    await lock(manager, 'ordering');
     const some = await this.letGo(manager, 'replay_no = 0');
     return some > 0 ? some : this.letGo(manager, 'replay_no > 0'); // replays come after the others of their room
   }
@@ -84,7 +81,7 @@ export class HandlerTable {
   /** Records that this process still has these handlers. */
   async keep(manager: EntityManager, names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
-    await this.lock.hold(manager); // or two processes could deadlock on each other's rows
+    await lock(manager, 'ordering'); // or two processes could deadlock on each other's rows
     const p = this.clock.parameters();
     await manager.query(
       `UPDATE livekit_handlers SET last_seen = ${this.clock.now(p)}, retired_at = NULL WHERE ${p.isOneOf('name', names)}`,
@@ -112,7 +109,7 @@ export class HandlerTable {
    * @returns how many; 0: there are no more.
    */
   async retireWaiting(manager: EntityManager): Promise<number> {
-    await this.lock.hold(manager);
+    await lock(manager, 'ordering');
     const p = this.clock.parameters();
     const rows = rowsOf(
       await manager.query(

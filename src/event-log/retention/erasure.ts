@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
+import { lock } from '../../database/advisory-locks.js';
 import { EventStore } from '../../database/event-store.js';
 import { Log } from '../../logging/log.js';
 import { plainText } from '../../database/plain-text.js';
-import { OrderingLock } from '../running/ordering-lock.js';
 import { EraseSteps, type SidOfProject, type Stretch } from './erase-steps.js';
 import { holds, mentions } from './mentions.js';
 import { newPseudonym } from './pseudonym.js';
@@ -66,10 +66,7 @@ export class Erasure {
   private readonly logger = new Log('Erasure');
   private readonly parts: ErasurePart[] = [];
 
-  constructor(
-    private readonly store: EventStore,
-    private readonly lock: OrderingLock,
-  ) {}
+  constructor(private readonly store: EventStore) {}
 
   /** Adds a part of the application that keeps data of its own to erase. */
   register(part: ErasurePart): void {
@@ -230,7 +227,7 @@ export class Erasure {
   private async write<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     const result = await this.store.write(async (manager) => {
       // Some deliveries may be pending, and a claim skips what is locked: those behind them would overtake them.
-      await this.lock.hold(manager);
+      await lock(manager, 'ordering');
       return work(manager);
     });
     await delay(PAUSE);

@@ -2,11 +2,10 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy }
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
-import { isOurTurn } from '../../database/our-turn.js';
+import { lock, tryLock } from '../../database/advisory-locks.js';
 import { StoreClock } from '../clock.js';
 import { DedupFloor } from './dedup-floor.js';
 import { BATCH, PruneSteps, type Step } from './prune-steps.js';
-import { OrderingLock } from '../running/ordering-lock.js';
 import { RETENTION_SETTINGS, type RetentionSettings } from './retention-options.js';
 import { ROLE, type Role } from '../role.js';
 import { errorFields } from '../../logging/error-fields.js';
@@ -50,7 +49,6 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly store: EventStore,
     private readonly clock: StoreClock,
     private readonly floor: DedupFloor,
-    private readonly lock: OrderingLock,
     @Inject(RETENTION_SETTINGS) private readonly settings: RetentionSettings,
     @Inject(ROLE) private readonly role: Role,
   ) {
@@ -175,15 +173,13 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
   /** A batch of what nothing waits for any more, nor starts to meanwhile, because replays and backfills hold the lock. */
   private unwanted<T>(work: (manager: EntityManager) => Promise<T>): Promise<T | null> {
     return this.batch(async (manager) => {
-      await this.lock.hold(manager);
+      await lock(manager, 'ordering');
       return work(manager);
     });
   }
 
   /** @returns `null` when another process is pruning. */
   private batch<T>(work: (manager: EntityManager) => Promise<T>): Promise<T | null> {
-    return this.store.write(async (manager) =>
-      (await isOurTurn(this.store.dialect, manager, 'pruning')) ? work(manager) : null,
-    );
+    return this.store.write(async (manager) => ((await tryLock(manager, 'pruning')) ? work(manager) : null));
   }
 }

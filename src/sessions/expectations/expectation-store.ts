@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, LessThanOrEqual } from 'typeorm';
+import { lockNames } from '../../database/advisory-locks.js';
 import { ExpectationEntity } from '../../database/entities/expectation.entity.js';
 import { EventStore } from '../../database/event-store.js';
 import { SqlParameters } from '../../database/sql.js';
@@ -23,9 +24,6 @@ export type Match = Pick<SessionRow, 'sessionId' | 'metadata'>;
 /** Rows per query. */
 const BATCH = 500;
 
-/** The class of our PostgreSQL advisory locks on session names ("lkwn" in ASCII). */
-const NAME_LOCKS = 0x6c6b776e;
-
 /** Stores expectations. Matching or making one requires the locks on all names by which it could be matched. */
 @Injectable()
 export class ExpectationStore {
@@ -35,7 +33,7 @@ export class ExpectationStore {
   async match(manager: EntityManager, candidates: readonly Candidate[]): Promise<Map<SessionFold, Match>> {
     const matches = new Map<SessionFold, Match>();
     if (candidates.length === 0) return matches;
-    await this.lockNames(manager, candidates.flatMap(namesOf));
+    await lockNames(manager, 'session', candidates.flatMap(namesOf));
     const expected = await this.expectedOf(manager, candidates);
     for (const { fold, sessionIds } of candidates) {
       const match = expected.find(
@@ -79,8 +77,9 @@ export class ExpectationStore {
       take: limit,
     });
     // Locked by name, as for a match, and checked again: the session may have come meanwhile.
-    await this.lockNames(
+    await lockNames(
       manager,
+      'session',
       late.flatMap(({ source, sessionId, roomName }) => nameKeys(source, [sessionId], roomName)),
     );
     const expired: ExpectationEntity[] = [];
@@ -159,23 +158,12 @@ export class ExpectationStore {
     subject: ErasedSubject,
     rooms: ReadonlySet<string>,
   ): Promise<void> {
-    await this.lockNames(manager, nameKeys(source, [sessionId], roomName));
+    await lockNames(manager, 'session', nameKeys(source, [sessionId], roomName));
     const known = await this.find(manager, source, sessionId);
     const after = known && erased(known, subject, rooms);
     if (after === null) return;
     await manager.delete(ExpectationEntity, { source, sessionId });
     await this.put(manager, after);
-  }
-
-  /** Locks names for this transaction: expecting a name and giving it to a session wait for each other. SQLite has one writer. */
-  async lockNames(manager: EntityManager, names: readonly string[]): Promise<void> {
-    if (this.store.dialect === 'sqlite') return;
-    // Always in the same order, or two transactions could deadlock.
-    await manager.query(
-      `SELECT pg_advisory_xact_lock($1, hash)
-       FROM (SELECT DISTINCT hashtext(name) AS hash FROM unnest($2::text[]) AS name ORDER BY 1) AS names`,
-      [NAME_LOCKS, names],
-    );
   }
 
   private async expectedOf(

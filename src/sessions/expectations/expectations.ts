@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { lockNames, tryLock } from '../../database/advisory-locks.js';
 import { ExpectationEntity } from '../../database/entities/expectation.entity.js';
 import { SessionEntity } from '../../database/entities/session.entity.js';
 import { EventStore } from '../../database/event-store.js';
@@ -12,7 +13,6 @@ import { SessionRequestError } from '../errors.js';
 import { SESSION_EVENT_VERSION } from '../events/session-events.js';
 import { FactStore, type RoomKey } from '../fact-store.js';
 import { oneOf } from '../filter-values.js';
-import { isOurTurn } from '../../database/our-turn.js';
 import { PROJECT_KEYS, type ProjectKeys } from '../../livekit-webhook/project-keys.js';
 import { pageSize } from '../page-size.js';
 import { lockRooms } from '../room-locks.js';
@@ -86,7 +86,7 @@ export class Expectations implements OnModuleInit {
     const asked = this.checked(sessionId, options);
     const { source, roomName } = asked;
     const room = await this.store.write(async (manager) => {
-      await this.expected.lockNames(manager, nameKeys(source, [asked.sessionId], roomName));
+      await lockNames(manager, 'session', nameKeys(source, [asked.sessionId], roomName));
       const before = await this.expected.find(manager, source, asked.sessionId);
       const now = await this.clock.read(manager);
       const newest = await newestSession(manager, asked);
@@ -176,7 +176,7 @@ export class Expectations implements OnModuleInit {
     { sessionId, metadata }: Pick<ExpectationEntity, 'sessionId' | 'metadata'>,
   ): Promise<void> {
     await this.store.write(async (manager) => {
-      await lockRooms(this.store.dialect, manager, [room]);
+      await lockRooms(manager, [room]);
       const rooms = (await new FactStore(manager).load([room])).map((facts) => ({
         before: facts,
         after: facts,
@@ -196,7 +196,7 @@ export class Expectations implements OnModuleInit {
 
   private expire(): Promise<number> {
     return this.store.write(async (manager) => {
-      if (!(await isOurTurn(this.store.dialect, manager, 'expiry'))) return 0;
+      if (!(await tryLock(manager, 'expiring'))) return 0;
       const now = await this.clock.read(manager);
       // A webhook that arrived in time, and is not in its session yet, may be what is expected.
       const since = (await unprojectedSince(manager)) ?? Infinity;

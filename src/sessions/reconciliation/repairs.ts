@@ -74,10 +74,9 @@ export class Repairs {
     suspectsOf: (roomSid: string) => Suspects,
     signal: AbortSignal,
   ): Promise<Repaired & { taken: number }> {
-    const { dialect } = this.store;
     const keys = given.map((answer) => ({ ...answer, source: answer.project }));
-    const some = await roomsWithin(dialect, manager, keys, CONNECTIONS);
-    await lockRooms(dialect, manager, some);
+    const some = await roomsWithin(manager, keys, CONNECTIONS);
+    await lockRooms(manager, some);
     const now = await this.clock.read(manager);
     if (some.some(({ at }) => at < now - STALE)) {
       throw new StaleAnswerError('LiveKit was asked too long ago: this process has been held up meanwhile');

@@ -11,7 +11,6 @@ import { StoreClock } from '../../../src/event-log/clock.js';
 import { Dispatcher } from '../../../src/event-log/dispatcher.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
-import { OrderingLock } from '../../../src/event-log/running/ordering-lock.js';
 import { RetryAfter } from '../../../src/event-log/handlers/outcomes.js';
 import { carriedDeliveries } from '../../support/carried-deliveries.js';
 import { sqlQuery } from '../../support/database.js';
@@ -222,12 +221,7 @@ describeOnPostgres.each(ENGINES)(
       const ending: Promise<void>[] = [];
       try {
         const store = host.app.get(EventStore);
-        const services = [
-          store,
-          host.app.get(StoreClock),
-          host.app.get(Claims),
-          host.app.get(OrderingLock),
-        ] as const;
+        const services = [store, host.app.get(StoreClock), host.app.get(Claims)] as const;
         const stopping = new Dispatcher(...services, { type, url: carried.server.url });
         let handedOut = 0;
         await stopping.start([...host.app.get(HandlerRegistry).handlers.values()], () => (handedOut += 1));

@@ -22,7 +22,7 @@ describe('an erasure of sessions', () => {
     const [locked, waiting] = [gate(), gate()];
     const pruned = host.app.get(EventStore).write(async (manager) => {
       const keys = sids.map((roomSid) => ({ source: 'default', roomSid }));
-      await lockRooms('postgres', manager, keys);
+      await lockRooms(manager, keys);
       locked.open();
       await waiting.opened;
       for (const table of ['sessions', 'connections', 'rooms'])

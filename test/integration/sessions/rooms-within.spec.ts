@@ -11,9 +11,7 @@ describe('rooms that are changed in one transaction', () => {
   let store: EventStore;
 
   const within = async (limit: number, some = rooms) =>
-    (await store.read((manager) => roomsWithin(store.dialect, manager, some, limit))).map(
-      ({ roomSid }) => roomSid,
-    );
+    (await store.read((manager) => roomsWithin(manager, some, limit))).map(({ roomSid }) => roomSid);
 
   beforeAll(async () => {
     database = await freshDatabase();
