@@ -3,8 +3,7 @@ import { tryLock } from '../database/advisory-locks.js';
 import { EventStore } from '../database/event-store.js';
 import { StoreClock } from '../event-log/clock.js';
 import { Timetable } from '../event-log/running/timetable.js';
-import { FactStore, type RoomKey, roomKey } from './fact-store.js';
-import { lockRooms } from './room-locks.js';
+import { type RoomKey, roomKey } from './fact-store.js';
 import { roomsWithin } from './rooms-within.js';
 import { SessionKeeper } from './session-keeper.js';
 
@@ -48,13 +47,7 @@ export class DueSessions implements OnModuleInit {
       );
       const keys = distinct(due.map((row) => ({ source: row.source, roomSid: row.room_sid })));
       const some = await roomsWithin(manager, keys, CONNECTIONS);
-      await lockRooms(manager, some);
-      const rooms = await new FactStore(manager).load(some);
-      await this.keeper.keep(
-        manager,
-        rooms.map((facts) => ({ before: facts, after: facts })),
-        { settles: true },
-      );
+      await this.keeper.refold(manager, some, { settles: true });
       return some.length;
     });
   }

@@ -7,10 +7,11 @@ import { EventAppender, type EventDraft } from '../event-log/append/event-append
 import { StoreClock } from '../event-log/clock.js';
 import { Timetable } from '../event-log/running/timetable.js';
 import { type KeptRoom, SessionAnnouncer } from './events/session-announcer.js';
-import { type RoomChange, roomKey } from './fact-store.js';
+import { FactStore, type RoomChange, type RoomKey, roomKey } from './fact-store.js';
 import type { SessionFold } from './fold/fold.js';
 import { type FoldedSession, type KeptSession, keptSession, sessionsWithRows } from './kept-session.js';
 import { reconciledDraft } from './reconciliation/reconciled-event.js';
+import { lockRooms } from './room-locks.js';
 import { SessionDispositions } from './session-dispositions.js';
 import { type SessionName, SessionNaming } from './session-naming.js';
 import type { SessionRow } from './session-row.js';
@@ -65,6 +66,17 @@ export class SessionKeeper {
     if (!options.quietly) await this.announcer.announce(manager, kept, now);
     this.tellTimetable(manager, sessions);
     return sessions.filter(({ hasChanged }) => hasChanged).length + gone.length;
+  }
+
+  /** Does the same for rooms whose facts stay what they are, and locks them itself. */
+  async refold(manager: EntityManager, keys: readonly RoomKey[], options: KeepOptions): Promise<void> {
+    await lockRooms(manager, keys);
+    const rooms = await new FactStore(manager).load(keys);
+    await this.keep(
+      manager,
+      rooms.map((facts) => ({ before: facts, after: facts })),
+      options,
+    );
   }
 
   /** Computes what is stored of the sessions of rooms from now on. */

@@ -15,7 +15,6 @@ import { FactStore } from './fact-store.js';
 import { foldRoom } from './fold/fold.js';
 import { COUNTED_KINDS, type CountedKind, countedKind } from './fold/presence.js';
 import { isPresent } from './present-connections.js';
-import { lockRooms } from './room-locks.js';
 import { Reconciler } from './reconciliation/reconciler.js';
 import type { ReconciliationRound } from './reconciliation/reconciliations.js';
 import {
@@ -197,23 +196,15 @@ export class SessionsService {
       (await sessionsQuery(manager, { sessionId, project })).limit(1).getOne(),
     );
     if (newest === null) throw new SessionNotFoundError(sessionId, project);
-    await this.store.write(async (manager) => {
-      await lockRooms(manager, [newest]);
-      const rooms = await new FactStore(manager).load([newest]);
-      await this.keeper.keep(
-        manager,
-        rooms.map((facts) => ({ before: facts, after: facts })),
-        {
-          amend: (_, { segment }) =>
-            segment === newest.segment
-              ? {
-                  disposition: disposition && plainText(disposition),
-                  dispositionSource: disposition === null ? null : 'host',
-                }
-              : {},
-        },
-      );
-    });
+    const given = {
+      disposition: disposition && plainText(disposition),
+      dispositionSource: disposition === null ? null : ('host' as const),
+    };
+    await this.store.write((manager) =>
+      this.keeper.refold(manager, [newest], {
+        amend: (_, { segment }) => (segment === newest.segment ? given : {}),
+      }),
+    );
     const [session] = await this.store.read(async (manager) =>
       told(manager, await manager.findBy(SessionEntity, { pk: newest.pk })),
     );

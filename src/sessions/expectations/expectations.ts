@@ -11,11 +11,10 @@ import { plainText } from '../../database/plain-text.js';
 import { Timetable } from '../../event-log/running/timetable.js';
 import { SessionRequestError } from '../errors.js';
 import { SESSION_EVENT_VERSION } from '../events/session-events.js';
-import { FactStore, type RoomKey } from '../fact-store.js';
+import type { RoomKey } from '../fact-store.js';
 import { oneOf } from '../filter-values.js';
 import { PROJECT_KEYS, type ProjectKeys } from '../../livekit-webhook/project-keys.js';
 import { pageSize } from '../page-size.js';
-import { lockRooms } from '../room-locks.js';
 import { SessionKeeper } from '../session-keeper.js';
 import { unprojectedSince } from '../unprojected.js';
 import { LONGEST_STAY, SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
@@ -175,18 +174,13 @@ export class Expectations implements OnModuleInit {
     room: RoomKey & { segment: number },
     { sessionId, metadata }: Pick<ExpectationEntity, 'sessionId' | 'metadata'>,
   ): Promise<void> {
-    await this.store.write(async (manager) => {
-      await lockRooms(manager, [room]);
-      const rooms = (await new FactStore(manager).load([room])).map((facts) => ({
-        before: facts,
-        after: facts,
-      }));
-      await this.keeper.keep(manager, rooms, {
+    await this.store.write((manager) =>
+      this.keeper.refold(manager, [room], {
         expectedIn: room.segment,
         amend: (row, { segment }) =>
           row.sessionId === sessionId && segment === room.segment ? { metadata } : {},
-      });
-    });
+      }),
+    );
   }
 
   private async get(source: string, sessionId: string): Promise<Expectation> {
