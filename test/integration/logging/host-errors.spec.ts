@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { EventEmitterModule, OnEvent } from '@nestjs/event-emitter';
-import { NodeSDK, tracing } from '@opentelemetry/sdk-node';
 import {
   Deliveries,
   DiscardDelivery,
@@ -16,6 +15,7 @@ import {
 import { HealthModule } from '../../../src/health/health.module.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { leaksIn, type Secrets } from '../../support/planted.js';
+import { recordedSpans } from '../../support/recorded-spans.js';
 import { sessionHosts } from '../../support/session-host.js';
 import { until } from '../../support/until.js';
 
@@ -103,15 +103,7 @@ class Others {
 
 describe('what is told of errors of a host', () => {
   const hosts = sessionHosts();
-  const exporter = new tracing.InMemorySpanExporter();
-  const sdk = new NodeSDK({
-    spanProcessors: [new tracing.SimpleSpanProcessor(exporter)],
-    metricReaders: [],
-    logRecordProcessors: [],
-  });
-
-  beforeAll(() => sdk.start());
-  afterAll(() => sdk.shutdown());
+  const exporter = recordedSpans();
 
   const fail = (): never => {
     throw new Error(PLANTED.token);

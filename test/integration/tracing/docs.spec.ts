@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { NodeSDK, tracing } from '@opentelemetry/sdk-node';
 import { readFileSync } from 'node:fs';
 import { OnLivekitEvent, OnSessionEvent } from '../../../src/index.js';
 import { CAPTURE_KEY } from '../../support/captures.js';
 import { LivekitStandIn } from '../../support/livekit-stand-in.js';
+import { recordedSpans } from '../../support/recorded-spans.js';
 import { sessionHosts } from '../../support/session-host.js';
 import { until } from '../../support/until.js';
 
@@ -49,22 +49,13 @@ class Business {
 
 describe('the spans of an application that has everything', () => {
   const hosts = sessionHosts();
-  const exporter = new tracing.InMemorySpanExporter();
-  const sdk = new NodeSDK({
-    spanProcessors: [new tracing.SimpleSpanProcessor(exporter)],
-    metricReaders: [],
-    logRecordProcessors: [],
-  });
+  const exporter = recordedSpans();
   let livekit: LivekitStandIn;
 
   beforeAll(async () => {
-    sdk.start();
     livekit = await LivekitStandIn.start(CAPTURE_KEY);
   });
-  afterAll(async () => {
-    await livekit.stop();
-    await sdk.shutdown();
-  });
+  afterAll(() => livekit.stop());
 
   test('are those that are documented, with their kinds and attributes, and no others', async () => {
     const host = await hosts.boot({ providers: [Business], sessions: { livekitUrl: livekit.url } });

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { EventEmitterModule, OnEvent } from '@nestjs/event-emitter';
 import { trace as api } from '@opentelemetry/api';
-import { NodeSDK, tracing } from '@opentelemetry/sdk-node';
+import type { tracing } from '@opentelemetry/sdk-node';
 import {
   MetricsModule,
   OnLivekitEvent,
@@ -11,6 +11,7 @@ import {
 } from '../../../src/index.js';
 import type { BatchContext } from '../../../src/event-log/handlers/context.js';
 import { type OutletReceiver, OutletReceiver as Receiver } from '../../support/outlet-receiver.js';
+import { recordedSpans } from '../../support/recorded-spans.js';
 import { type SessionHost, sessionHosts } from '../../support/session-host.js';
 
 type Span = ReturnType<tracing.InMemorySpanExporter['getFinishedSpans']>[number];
@@ -40,17 +41,9 @@ class Business {
 
 describe('one call', () => {
   const hosts = sessionHosts();
-  const exporter = new tracing.InMemorySpanExporter();
-  const sdk = new NodeSDK({
-    spanProcessors: [new tracing.SimpleSpanProcessor(exporter)],
-    metricReaders: [],
-    logRecordProcessors: [],
-  });
+  const exporter = recordedSpans();
   let receiver: OutletReceiver;
   let host: SessionHost;
-
-  beforeAll(() => sdk.start());
-  afterAll(() => sdk.shutdown());
 
   beforeEach(async () => {
     exporter.reset();
