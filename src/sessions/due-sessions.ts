@@ -10,9 +10,6 @@ import { SessionKeeper } from './session-keeper.js';
 /** Rooms per transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
 const BATCH = 50;
 
-/** About how many connections are folded anew in one transaction. */
-const CONNECTIONS = 1_000;
-
 /** Settles sessions whose grace period is over, and closes rooms empty for so long that LiveKit must have closed them. */
 @Injectable()
 export class DueSessions implements OnModuleInit {
@@ -46,7 +43,7 @@ export class DueSessions implements OnModuleInit {
         p.values,
       );
       const keys = distinct(due.map((row) => ({ source: row.source, roomSid: row.room_sid })));
-      const some = await roomsWithin(manager, keys, CONNECTIONS);
+      const some = await roomsWithin(manager, keys);
       await this.keeper.refold(manager, some, { settles: true });
       return some.length;
     });

@@ -2,11 +2,14 @@ import type { EntityManager } from 'typeorm';
 import { dialectOf, SqlParameters } from '../database/sql.js';
 import type { RoomKey } from './fact-store.js';
 
+/** About how many connections are folded anew in one transaction. */
+const CONNECTIONS = 1_000;
+
 /** The first of some rooms: as many as have about `limit` connections together, and at least one. */
 export async function roomsWithin<R extends RoomKey>(
   manager: EntityManager,
   rooms: readonly R[],
-  limit: number,
+  limit = CONNECTIONS,
 ): Promise<R[]> {
   if (rooms.length < 2) return [...rooms];
   const p = new SqlParameters(dialectOf(manager));

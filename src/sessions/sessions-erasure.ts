@@ -1,12 +1,12 @@
 import { plainText } from '../database/plain-text.js';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { ConnectionEntity } from '../database/entities/connection.entity.js';
 import { SessionEntity } from '../database/entities/session.entity.js';
 import { EventStore } from '../database/event-store.js';
 import { SqlParameters } from '../database/sql.js';
 import { type ErasedSubject, Erasure } from '../event-log/retention/erasure.js';
+import { giveWay } from '../event-log/running/in-steps.js';
 import { FactStore, type RoomKey, roomKey } from './fact-store.js';
 import { tells, withoutIdentity, withoutRoom } from './facts/erase.js';
 import type { Facts, RoomFacts } from './facts/facts.js';
@@ -19,17 +19,11 @@ import type { SessionRow } from './session-row.js';
 /** Rooms changed in one transaction; fewer if they have many connections. */
 const BATCH = 20;
 
-/** About how many connections are folded anew in one transaction. */
-const CONNECTIONS = 1_000;
-
 /** Rooms per query. */
 const WINDOW = 1_000;
 
 /** What JSON, or many writers of it, escape with a backslash; everything else is escaped as `\u…`, if at all. */
 const MUST_ESCAPE = /["\\/\p{Cc}]/u;
-
-/** The pause between two transactions, so that others get their turn, milliseconds. */
-const PAUSE = 2;
 
 /** Removes erased people and rooms from the facts that sessions are made of, and folds those sessions anew. */
 @Injectable()
@@ -64,7 +58,7 @@ export class SessionsErasure implements OnModuleInit {
         }
         return count;
       });
-      await delay(PAUSE);
+      await giveWay();
     }
     // Rooms where they never were may mention them, too: in metadata, in somebody else's attributes, or in a file's name.
     const wherever = await this.inRooms(project, this.mayTellOf(identity), async (manager, known) =>
@@ -164,7 +158,7 @@ export class SessionsErasure implements OnModuleInit {
           for (const known of await this.lockedRooms(manager, some)) count += await change(manager, known);
           return count;
         });
-        await delay(PAUSE);
+        await giveWay();
       }
       from = window.at(-1);
     }
@@ -193,7 +187,7 @@ export class SessionsErasure implements OnModuleInit {
   }
 
   private fewOf(rooms: readonly RoomKey[]): Promise<RoomKey[]> {
-    return this.store.read((manager) => roomsWithin(manager, rooms.slice(0, BATCH), CONNECTIONS));
+    return this.store.read((manager) => roomsWithin(manager, rooms.slice(0, BATCH)));
   }
 
   private async lockedRooms(manager: EntityManager, keys: readonly RoomKey[]): Promise<RoomFacts[]> {

@@ -5,6 +5,7 @@ import { lock } from '../../database/advisory-locks.js';
 import { EventStore } from '../../database/event-store.js';
 import { Log } from '../../logging/log.js';
 import { plainText } from '../../database/plain-text.js';
+import { giveWay } from '../running/in-steps.js';
 import { EraseSteps, type SidOfProject, type Stretch } from './erase-steps.js';
 import { holds, mentions } from './mentions.js';
 import { newPseudonym } from './pseudonym.js';
@@ -50,9 +51,6 @@ export interface ErasureOptions {
 export class ErasureError extends Error {
   override readonly name = 'ErasureError';
 }
-
-/** The pause between two transactions, so that others get their turn, milliseconds. */
-const PAUSE = 2;
 
 /** How many times it tries to empty SQLite's log while somebody reads. */
 const TRIES = 50;
@@ -140,7 +138,7 @@ export class Erasure {
         counts,
       );
       from = last;
-      await delay(PAUSE);
+      await giveWay();
     }
   }
 
@@ -153,7 +151,7 @@ export class Erasure {
       if (mentioning.length > 0)
         counts.quarantined += await this.write((manager) => work.quarantine(manager, mentioning));
       from = last;
-      await delay(PAUSE);
+      await giveWay();
     }
   }
 
@@ -169,7 +167,7 @@ export class Erasure {
       );
       if (found.length > 0) counts.errors += await this.write((manager) => work.errors(manager, found));
       from = last;
-      await delay(PAUSE);
+      await giveWay();
     }
   }
 
@@ -193,7 +191,7 @@ export class Erasure {
       for (const { source, roomSid } of found)
         if (roomSid !== null) sids.set(`${source}/${roomSid}`, { source, roomSid });
       from = last;
-      await delay(PAUSE);
+      await giveWay();
     }
     // Some events carry only a room's sid.
     for (const sid of sids.values()) {
@@ -230,7 +228,7 @@ export class Erasure {
       await lock(manager, 'ordering');
       return work(manager);
     });
-    await delay(PAUSE);
+    await giveWay();
     return result;
   }
 

@@ -1,5 +1,4 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { lock, tryLock } from '../../database/advisory-locks.js';
@@ -8,6 +7,7 @@ import { DedupFloor } from './dedup-floor.js';
 import { BATCH, PruneSteps, type Step } from './prune-steps.js';
 import { RETENTION_SETTINGS, type RetentionSettings } from './retention-options.js';
 import { ROLE, type Role } from '../role.js';
+import { giveWay } from '../running/in-steps.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
 
@@ -31,9 +31,6 @@ const FIRST = 60_000;
 
 /** How often it prunes after that, milliseconds. */
 const INTERVAL = 3_600_000;
-
-/** The pause between two batches, so that others get their turn, milliseconds. */
-const PAUSE = 2;
 
 /** Prunes what has been kept for long enough, every hour, in small transactions that hold nobody up. */
 @Injectable()
@@ -165,7 +162,7 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
       if (step === null) break;
       removed += step.removed;
       cursor = step.next;
-      await delay(PAUSE);
+      await giveWay();
     }
     return removed;
   }

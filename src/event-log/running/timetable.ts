@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../../database/event-store.js';
 import { StoreClock } from '../clock.js';
 import { ROLE, type Role } from '../role.js';
+import { giveWay } from './in-steps.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
 
@@ -19,9 +20,6 @@ const SLOW_POLL = 30_000;
 
 /** How long it waits when the store fails, or another process does the work, milliseconds. */
 const LATER = 1_000;
-
-/** The pause between two steps, so that others get their turn, milliseconds. */
-const PAUSE = 2;
 
 /** Does timed work when it falls due: it sleeps until then, and is woken when something is due sooner. */
 @Injectable()
@@ -81,7 +79,7 @@ export class Timetable implements OnApplicationBootstrap, OnModuleDestroy {
       try {
         for (let some = 1; some > 0 && !this.stopping; this.done += some) {
           some = await work.run();
-          if (some > 0) await delay(PAUSE);
+          if (some > 0) await giveWay();
         }
       } catch (error) {
         errors.push(error); // other work is done all the same

@@ -108,14 +108,14 @@ export class Expectations implements OnModuleInit {
     return this.get(source, asked.sessionId);
   }
 
-  /** Withdraws an expectation, if its session has not come. */
+  /** See `SessionsService.withdraw`. */
   withdraw(sessionId: string, project: string): Promise<void> {
     return this.store.write((manager) =>
       this.expected.remove(manager, plainText(project), plainText(sessionId)),
     );
   }
 
-  /** Expectations, ordered by session id. @throws SessionRequestError when the filter is invalid. */
+  /** See `SessionsService.expectations`. */
   async list(filter: ExpectationsFilter = {}): Promise<ExpectationsPage> {
     const { state, project, cursor = '' } = filter;
     const limit = pageSize(filter.limit);

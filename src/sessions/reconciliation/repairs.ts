@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { EventAppender } from '../../event-log/append/event-appender.js';
 import { StoreClock } from '../../event-log/clock.js';
+import { giveWay } from '../../event-log/running/in-steps.js';
 import { ToldError } from '../../logging/told-error.js';
 import { FactStore } from '../fact-store.js';
 import { lockRooms } from '../room-locks.js';
@@ -13,12 +13,6 @@ import { type ReconciledEvent, reconciledDraft, reconciledId } from './reconcile
 
 /** Rooms per transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
 const BATCH = 50;
-
-/** About how many connections are folded in one transaction. */
-const CONNECTIONS = 1_000;
-
-/** The pause between two transactions, so that others get their turn, milliseconds. */
-const PAUSE = 2;
 
 /** The age at which LiveKit's answers are no longer relied on, milliseconds. */
 const STALE = 60_000;
@@ -63,7 +57,7 @@ export class Repairs {
       from += taken;
       repaired.added.push(...added);
       for (const [roomSid, missing] of suspects) repaired.suspects.set(roomSid, missing);
-      await delay(PAUSE);
+      await giveWay();
     }
     return repaired;
   }
@@ -75,7 +69,7 @@ export class Repairs {
     signal: AbortSignal,
   ): Promise<Repaired & { taken: number }> {
     const keys = given.map((answer) => ({ ...answer, source: answer.project }));
-    const some = await roomsWithin(manager, keys, CONNECTIONS);
+    const some = await roomsWithin(manager, keys);
     await lockRooms(manager, some);
     const now = await this.clock.read(manager);
     if (some.some(({ at }) => at < now - STALE)) {

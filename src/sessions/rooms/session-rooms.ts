@@ -56,13 +56,7 @@ export class SessionRooms {
     @Inject(SESSIONS_SETTINGS) private readonly settings: SessionsSettings,
   ) {}
 
-  /**
-   * Expects a session, and creates its room at LiveKit, under the same name unless `roomName` gives another. Needs `livekitUrl`.
-   *
-   * @throws SessionRequestError when that room would not be this session's by the option `sessionId`; SessionRoomError when
-   * LiveKit made no room: then the expectation is withdrawn, unless LiveKit did not answer in time, for it may have made the
-   * room; SessionsOptionsError without `livekitUrl`.
-   */
+  /** See `SessionsService.createRoom`. */
   async createRoom(
     sessionId: string,
     { room: options, ...expecting }: CreateRoomOptions = {},
@@ -81,11 +75,7 @@ export class SessionRooms {
     }
   }
 
-  /**
-   * Creates an access token to join a session's room: the one it is expected in, else the one named after its id.
-   *
-   * @throws SessionRequestError without an identity, and when the project has no API key.
-   */
+  /** See `SessionsService.createToken`. */
   async createToken(sessionId: string, options: CreateTokenOptions): Promise<string> {
     const { identity, name, attributes, metadata, kind, grants, ttl, project = 'default' } = options;
     if (typeof identity !== 'string' || identity === '') {
