@@ -18,6 +18,9 @@ import { type WriteLane, WriteLock } from './write-lock.js';
 /** How long a host's transaction may hold SQLite's one writer, milliseconds: a webhook waits at most twice that long. */
 const SQLITE_TRANSACTION_DEADLINE = 1_000;
 
+/** What is done in a transaction. */
+type Work<T> = (manager: EntityManager) => Promise<T>;
+
 /**
  * The database under the event log: our own connections, apart from the host's, so that a webhook never queues
  * behind the host's work. SQLite has one writer: there every write, a host's too, goes through `transaction`.
@@ -62,33 +65,29 @@ export class EventStore {
    * @throws TransactionDeadlineError on SQLite when it takes too long, TransactionLostError when the database has
    *   rolled it back for a statement that failed, and `work` has gone on, and whatever `work` throws.
    */
-  transaction<T>(
-    work: (manager: EntityManager) => Promise<T>,
-    { signal }: { signal?: AbortSignal } = {},
-  ): Promise<T> {
+  transaction<T>(work: Work<T>, { signal }: { signal?: AbortSignal } = {}): Promise<T> {
     const { handlers } = this.connections;
-    if (handlers !== undefined) return this.announcing((watch) => handlers.run(watch(work), signal));
-    return this.announcing((watch) => this.groups.run((runner) => this.fenced(runner, watch(work), signal)));
+    return this.announcing(work, (watched) =>
+      handlers !== undefined
+        ? handlers.run(watched, signal)
+        : this.groups.run((runner) => this.fenced(runner, watched, signal)),
+    );
   }
 
   /** Like `transaction`, for a handler of the host's: on PostgreSQL, in a transaction of the host's DataSource. */
-  hostTransaction<T>(
-    work: (manager: EntityManager) => Promise<T>,
-    options: { signal?: AbortSignal } = {},
-  ): Promise<T> {
+  hostTransaction<T>(work: Work<T>, options: { signal?: AbortSignal } = {}): Promise<T> {
     const { hostHandlers } = this.connections;
     if (hostHandlers === undefined) return this.transaction(work, options);
-    return this.announcing((watch) => hostHandlers.run(watch(work), options.signal));
+    return this.announcing(work, (watched) => hostHandlers.run(watched, options.signal));
   }
 
   /** Runs a short write of ours in one transaction: `work` is done again when PostgreSQL aborts it for another's sake. */
-  write<T>(work: (manager: EntityManager) => Promise<T>, lane: WriteLane = 'other'): Promise<T> {
-    if (this.dialect === 'postgres') {
-      return this.announcing((watch) =>
-        despiteConflicts(() => this.onServer((manager) => manager.transaction(watch(work)))),
-      );
-    }
-    return this.announcing((watch) => this.onFile((runner) => watch(work)(runner.manager), lane));
+  write<T>(work: Work<T>, lane: WriteLane = 'other'): Promise<T> {
+    return this.announcing(work, (watched) =>
+      this.dialect === 'postgres'
+        ? despiteConflicts(() => this.onServer((manager) => manager.transaction(watched)))
+        : this.onFile((runner) => watched(runner.manager), lane),
+    );
   }
 
   /** Runs a staged write of webhooks, and its commit, while the event loop goes on. For SQLite. */
@@ -179,14 +178,10 @@ export class EventStore {
     return (this.closing ??= this.connections.close());
   }
 
-  /** Gives `run` a wrapper for the work, which has the work's announcements made after the commit, and only then. */
-  private async announcing<T>(
-    run: (
-      watch: (work: (manager: EntityManager) => Promise<T>) => (manager: EntityManager) => Promise<T>,
-    ) => Promise<T>,
-  ): Promise<T> {
+  /** Has the work run in a transaction, maybe more than once; what the last run announces is announced once committed. */
+  private async announcing<T>(work: Work<T>, run: (watched: Work<T>) => Promise<T>): Promise<T> {
     let announcements: (() => void)[] = [];
-    const result = await run((work) => (manager) => {
+    const result = await run((manager) => {
       announcements = [];
       this.afterCommits.set(manager, announcements);
       return work(manager).finally(() => this.afterCommits.delete(manager));
@@ -221,11 +216,7 @@ export class EventStore {
     }, lane);
   }
 
-  private async fenced<T>(
-    runner: QueryRunner,
-    work: (manager: EntityManager) => Promise<T>,
-    signal: AbortSignal | undefined,
-  ): Promise<T> {
+  private async fenced<T>(runner: QueryRunner, work: Work<T>, signal: AbortSignal | undefined): Promise<T> {
     const { manager, settled, close } = await fencedManager(this.connections.writer, runner);
     const started = performance.now();
     const tooLong = new TransactionDeadlineError(SQLITE_TRANSACTION_DEADLINE);
@@ -245,7 +236,7 @@ export class EventStore {
     }
   }
 
-  private async onServer<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  private async onServer<T>(work: Work<T>): Promise<T> {
     const runner = this.connections.writer.createQueryRunner();
     const connection: PostgresConnection = await runner.connect();
     try {
