@@ -144,7 +144,7 @@ export class Deliveries {
    */
   async dismiss(id: number): Promise<void> {
     await this.changing(async (manager) => {
-      const ended = await endedOne(manager, this.clock, id, false);
+      const ended = await endedOne(manager, this.clock, id, { needsBody: false });
       if (ended.state !== 'dead')
         throw new DeliveryStateError(`delivery ${id} is ${ended.state}: only a dead one can be dismissed`);
       await this.replays.letRest(manager, ended, 'dismissed');
@@ -157,7 +157,7 @@ export class Deliveries {
     return this.forAll(
       { ...filter, state: 'dead' },
       (manager, ended) => this.replays.letRest(manager, ended, 'dismissed'),
-      false,
+      { needsBody: false },
     );
   }
 
@@ -239,7 +239,7 @@ export class Deliveries {
   private async forAll(
     filter: DeliveryFilter,
     change: (manager: EntityManager, ended: EndedDelivery) => Promise<unknown>,
-    needsBody = true,
+    { needsBody = true } = {},
   ): Promise<number> {
     const search = { filter: checked(filter), limit: BATCH, needsBody };
     let changed = 0;

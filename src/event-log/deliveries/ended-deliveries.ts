@@ -37,7 +37,7 @@ export async function endedOne(
   manager: EntityManager,
   clock: StoreClock,
   id: number,
-  needsBody = true,
+  { needsBody = true } = {},
 ): Promise<EndedDelivery> {
   if (!Number.isSafeInteger(id)) throw new DeliveryNotFoundError(`there is no delivery ${id}`);
   const p = clock.parameters();

@@ -65,6 +65,7 @@ export function missingFacts(
 const NOTHING: MissingFacts = { events: [], suspects: new Map() };
 
 type Listed = RoomAnswer & { room: ToldRoom };
+type Asked = Listed & { participants: readonly ToldParticipant[] };
 
 /** The end of a room that goes on as far as we know, but was twice not listed. */
 function missingEnd(
@@ -76,9 +77,9 @@ function missingEnd(
   if (known === null || session?.state !== 'active') return NOTHING;
   const { room, connections } = known;
   const lastTold = Math.max(room.seenAt, lastToldOf(room, connections));
-  const first = confirmed(room.roomSid, lastTold, at, suspects);
-  if (first === 'too soon') return NOTHING;
-  if (first === undefined) return { events: [], suspects: new Map([[room.roomSid, at]]) };
+  const since = missingSince(room.roomSid, lastTold, at, suspects);
+  if (since === 'too soon') return NOTHING;
+  if (since === 'first time') return { events: [], suspects: new Map([[room.roomSid, at]]) };
   return {
     events: [
       {
@@ -87,7 +88,7 @@ function missingEnd(
         room: { ...room.description?.room, sid: room.roomSid, name: room.roomName },
         subject: room.roomSid,
         fact: finishedFact(room),
-        at: Math.max(Math.min(first, successorOpenedAt ?? first), lastTold),
+        at: Math.max(Math.min(since, successorOpenedAt ?? since), lastTold),
       },
     ],
     suspects: new Map(),
@@ -101,49 +102,51 @@ function missingLife(
   answer: Listed,
   suspects: Suspects,
 ): MissingFacts {
-  const { room, at, listedAt, participants } = answer;
+  const { room, at, participants } = answer;
   const isActive = session === undefined || session.state === 'active';
   if (!isActive && (session.endedAt ?? 0) > at - ENDED_FOR_NOW) return NOTHING;
-  const isNew = (known?.room.description ?? null) === null;
   if (known === null && isRecent(room.openedAt, at)) return NOTHING;
+  const isNew = (known?.room.description ?? null) === null;
   const wasRefuted = !isActive && session.inferred.includes('endedAt');
   const events: ReconciledEvent[] = [];
   if (wasRefuted || (isNew && room.openedAt !== null && !isRecent(room.openedAt, at))) {
     events.push({ ...about(answer), name: 'room_started', subject: room.sid, fact: 'started', at });
   }
   if (participants === null) return { events, suspects: connectionsIn(known, suspects) };
+  const asked = { ...answer, participants };
+  const connections = new Map((known?.connections ?? []).map((one) => [one.participantSid, one]));
   // A room whose end LiveKit reported begins again only when somebody joins who was not there before.
   const since = isActive || wasRefuted ? -Infinity : (session.endedAt ?? 0) + REOPENED_AFTER;
-  const connections = new Map((known?.connections ?? []).map((one) => [one.participantSid, one]));
-  events.push(
-    ...participants
-      .filter(
-        ({ sid, isActive: isThere, joinedAt }) =>
-          isThere &&
-          !isRecent(joinedAt, listedAt) &&
-          (joinedAt ?? at) >= since &&
-          isNotKnownAsConnected(connections.get(sid), at),
-      )
-      .map(({ sid, json }) => ({
-        ...about(answer),
-        name: 'participant_joined' as const,
-        subject: sid,
-        fact: 'joined',
-        participant: json,
-        at,
-      })),
-  );
+  const joined = missingJoins(connections, asked, since);
   const present = isActive && session !== undefined ? presentIn(session, connections) : [];
-  const left = missingLeaves(present, { ...answer, participants }, suspects);
-  return { events: [...events, ...left.events], suspects: left.suspects };
+  const left = missingLeaves(present, asked, suspects);
+  return { events: [...events, ...joined, ...left.events], suspects: left.suspects };
+}
+
+/** The joins, `since` then, of those who are listed in their room but not connected as far as we know. */
+function missingJoins(
+  connections: ReadonlyMap<string, ConnectionFact>,
+  answer: Asked,
+  since: number,
+): ReconciledEvent[] {
+  const { at, listedAt, participants } = answer;
+  const isMissing = ({ sid, isActive, joinedAt }: ToldParticipant) =>
+    isActive &&
+    !isRecent(joinedAt, listedAt) &&
+    (joinedAt ?? at) >= since &&
+    isNotKnownAsConnected(connections.get(sid), at);
+  return participants.filter(isMissing).map(({ sid, json }) => ({
+    ...about(answer),
+    name: 'participant_joined',
+    subject: sid,
+    fact: 'joined',
+    participant: json,
+    at,
+  }));
 }
 
 /** The leaves of connections that go on as far as we know, but were twice not listed in their room. */
-function missingLeaves(
-  present: readonly ConnectionFact[],
-  answer: Listed & { participants: readonly ToldParticipant[] },
-  suspects: Suspects,
-): MissingFacts {
+function missingLeaves(present: readonly ConnectionFact[], answer: Asked, suspects: Suspects): MissingFacts {
   const { at, participants } = answer;
   const listed = new Set(participants.flatMap(({ sid, isGone }) => (isGone ? [] : [sid])));
   const events: ReconciledEvent[] = [];
@@ -152,9 +155,9 @@ function missingLeaves(
     const { participantSid, joinedAt, seenAt, lastSeenAt } = connection;
     if (listed.has(participantSid)) continue;
     const lastTold = Math.max(joinedAt ?? 0, seenAt ?? 0, lastSeenAt ?? 0);
-    const first = confirmed(participantSid, lastTold, at, suspects);
-    if (first === 'too soon') continue;
-    if (first === undefined) {
+    const since = missingSince(participantSid, lastTold, at, suspects);
+    if (since === 'too soon') continue;
+    if (since === 'first time') {
       stillSuspect.set(participantSid, at);
       continue;
     }
@@ -165,7 +168,7 @@ function missingLeaves(
       fact: 'left',
       participant: described(connection),
       // LiveKit closes a connection when another of the same identity joins (`DUPLICATE_IDENTITY`).
-      at: Math.max(Math.min(first, replacedAt(connection, participants) ?? first), lastTold),
+      at: Math.max(Math.min(since, replacedAt(connection, participants) ?? since), lastTold),
     });
   }
   return { events, suspects: stillSuspect };
@@ -201,17 +204,17 @@ const isFurther = ({ progress }: ToldEgress, known: EgressFact | undefined): boo
 /**
  * When something was missing for the first time, if it is now missing for the second.
  *
- * @param lastTold the last moment at which it was there, as far as we know.
+ * @param lastTold the last moment at which it was there, as far as we know: it may have been `too soon` to miss it.
  */
-function confirmed(
+function missingSince(
   sid: string,
   lastTold: number,
   at: number,
   suspects: Suspects,
-): number | 'too soon' | undefined {
+): number | 'first time' | 'too soon' {
   const first = suspects.get(sid);
   if (first !== undefined && lastTold <= first - SURELY_LISTED) return first;
-  return lastTold <= at - SURELY_LISTED ? undefined : 'too soon';
+  return lastTold <= at - SURELY_LISTED ? 'first time' : 'too soon';
 }
 
 const isRecent = (time: number | null, at: number): boolean => time !== null && time > at - LEFT_TO_WEBHOOKS;
