@@ -92,19 +92,9 @@ export function readEnvironment(
   const metricsToken = reader.secret('METRICS_TOKEN', token);
   const tls = tlsFiles(reader, isReadable);
   const keys = keysOf(reader);
-  const livekitUrl = reader.optional('LIVEKIT_URL', url('https', 'http', 'wss', 'ws'));
-  if (livekitUrl !== undefined && !keys.some(({ apiKey }) => apiKey !== undefined)) {
-    reader.problem(
-      'LIVEKIT_URL',
-      'is set, and LIVEKIT_API_KEY is not: give the key that LiveKit is asked with, or unset the URL',
-    );
-  }
-  const databaseAt = reader.secret('DATABASE_URL', databaseUrl) ?? 'file:./data/voice.sqlite';
-  const listenUrl = reader.secret('DATABASE_LISTEN_URL', serverUrl);
-  const { dialect } = parseDatabaseUrl(databaseAt);
-  if (listenUrl !== undefined && dialect !== 'postgres') {
-    reader.problem('DATABASE_LISTEN_URL', 'is set, and DATABASE_URL is not postgres://…: unset it');
-  }
+  const livekitUrl = livekitUrlOf(reader, keys);
+  const database = databaseOf(reader);
+  const { dialect } = parseDatabaseUrl(database.url);
   const level = nestLevel(reader.read('LOG_LEVEL', 'info', logLevel));
   const environment: Environment = {
     webhook: {
@@ -116,12 +106,7 @@ export function readEnvironment(
       clockTolerance: reader.read('LIVEKIT_WEBHOOK_CLOCK_TOLERANCE', '10s', duration('0s', '5m')),
       log: { level, sample: reader.read('LOG_SAMPLE', '1', share) },
     },
-    database: {
-      url: databaseAt,
-      migrations: reader.read('DATABASE_MIGRATIONS', 'run', oneOf('run', 'check', 'none')),
-      poolSize: reader.read('DATABASE_POOL_SIZE', '10', integer(2, 1_000)),
-      ...(listenUrl !== undefined && { listenUrl }),
-    },
+    database,
     role: roleOf(reader, dialect),
     deliveries: { engine: engineOf(reader, dialect) },
     retention: retentionOf(reader),
@@ -166,6 +151,31 @@ function tlsFiles(
     reader.problem(missing, `is not set, and ${given} is: give both or neither`);
   }
   return certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined;
+}
+
+function livekitUrlOf(reader: EnvironmentReader, keys: readonly LivekitKey[]): string | undefined {
+  const livekitUrl = reader.optional('LIVEKIT_URL', url('https', 'http', 'wss', 'ws'));
+  if (livekitUrl !== undefined && !keys.some(({ apiKey }) => apiKey !== undefined)) {
+    reader.problem(
+      'LIVEKIT_URL',
+      'is set, and LIVEKIT_API_KEY is not: give the key that LiveKit is asked with, or unset the URL',
+    );
+  }
+  return livekitUrl;
+}
+
+function databaseOf(reader: EnvironmentReader): Environment['database'] {
+  const at = reader.secret('DATABASE_URL', databaseUrl) ?? 'file:./data/voice.sqlite';
+  const listenUrl = reader.secret('DATABASE_LISTEN_URL', serverUrl);
+  if (listenUrl !== undefined && parseDatabaseUrl(at).dialect !== 'postgres') {
+    reader.problem('DATABASE_LISTEN_URL', 'is set, and DATABASE_URL is not postgres://…: unset it');
+  }
+  return {
+    url: at,
+    migrations: reader.read('DATABASE_MIGRATIONS', 'run', oneOf('run', 'check', 'none')),
+    poolSize: reader.read('DATABASE_POOL_SIZE', '10', integer(2, 1_000)),
+    ...(listenUrl !== undefined && { listenUrl }),
+  };
 }
 
 function roleOf(reader: EnvironmentReader, dialect: Dialect): Role {
