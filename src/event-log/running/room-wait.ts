@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { dialectOf, Parameters, rowsOf } from '../../database/sql.js';
+import { dialectOf, SqlParameters, rowsOf } from '../../database/sql.js';
 
 /** A due time that never comes, of deliveries that wait behind a dead letter that blocks their room. */
 export const BLOCKED = Number.MAX_SAFE_INTEGER;
@@ -25,7 +25,7 @@ export const block = (manager: EntityManager, id: number): Promise<void> =>
  * after what is pending there, such as the retry of a replay.
  */
 export async function unblock(manager: EntityManager, id: number): Promise<void> {
-  const p = new Parameters(dialectOf(manager));
+  const p = new SqlParameters(dialectOf(manager));
   const same = 'd.handler = head.handler AND d.order_key = head.order_key';
   const [free] = await manager.query<{ since: number | string }[]>(
     `SELECT coalesce(
@@ -43,7 +43,7 @@ export async function unblock(manager: EntityManager, id: number): Promise<void>
 async function setDueBehind(manager: EntityManager, id: number, due: string, which: string): Promise<void> {
   let changed: number;
   do {
-    const p = new Parameters(dialectOf(manager));
+    const p = new SqlParameters(dialectOf(manager));
     const rows = rowsOf(
       await manager.query(
         `WITH head AS MATERIALIZED (
