@@ -88,23 +88,24 @@ export class Expectations implements OnModuleInit {
       await lockNames(manager, 'session', nameKeys(source, [asked.sessionId], roomName));
       const before = await this.expected.find(manager, source, asked.sessionId);
       const now = await this.clock.read(manager);
-      const newest = await newestSession(manager, asked);
-      const isItsOwn = newest !== null && before?.state === 'matched' && before.roomSid === newest.roomSid;
+      const newest = await newestSessions(manager, asked);
+      const isItsOwn = ({ roomSid }: SessionEntity) =>
+        before?.state === 'matched' && before.roomSid === roomSid;
       // Another call updates a session that goes on; once that has ended, it means the next one.
-      const goesOn = isItsOwn && newest.state === 'active';
+      const goingOn = newest.find((session) => isItsOwn(session) && session.state === 'active');
       await this.expected.put(manager, {
         ...asked,
-        state: goesOn ? 'matched' : 'awaiting',
+        state: goingOn ? 'matched' : 'awaiting',
         expectedAt: now,
         expiresAt: now + (options.expiresIn ?? this.settings.expectTimeout),
-        roomSid: goesOn ? newest.roomSid : null,
+        roomSid: goingOn?.roomSid ?? null,
       });
       this.store.afterCommit(manager, () => this.timetable.tell(now));
-      const isRecent =
-        newest !== null && (newest.endedAt === null || newest.endedAt >= now - this.settings.expectTimeout);
-      return goesOn || (isRecent && !isItsOwn) ? newest : null;
+      const isRecent = ({ endedAt }: SessionEntity) =>
+        endedAt === null || endedAt >= now - this.settings.expectTimeout;
+      return goingOn ?? newest.find((session) => isRecent(session) && !isItsOwn(session));
     });
-    if (room !== null) await this.matchNow(room, asked);
+    if (room !== undefined) await this.matchNow(room, asked);
     return this.get(source, asked.sessionId);
   }
 
@@ -233,27 +234,28 @@ const isDeeper = (value: unknown, levels: number): boolean =>
   value !== null &&
   (levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1)));
 
-/** The newest session that an expectation may be about. */
-async function newestSession(
+/** The sessions that an expectation may be about: the newest of its id, and the newest in its room. */
+async function newestSessions(
   manager: EntityManager,
   { source, sessionId, roomName }: Pick<ExpectationEntity, 'source' | 'sessionId' | 'roomName'>,
-): Promise<SessionEntity | null> {
+): Promise<SessionEntity[]> {
   const query = manager
     .createQueryBuilder(SessionEntity, 's')
     .where('s.source = :source', { source })
     .orderBy('s.beganAt', 'DESC')
     .addOrderBy('s.pk', 'DESC')
     .limit(1);
-  const byId = await query.clone().andWhere('s.sessionId = :sessionId', { sessionId }).getOne();
-  if (byId !== null || roomName === null) return byId;
-  return query
+  const byId = await query.clone().andWhere('s.sessionId = :sessionId', { sessionId }).getMany();
+  if (roomName === null) return byId;
+  const inRoom = await query
     .andWhere(
       's.room_sid IN (SELECT r.room_sid FROM livekit_rooms r WHERE r.source = :source AND r.room_name = :roomName)',
       {
         roomName,
       },
     )
-    .getOne();
+    .getMany();
+  return [...byId, ...inRoom];
 }
 
 const cursorOf = ({ sessionId, source }: ExpectationEntity): string =>

@@ -68,6 +68,20 @@ describe('an expected session', () => {
     ]);
   });
 
+  test('is the one that goes on in its room, though its id was used for an earlier one', async () => {
+    const host = await hosts.boot();
+    await host.service.expect('order-4711', { roomName: 'lobby', metadata: { visit: 1 } });
+    await host.play('reused-room-name', ({ receivedAt }) => receivedAt < '2026-11-23T08:49:25');
+    await host.play('reused-room-name', without('room_finished'));
+    await host.service.expect('order-4711', { roomName: 'lobby', metadata: { visit: 2 } });
+    expect(await host.sessions()).toMatchObject([
+      { sessionId: 'order-4711', metadata: { visit: 2 }, state: 'active' },
+      { sessionId: 'order-4711', metadata: { visit: 1 } },
+    ]);
+    await host.pass(20 * MINUTE);
+    expect(host.eventsOf('session.expired')).toEqual([]);
+  });
+
   test('is the next one, whatever comes late of one that was matched and is over', async () => {
     const host = await hosts.boot({ sessions: { requireExpected: true } });
     await host.service.expect('call-1001', { metadata: { visit: 1 } });
