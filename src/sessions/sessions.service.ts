@@ -92,21 +92,22 @@ export class SessionsService {
   /** How many participants are connected in active sessions, by kind; somebody in two of them counts twice. */
   activeParticipants(): Promise<Record<CountedKind, number>> {
     const { dialect } = this.store;
+    const active = `(SELECT source, room_sid, segment, began_at FROM livekit_sessions WHERE state = 'active'
+      ORDER BY began_at DESC LIMIT ${MOST_SESSIONS_COUNTED[dialect]}) s`;
     // Whoever joined before their room was reopened belongs to the session before, though their leave was lost.
-    const present = `livekit_connections c WHERE c.source = s.source AND c.room_sid = s.room_sid AND ${isPresent(dialect)}
+    const theirs = `livekit_connections c WHERE c.source = s.source AND c.room_sid = s.room_sid
       AND (s.segment = 0 OR coalesce(c.joined_at, c.seen_at) >= s.began_at)`;
+    // As the fold has it (`replacedAt`): where a leave was lost, a connection is over once the next one has come.
+    const identity = `coalesce(c.identity, c.participant_sid) HAVING coalesce(max(c.joined_at), 0) <=
+      max(CASE WHEN ${isPresent(dialect)} THEN coalesce(c.joined_at, c.seen_at + 999) END)`;
     // PostgreSQL would otherwise read every connection there ever was, rather than look into each room.
-    const inRooms =
+    const present =
       dialect === 'postgres'
-        ? `JOIN LATERAL (SELECT DISTINCT identity, kind FROM ${present}) c ON true`
-        : `JOIN ${present}`;
+        ? `${active} JOIN LATERAL (SELECT max(c.kind) AS kind FROM ${theirs} GROUP BY ${identity}) present ON true`
+        : `(SELECT max(c.kind) AS kind FROM ${active} JOIN ${theirs} GROUP BY s.source, s.room_sid, ${identity}) present`;
     return this.store.read(async (manager) => {
       const rows = await manager.query<{ kind: string | null; count: number | string }[]>(
-        `SELECT kind, count(*) AS count FROM (
-           SELECT DISTINCT s.source, s.room_sid, c.identity, c.kind
-           FROM (SELECT source, room_sid, segment, began_at FROM livekit_sessions WHERE state = 'active'
-             ORDER BY began_at DESC LIMIT ${MOST_SESSIONS_COUNTED[dialect]}) s ${inRooms}
-         ) present GROUP BY kind`,
+        `SELECT kind, count(*) AS count FROM ${present} GROUP BY kind`,
       );
       const counts = Object.fromEntries(COUNTED_KINDS.map((kind) => [kind, 0])) as Record<
         CountedKind,

@@ -4,7 +4,7 @@ import type { ConnectionFact, Departure } from '../../../src/sessions/facts/fact
 import { leaveOf } from '../../../src/sessions/fold/participants.js';
 import { KnownRooms } from '../../../src/sessions/reconciliation/known-rooms.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
-import { reconciledHosts } from '../../support/reconciled.js';
+import { type ReconciledHost, reconciledHosts } from '../../support/reconciled.js';
 import { freshStores } from '../../support/stores.js';
 import { connectionFact } from '../../unit/sessions/facts.js';
 
@@ -58,8 +58,11 @@ describe('figures of who is present', () => {
   const hosts = reconciledHosts();
 
   const ann = { sid: 'PA_1', identity: 'ann' };
+  const again = { sid: 'PA_2', identity: 'ann', joinedAt: '3' };
 
-  const cases: [string, number, [event: string, more: object, participant: object][]][] = [
+  type Told = [event: string, more: object, participant: object][];
+
+  const cases: [string, number, Told][] = [
     [
       'who came back from a move to another server',
       1,
@@ -79,16 +82,46 @@ describe('figures of who is present', () => {
     ],
   ];
 
-  test.each(cases)('have %s', async (_, present, told) => {
-    const { app, tester, session } = await hosts.boot();
+  const figuresOf = async ({ app, tester, session }: ReconciledHost, told: Told) => {
     for (const [nth, [event, more, participant]] of told.entries()) {
       const room = { sid: 'RM_1', name: 'call' };
       const body = { event, id: `EV_${nth}`, createdAt: `${nth + 1}`, room, participant, ...more };
       await tester.deliver(JSON.stringify(body));
     }
-    expect(await session('call')).toMatchObject({ activeParticipants: present });
-    const figures = await app.get(SessionsService).activeParticipants();
-    expect(figures).toEqual({ standard: present, agent: 0, sip: 0 });
+    const its = (await session('call'))?.activeParticipants;
+    return { its, all: await app.get(SessionsService).activeParticipants() };
+  };
+
+  const replaced: [string, number, Told][] = [
+    [
+      'nobody whose next connection is over, though the leave of the one before was lost',
+      0,
+      [
+        ['participant_joined', {}, ann],
+        ['participant_joined', {}, again],
+        ['participant_left', {}, again],
+      ],
+    ],
+    [
+      'nobody twice of whose next connection only tracks are known',
+      1,
+      [
+        ['participant_joined', {}, ann],
+        ['track_published', { track: { sid: 'TR_1' } }, { sid: 'PA_2', identity: 'ann' }],
+      ],
+    ],
+  ];
+
+  test.each(replaced)('have %s', async (_, present, told) => {
+    const figures = await figuresOf(await hosts.boot(), told);
+    expect(figures).toEqual({ its: present, all: { standard: present, agent: 0, sip: 0 } });
+  });
+
+  test.each(cases)('have %s', async (_, present, told) => {
+    const host = await hosts.boot();
+    const figures = await figuresOf(host, told);
+    expect(figures).toEqual({ its: present, all: { standard: present, agent: 0, sip: 0 } });
+    const { app } = host;
     expect(await app.get(KnownRooms).active('default')).toMatchObject([{ roomSid: 'RM_1', present }]);
   });
 });
