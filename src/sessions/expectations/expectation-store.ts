@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type EntityManager, LessThanOrEqual } from 'typeorm';
 import { lockNames } from '../../database/advisory-locks.js';
 import { ExpectationEntity } from '../../database/entities/expectation.entity.js';
+import { EntityRows } from '../../database/entity-rows.js';
 import { EventStore } from '../../database/event-store.js';
 import { SqlParameters } from '../../database/sql.js';
 import { plainText } from '../../database/plain-text.js';
@@ -178,19 +179,23 @@ export class ExpectationStore {
       fold.roomName === null ? [] : [[fold.source, fold.roomName] as const],
     );
     const among = (column: string, keys: readonly (readonly [string, string])[]) =>
-      keys.length === 0 ? [] : [p.isOneOfPairs(`source, ${column}`, keys)];
-    const conditions = [...among('session_id', byId), ...among('room_name', byRoom)];
-    if (conditions.length === 0) return [];
+      keys.length === 0
+        ? []
+        : [
+            `SELECT source, session_id FROM livekit_expected_sessions
+             WHERE state = 'awaiting' AND ${p.isOneOfPairs(`source, ${column}`, keys)}`,
+          ];
+    const queries = [...among('session_id', byId), ...among('room_name', byRoom)];
+    if (queries.length === 0) return [];
     const found = await manager.query<{ source: string; session_id: string }[]>(
-      `SELECT source, session_id FROM livekit_expected_sessions
-       WHERE state = 'awaiting' AND (${conditions.join(' OR ')})`,
+      queries.join(' UNION '),
       p.values,
     );
-    if (found.length === 0) return [];
-    return manager.find(ExpectationEntity, {
-      where: found.map((row) => ({ source: row.source, sessionId: row.session_id })),
-      order: { expectedAt: 'ASC', sessionId: 'ASC' },
-    });
+    const expected = await new EntityRows(manager, ExpectationEntity).find(
+      ['source', 'sessionId'],
+      found.map((row) => ({ source: row.source, sessionId: row.session_id })),
+    );
+    return expected.sort((a, b) => a.expectedAt - b.expectedAt || (a.sessionId < b.sessionId ? -1 : 1));
   }
 }
 

@@ -1,4 +1,6 @@
 import pg from 'pg';
+import { ExpectationEntity } from '../../../src/database/entities/expectation.entity.js';
+import { EntityRows } from '../../../src/database/entity-rows.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { sqlQuery } from '../../support/database.js';
@@ -66,6 +68,26 @@ describe('an expected session', () => {
       [{ visit: 2 }, null],
       [{ visit: 1 }, null],
     ]);
+  });
+
+  test('is matched however often its room was expected before', async () => {
+    const host = await hosts.boot();
+    await host.service.expect('order-4711', { roomName: 'call-1001' });
+    await host.app.get(EventStore).write((manager) => {
+      const before = Array.from({ length: 2_000 }, (_, n) => ({
+        source: 'default',
+        sessionId: `order-${n}`,
+        roomName: 'call-1001',
+        metadata: {},
+        state: 'matched' as const,
+        expectedAt: n,
+        expiresAt: n,
+        roomSid: `RM_${n}`,
+      }));
+      return new EntityRows(manager, ExpectationEntity).upsert(before, ['source', 'sessionId']);
+    });
+    await host.play('two-party-call');
+    expect(await host.session()).toMatchObject({ sessionId: 'order-4711' });
   });
 
   test('is the one that goes on in its room, though its id was used for an earlier one', async () => {
