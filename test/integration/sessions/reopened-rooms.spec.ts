@@ -51,6 +51,33 @@ describe('a room that is opened again under its sid', () => {
     ]);
   });
 
+  test('is expected by the id of the one before, unless it goes on as another that was expected', async () => {
+    const host = await hosts.boot();
+    const expectIt = (order: string, call: number) =>
+      host.service.expect(order, { roomName: 'lobby', metadata: { call } });
+    await expectIt('order-1', 1);
+    await callOnce(host);
+    await host.pass(40 * SECOND);
+    await comeAgain(host);
+    await host.pass(0);
+    expect(await expectIt('order-1', 2)).toMatchObject({ state: 'matched' });
+    expect(await expectIt('order-2', 3)).toMatchObject({ state: 'awaiting' });
+    expect(await told(host)).toEqual([
+      [1, 'order-1', { call: 2 }],
+      [0, 'order-1', { call: 1 }],
+    ]);
+    await send(host, 'room_finished');
+    await host.pass(40 * SECOND);
+    await send(host, 'participant_joined', { participant: participant('PA_3', host.tester.clock.now()) });
+    await host.pass(0);
+    expect(await expectIt('order-1', 4)).toMatchObject({ state: 'awaiting' });
+    expect(await told(host)).toMatchObject([
+      [2, 'order-2', { call: 3 }],
+      [1, 'order-1', { call: 2 }],
+      [0, 'order-1', { call: 1 }],
+    ]);
+  });
+
   test('is expected after one that nobody expected, which stays unmatched', async () => {
     const host = await hosts.boot({ sessions: { requireExpected: true } });
     await callOnce(host);
