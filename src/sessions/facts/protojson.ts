@@ -75,14 +75,16 @@ const DISCONNECT_REASONS = [
 export const MIGRATION = 'MIGRATION';
 
 /**
- * A participant's kind in lower case; the zero value, which is left out, is `standard`, unless it may record: older servers
- * mark recorders by that alone.
+ * A participant's kind in lower case; the zero value, which is left out, is `standard`, unless its permissions say otherwise: older
+ * tokens mark recorders and agents by these alone, and LiveKit goes by either (`livekit/livekit` `IsRecorder`, `IsAgent`).
  */
 export function kindOf(participant: Json): string {
   const told = participant['kind'];
   const kind = (typeof told === 'number' ? KINDS[told] : plainTextOrNull(told)) ?? 'STANDARD';
-  const isRecorder = object(participant['permission'])?.['recorder'] === true;
-  return kind === 'STANDARD' && isRecorder ? 'egress' : kind.toLowerCase();
+  if (kind !== 'STANDARD') return kind.toLowerCase();
+  const permission = object(participant['permission']);
+  if (permission?.['recorder'] === true) return 'egress';
+  return permission?.['agent'] === true ? 'agent' : 'standard';
 }
 
 /** LiveKit's name for why somebody left; the zero value, which is left out, is `UNKNOWN_REASON`. */

@@ -259,13 +259,16 @@ describe('what an event says of a connection', () => {
   });
 
   it.each([
-    [undefined, true, 'egress'],
-    ['STANDARD', true, 'egress'],
-    [0, true, 'egress'],
-    ['AGENT', true, 'agent'],
-    [undefined, false, 'standard'],
-  ])('reads the kind %p of a participant whose recorder permission is %p as %s', (kind, recorder, read) => {
-    const permission = { canSubscribe: true, hidden: true, recorder };
+    [undefined, { recorder: true }, 'egress'],
+    ['STANDARD', { recorder: true }, 'egress'],
+    [0, { recorder: true }, 'egress'],
+    ['AGENT', { recorder: true }, 'agent'],
+    [undefined, { agent: true }, 'agent'],
+    [undefined, { recorder: true, agent: true }, 'egress'],
+    ['SIP', { agent: true }, 'sip'],
+    [undefined, { recorder: false, agent: false }, 'standard'],
+  ])('reads the kind %p of a participant whose permissions are %p as %s', (kind, marks, read) => {
+    const permission = { canSubscribe: true, hidden: true, ...marks };
     expect(connectionIn('participant_joined', { kind, permission })?.kind).toBe(read);
   });
 
