@@ -33,9 +33,9 @@ const DROPPED = new Set(['CONNECTION_TIMEOUT', 'MEDIA_FAILURE', 'AGENT_ERROR']);
  */
 export function dispositionOf(session: SessionFold, parties = DEFAULT_PARTIES): RuledDisposition | null {
   if (session.state === 'active') return null;
-  const all = session.participants
-    .filter(counts)
-    .flatMap(({ identity, kind, connections }) => connections.map((one) => ({ ...one, identity, kind })));
+  const all = session.participants.flatMap(({ identity, connections }) =>
+    connections.filter(counts).map((one) => ({ ...one, identity })),
+  );
   const leftWith = (wanted: string) => all.some(({ reason }) => reason === wanted);
 
   if (all.length === 0) return session.abortedAttempts > 0 ? 'failed' : 'nobody_came';

@@ -126,18 +126,11 @@ interface Stay extends Pick<FoldedConnection, 'joinedAt' | 'leftAt' | 'inferred'
   kind: CountedKind;
 }
 
-const staysOf = ({ identity, kind, connections }: FoldedParticipant): Stay[] => {
-  const counted = countedKind(kind);
-  return counted === null
-    ? []
-    : connections.map(({ joinedAt, leftAt, inferred }) => ({
-        identity,
-        kind: counted,
-        joinedAt,
-        leftAt,
-        inferred,
-      }));
-};
+const staysOf = ({ identity, connections }: FoldedParticipant): Stay[] =>
+  connections.flatMap(({ kind, joinedAt, leftAt, inferred }) => {
+    const counted = countedKind(kind);
+    return counted === null ? [] : [{ identity, kind: counted, joinedAt, leftAt, inferred }];
+  });
 
 /** When a connection was there; empty if its join is unknown. */
 export const presenceOf = ({
@@ -214,8 +207,8 @@ function closingTime(
 ): number | null {
   if (state === 'ended') return null;
   const holders = participants
-    .filter(({ kind }) => holdsRoomOpen(kind))
-    .flatMap(({ connections }) => connections);
+    .flatMap(({ connections }) => connections)
+    .filter(({ kind }) => holdsRoomOpen(kind));
   if (holders.some(({ leftAt }) => leftAt === null)) return null;
   const timeout = (field: string, otherwise: number): number => {
     const told = (description?.room as Record<string, unknown> | undefined)?.[field];

@@ -29,6 +29,8 @@ export interface FoldedParticipant {
 /** One connection: from a join to its leave. */
 export interface FoldedConnection {
   participantSid: string;
+  /** As what it counts: who comes again may come as another, by telephone say. */
+  kind: string | null;
   joinedAt: number | null;
   leftAt: number | null;
   reason: string | null;
@@ -65,14 +67,18 @@ function foldParticipant(
     attributes: Object.fromEntries(Object.entries(attributes).filter(([name]) => !SIP_FIELDS.has(name))),
     sip: kind === 'sip' ? sipCallOf(attributes) : null,
     connections: connections.map((connection, nth) =>
-      foldConnection(connection, endedAt, replacedAt(connections, nth)),
+      foldConnection(connection, kind, endedAt, replacedAt(connections, nth)),
     ),
   };
 }
 
-/** @param replaced when another connection of the same identity came. */
+/**
+ * @param kind its participant's, for one that is known by its tracks alone.
+ * @param replaced when another connection of the same identity came.
+ */
 function foldConnection(
   connection: ConnectionFact,
+  kind: string | null,
   endedAt: number | null,
   replaced: number | null,
 ): FoldedConnection {
@@ -87,6 +93,7 @@ function foldConnection(
   }
   return {
     participantSid,
+    kind: connection.kind ?? kind,
     joinedAt,
     // A leave is reported in whole seconds, and may seem to come before its join.
     leftAt: leftAt === null ? null : Math.max(leftAt, joinedAt ?? leftAt),
@@ -146,8 +153,8 @@ function sipCallOf(attributes: Readonly<Record<string, string>>): FoldedSipCall 
   };
 }
 
-/** Whether a participant counts in the figures of their session. */
-export const counts = ({ kind }: Pick<FoldedParticipant, 'kind'>): boolean => countedKind(kind) !== null;
+/** Whether a connection counts in the figures of its session. */
+export const counts = ({ kind }: Pick<FoldedConnection, 'kind'>): boolean => countedKind(kind) !== null;
 
 /** Whose connection it is; until an event has said so, its own sid stands in. */
 const identityOf = ({ identity, participantSid }: ConnectionFact): string => identity ?? participantSid;

@@ -31,7 +31,7 @@ describe('the sessions of any history of calls', () => {
     'are the true ones, in whatever order it is told',
     () => {
       fc.assert(
-        fc.property(arrived(histories({ reopens: true })), ([history, webhooks]) =>
+        fc.property(arrived(histories({ reopens: true, callsBack: true })), ([history, webhooks]) =>
           expect(told(webhooks)).toEqual(trueSessions(history).map(tell)),
         ),
         RUNS,

@@ -36,7 +36,9 @@ const PEOPLE = [
   { identity: 'EG_recorder', name: null, kind: 'EGRESS' },
   { identity: 'feed', name: null, kind: 'INGRESS' },
 ] as const;
-type Person = (typeof PEOPLE)[number];
+/** Who is called back: the same identity, by another way. */
+const ANN_BY_PHONE = { identity: 'ann', name: 'Ann', kind: 'SIP' } as const;
+type Person = (typeof PEOPLE)[number] | typeof ANN_BY_PHONE;
 
 const SIP_ATTRIBUTES = {
   'sip.callID': 'SCL_1',
@@ -54,6 +56,9 @@ const SIP_CALL = {
   status: 'active',
   direction: 'outbound',
 } as const;
+
+/** The permissions that tell a kind. */
+const MARKS: Record<string, object> = { agent: { agent: true }, egress: { recorder: true } };
 
 const NOTHING_RECORDED: SessionRecording = {
   egressId: null,
@@ -89,6 +94,8 @@ interface Call {
   tellsReasons: boolean;
   /** LiveKit names the room of an egress beside it, too: newer servers do. */
   tellsEgressRooms: boolean;
+  /** Tokens mark agents and recorders by their permissions alone: older ones do. */
+  marksByPermission: boolean;
   /** LiveKit opens its room again under the same sid. */
   reopens: boolean;
   /** How late LiveKit's ticker finds an empty room, milliseconds. */
@@ -99,61 +106,69 @@ interface Call {
 }
 
 const pause = fc.oneof({ arbitrary: fc.nat(900), weight: 5 }, { arbitrary: fc.nat(7_000), weight: 1 });
-const somebody = fc.constantFrom(...PEOPLE);
-const usual: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ wait: pause, does: fc.constant('join' as const), who: somebody }) },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      wait: pause,
-      does: fc.constant('leave' as const),
-      who: somebody,
-      reason: fc.constantFrom(...REASONS),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      wait: pause,
-      does: fc.constantFrom('publish' as const, 'unpublish' as const),
-      who: somebody,
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ wait: pause, does: fc.constant('abort' as const), who: somebody }) },
-  { weight: 1, arbitrary: fc.record({ wait: pause, does: fc.constant('record' as const) }) },
-  { weight: 1, arbitrary: fc.record({ wait: pause, does: fc.constant('failToRecord' as const) }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      wait: pause,
-      does: fc.constant('progress' as const),
-      which: fc.nat(2),
-      to: fc.constantFrom('on' as const, 'complete' as const, 'failed' as const, 'limit_reached' as const),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ wait: pause, does: fc.constantFrom('delete' as const, 'nothing' as const) }),
-  },
-);
+const usual = (somebody: fc.Arbitrary<Person>): fc.Arbitrary<Step> =>
+  fc.oneof(
+    { weight: 8, arbitrary: fc.record({ wait: pause, does: fc.constant('join' as const), who: somebody }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        wait: pause,
+        does: fc.constant('leave' as const),
+        who: somebody,
+        reason: fc.constantFrom(...REASONS),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        wait: pause,
+        does: fc.constantFrom('publish' as const, 'unpublish' as const),
+        who: somebody,
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ wait: pause, does: fc.constant('abort' as const), who: somebody }) },
+    { weight: 1, arbitrary: fc.record({ wait: pause, does: fc.constant('record' as const) }) },
+    { weight: 1, arbitrary: fc.record({ wait: pause, does: fc.constant('failToRecord' as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        wait: pause,
+        does: fc.constant('progress' as const),
+        which: fc.nat(2),
+        to: fc.constantFrom('on' as const, 'complete' as const, 'failed' as const, 'limit_reached' as const),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ wait: pause, does: fc.constantFrom('delete' as const, 'nothing' as const) }),
+    },
+  );
 
 /** What calls may be like; nothing of it unless told. */
 export interface Liveliness {
   crashes?: boolean;
   reopens?: boolean;
+  /** One identity comes as another kind, too. */
+  callsBack?: boolean;
 }
 
 /** Histories of calls. */
-export const histories = ({ crashes = false, reopens = false }: Liveliness = {}): fc.Arbitrary<History> => {
+export const histories = ({
+  crashes = false,
+  reopens = false,
+  callsBack = false,
+}: Liveliness = {}): fc.Arbitrary<History> => {
+  const steps = usual(fc.constantFrom(...PEOPLE, ...(callsBack ? [ANN_BY_PHONE] : [])));
   const crash: fc.Arbitrary<Step> = fc.record({
     wait: pause,
     does: fc.constantFrom('crash' as const, 'restart' as const),
   });
-  const any = crashes ? fc.oneof({ weight: 25, arbitrary: usual }, { weight: 1, arbitrary: crash }) : usual;
+  const any = crashes ? fc.oneof({ weight: 25, arbitrary: steps }, { weight: 1, arbitrary: crash }) : steps;
   const call: fc.Arbitrary<Call> = fc.record({
     name: fc.constantFrom('lobby', 'call-1'),
     tellsReasons: fc.boolean(),
     tellsEgressRooms: fc.boolean(),
+    marksByPermission: fc.boolean(),
     reopens: reopens ? fc.boolean() : fc.constant(false),
     lag: fc.nat(1_500),
     steps: fc.array(any, { maxLength: 14 }),
@@ -284,7 +299,9 @@ class Livekit {
     };
     session.connections.push(connection);
     this.now += 60; // until it is connected
-    this.send('participant_joined', { participant: { ...told(connection), state: 'ACTIVE', version: 2 } });
+    this.send('participant_joined', {
+      participant: { ...this.told(connection), state: 'ACTIVE', version: 2 },
+    });
   }
 
   private leave(connection: TrueConnection, reason: string): void {
@@ -294,7 +311,12 @@ class Livekit {
     connection.reason = reason;
     const open = this.open as OpenRoom;
     if (kind !== 'agent' && kind !== 'egress') Object.assign(open, { emptySince: this.now, wasHeld: true });
-    const participant = { ...told(connection), state: 'DISCONNECTED', version: 5, disconnectReason: reason };
+    const participant = {
+      ...this.told(connection),
+      state: 'DISCONNECTED',
+      version: 5,
+      disconnectReason: reason,
+    };
     this.send('participant_left', { participant });
   }
 
@@ -462,6 +484,26 @@ class Livekit {
     this.sent.push({ at: this.now, webhook });
   }
 
+  private told({
+    sid,
+    identity,
+    name,
+    kind,
+    joinedAt,
+  }: TrueConnection): { sid: string } & Record<string, unknown> {
+    const mark = this.call.marksByPermission ? MARKS[kind] : undefined;
+    return {
+      sid,
+      identity,
+      ...(name !== null && { name }),
+      ...(mark === undefined && kind !== 'standard' && { kind: kind.toUpperCase() }),
+      permission: { canSubscribe: true, ...mark },
+      ...(kind === 'sip' && { attributes: SIP_ATTRIBUTES }),
+      joinedAt: String(Math.floor(joinedAt / 1_000)),
+      joinedAtMs: String(joinedAt),
+    };
+  }
+
   private present(): TrueConnection[] {
     return (this.open?.session.connections ?? []).filter(({ leftAt }) => leftAt === null);
   }
@@ -471,22 +513,6 @@ class Livekit {
     return `${prefix}_${this.nth}${String(this.count).padStart(3, '0')}`;
   }
 }
-
-const told = ({
-  sid,
-  identity,
-  name,
-  kind,
-  joinedAt,
-}: TrueConnection): { sid: string } & Record<string, unknown> => ({
-  sid,
-  identity,
-  ...(name !== null && { name }),
-  ...(kind !== 'standard' && { kind: kind.toUpperCase() }),
-  ...(kind === 'sip' && { attributes: SIP_ATTRIBUTES }),
-  joinedAt: String(Math.floor(joinedAt / 1_000)),
-  joinedAtMs: String(joinedAt),
-});
 
 const wholeSecond = (time: number): number => time - (time % 1_000);
 const nanoseconds = (milliseconds: number): string => `${Math.round(milliseconds)}000000`;

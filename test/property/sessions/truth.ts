@@ -120,6 +120,7 @@ function participantsOf(connections: readonly TrueConnection[]): Session['partic
       participant = { identity, name, kind, attributes: {}, sip, connections: [] };
       participants.push(participant);
     }
+    Object.assign(participant, { name, kind, sip }); // of the latest connection
     participant.connections.push({
       participantSid: connection.sid,
       joinedAt: iso(connection.joinedAt),
