@@ -121,7 +121,7 @@ function connectionFact(
   const version = int64(participant['version']) ?? 0;
   const versioned = <T>(value: T | null): Versioned<T> | null => value && { value, version, eventId };
   const reason = reconciled ? null : reasonName(participant['disconnectReason']);
-  // Servers before 1.9.1 report a failed attempt as a leave.
+  // Whoever could not connect has not left, whatever it is called: servers since 1.9.1 say that it was aborted.
   const isLeave = name === 'participant_left' && reason !== 'JOIN_FAILURE';
   const isAttempt = name === 'participant_connection_aborted' || (name === 'participant_left' && !isLeave);
   const joined = name === 'participant_joined' || isLeave;
