@@ -41,7 +41,7 @@ export interface LivekitWebhookModuleOptions {
   events?: readonly (LivekitEventName | '*')[] | '*' | undefined;
   /** Accepted schemes, `['livekit', 'hmac']` by default. */
   signatures?: readonly SignatureScheme[] | undefined;
-  /** The largest body in bytes, 1 MiB by default (LiveKit's metadata alone may reach 576 KiB). */
+  /** The largest body in bytes, 1 MiB by default (a participant's metadata may reach 576 KiB, its room's 512 KiB more). */
   bodyLimit?: number | undefined;
   /** How long a body may take to arrive in milliseconds, 10 s by default. */
   bodyTimeout?: number | undefined;
