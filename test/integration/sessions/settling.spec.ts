@@ -157,7 +157,7 @@ describe('a session', () => {
     await host.pass(2 * SECOND);
     expect(await host.session()).toMatchObject({
       state: 'ended',
-      endedAt: '2026-11-23T08:48:55.000Z', // the caller, who held it open, left at :53, and 2 s is its departure time-out
+      endedAt: '2026-11-23T08:48:56.000Z', // the agent left last, at :54, and 2 s is its departure time-out
       lastLeftAt: '2026-11-23T08:48:54.000Z',
       inferred: ['endedAt', 'disposition'],
       disposition: 'completed',
@@ -174,7 +174,7 @@ describe('a session', () => {
     await host.pass(4 * MINUTE);
     expect(await host.session()).toMatchObject({ state: 'active' });
     await host.pass(MINUTE + SECOND);
-    expect(await host.session()).toMatchObject({ state: 'ended', endedAt: '2026-11-23T08:48:55.000Z' });
+    expect(await host.session()).toMatchObject({ state: 'ended', endedAt: '2026-11-23T08:48:56.000Z' });
   });
 
   test('waits anew with whatever is told of its room, though nothing of it changes', async () => {

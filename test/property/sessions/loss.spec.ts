@@ -10,6 +10,9 @@ import { tell, type TrueConnection, type TrueSession } from './truth.js';
 
 const RUNS = runs(300, 10_000);
 
+/** How late LiveKit finds an empty room, in whole seconds, milliseconds. */
+const CLOSES_WITHIN = 2_500;
+
 describe('a history of which some is lost', () => {
   it(
     'states nothing as known that is not so',
@@ -18,6 +21,24 @@ describe('a history of which some is lost', () => {
         fc.property(losing(histories({ crashes: true })), ([history, kept]) =>
           expect(wrongOf(history, kept)).toEqual([]),
         ),
+        RUNS,
+      );
+    },
+    LONG,
+  );
+
+  it(
+    'has its rooms end no sooner than LiveKit closed them, where nothing but their ends is',
+    () => {
+      fc.assert(
+        fc.property(histories(), ({ webhooks, sessions }) => {
+          const told = settledSessions(webhooks.filter(({ event }) => event !== 'room_finished'));
+          for (const { roomSid, endedAt } of sessions) {
+            const its = told.find((one) => one.roomSid === roomSid)?.endedAt ?? null;
+            if (its !== null && endedAt !== null)
+              expect(Date.parse(its)).toBeGreaterThanOrEqual(endedAt - CLOSES_WITHIN);
+          }
+        }),
         RUNS,
       );
     },

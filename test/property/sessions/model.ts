@@ -197,8 +197,9 @@ interface Egress {
 /** A room while it is open. */
 interface OpenRoom {
   session: TrueSession;
-  /** Since when nobody who holds it open is in it, and whether anybody has been. */
-  emptySince: number;
+  openedAt: number;
+  /** When somebody left or gave up last, and whether anybody has come, or tried to, who holds it open. */
+  lastLeft: number;
   wasHeld: boolean;
 }
 
@@ -272,9 +273,11 @@ class Livekit {
   private pass(milliseconds: number): void {
     const then = this.now + milliseconds;
     const { open } = this;
-    if (open !== null && this.present().every(({ kind }) => kind === 'agent' || kind === 'egress')) {
-      const timeout = open.wasHeld ? DEPARTURE_TIMEOUT : EMPTY_TIMEOUT;
-      const closes = open.emptySince + timeout * 1_000 + this.call.lag;
+    if (open !== null && !this.present().some(({ kind }) => holds(kind))) {
+      const [since, timeout] = open.wasHeld
+        ? [open.lastLeft, DEPARTURE_TIMEOUT]
+        : [open.openedAt, EMPTY_TIMEOUT];
+      const closes = since + timeout * 1_000 + this.call.lag;
       if (closes <= then) {
         this.now = Math.max(this.now, closes);
         this.close('ROOM_CLOSED', 'ROOM_END_IDLE_TIMEOUT');
@@ -284,7 +287,7 @@ class Livekit {
   }
 
   private join(who: Person): void {
-    const { session } = this.opened();
+    const { session } = this.opened(who);
     const before = this.present().find(({ identity }) => identity === who.identity);
     if (before !== undefined) this.leave(before, 'DUPLICATE_IDENTITY');
     const connection: TrueConnection = {
@@ -305,12 +308,10 @@ class Livekit {
   }
 
   private leave(connection: TrueConnection, reason: string): void {
-    const { leftAt, kind } = connection;
-    if (leftAt !== null) return;
+    if (connection.leftAt !== null) return;
     connection.leftAt = Math.max(wholeSecond(this.now), connection.joinedAt);
     connection.reason = reason;
-    const open = this.open as OpenRoom;
-    if (kind !== 'agent' && kind !== 'egress') Object.assign(open, { emptySince: this.now, wasHeld: true });
+    (this.open as OpenRoom).lastLeft = this.now;
     const participant = {
       ...this.told(connection),
       state: 'DISCONNECTED',
@@ -321,7 +322,8 @@ class Livekit {
   }
 
   private abort(who: Person): void {
-    const { session } = this.opened();
+    const { session } = this.opened(who);
+    (this.open as OpenRoom).lastLeft = this.now;
     const sid = this.sid('PA');
     if (who.kind !== 'EGRESS' && who.kind !== 'INGRESS') session.attempts.push(sid);
     const participant = {
@@ -338,13 +340,18 @@ class Livekit {
     this.send(event, { participant: { sid, identity } }, false);
   }
 
-  private opened(): OpenRoom {
-    if (this.open !== null) return this.open;
+  private opened(by: Person): OpenRoom {
+    const open = this.open ?? this.reopened();
+    if (holds(by.kind.toLowerCase())) open.wasHeld = true;
+    return open;
+  }
+
+  private reopened(): OpenRoom {
     const { name, reopens } = this.call;
     const last = this.sessions.at(-1);
     if (this.isHalted && last !== undefined) {
       this.isHalted = false;
-      this.open = { session: last, emptySince: this.now, wasHeld: false };
+      this.open = { session: last, openedAt: this.now, lastLeft: 0, wasHeld: false };
       this.send('room_started');
       this.now += 1;
       return this.open;
@@ -364,7 +371,7 @@ class Livekit {
       recordings: [],
     };
     this.sessions.push(session);
-    this.open = { session, emptySince: this.now, wasHeld: false };
+    this.open = { session, openedAt: this.now, lastLeft: 0, wasHeld: false };
     this.send('room_started');
     this.now += 1;
     return this.open;
@@ -514,5 +521,6 @@ class Livekit {
   }
 }
 
+const holds = (kind: string): boolean => kind !== 'agent' && kind !== 'egress';
 const wholeSecond = (time: number): number => time - (time % 1_000);
 const nanoseconds = (milliseconds: number): string => `${Math.round(milliseconds)}000000`;

@@ -44,16 +44,50 @@ describe('a room that is found empty', () => {
     expect(fold({}, stay('PA_1', 1, 5 * SECOND), stay('PA_2', 1, null, { kind })).closesAt).toBe(closesAt);
   });
 
-  it('closes no sooner than anything is told of it, so that its end can stand', () => {
-    const agent = stay('PA_2', 1, 8 * SECOND, { kind: 'agent' }); // LiveKit closed it out a moment late
-    const { closesAt } = fold({}, stay('PA_1', 1, 5 * SECOND), agent);
-    expect(closesAt).toBe(8 * SECOND);
-    const finishes = [presumed(closesAt as number)];
-    expect(fold({ finishes }, stay('PA_1', 1, 5 * SECOND), agent)).toMatchObject({
+  it.each(['agent', 'sip'])('closes when it is over since the last departure, of the kind %p say', (kind) => {
+    expect(fold({}, stay('PA_1', 1, 5 * SECOND), stay('PA_2', 1, 6 * SECOND, { kind })).closesAt).toBe(
+      6 * SECOND + DEPARTURE_TIMEOUT,
+    );
+  });
+
+  it('closes when it is over since somebody tried to come, but not since an agent did who has been alone', () => {
+    const attempt = (kind: string) =>
+      connectionFact({
+        kind,
+        connected: false,
+        abort: { at: SECOND, reason: 'SIGNAL_CLOSE', eventId: 'EV_1' },
+      });
+    expect(fold({}, attempt('standard')).closesAt).toBe(SECOND + DEPARTURE_TIMEOUT);
+    expect(fold({}, attempt('agent')).closesAt).toBe(4 * SECOND);
+    expect(fold({}, stay('PA_1', 1, SECOND, { kind: 'agent' })).closesAt).toBe(4 * SECOND);
+  });
+
+  it.each(['ROOM_CLOSED', 'ROOM_DELETED'])('has closed when somebody left with %s', (reason) => {
+    const leave = { at: 8 * SECOND, reason, eventId: 'EV_2' };
+    const agent = stay('PA_2', 1, null, { kind: 'agent', leave });
+    expect(fold({}, agent).closesAt).toBe(8 * SECOND);
+    const caller = stay('PA_1', 1, 5 * SECOND);
+    expect(fold({}, caller, agent).closesAt).toBe(8 * SECOND);
+    expect(fold({ finishes: [presumed(8 * SECOND)] }, caller, agent)).toMatchObject({
       state: 'ended',
       endedAt: 8 * SECOND,
       closesAt: null,
       inferred: ['endedAt'],
+    });
+  });
+
+  it('closes no sooner than anything is told of it, so that its end can stand', () => {
+    const tracks = connectionFact({
+      participantSid: 'PA_2',
+      kind: 'agent',
+      joinedAt: 1,
+      lastSeenAt: 8 * SECOND,
+    });
+    const { closesAt } = fold({}, stay('PA_1', 1, 5 * SECOND), tracks);
+    expect(closesAt).toBe(8 * SECOND);
+    expect(fold({ finishes: [presumed(8 * SECOND)] }, stay('PA_1', 1, 5 * SECOND), tracks)).toMatchObject({
+      state: 'ended',
+      endedAt: 8 * SECOND,
     });
   });
 
@@ -204,8 +238,8 @@ describe('what is doubted', () => {
 
   it('is the last leave where an end is inferred that somebody may have outstayed', () => {
     const agents = [stay('PA_2', 1, 7 * SECOND, { kind: 'agent' }), stay('PA_3', 1, null, { kind: 'agent' })];
-    const session = fold({ finishes: [presumed(7 * SECOND)] }, stay('PA_1', 1, 5 * SECOND), ...agents);
-    expect(session).toMatchObject({ endedAt: 7 * SECOND, lastLeftAt: 7 * SECOND });
+    const session = fold({ finishes: [presumed(9 * SECOND)] }, stay('PA_1', 1, 5 * SECOND), ...agents);
+    expect(session).toMatchObject({ endedAt: 9 * SECOND, lastLeftAt: 9 * SECOND });
     expect(session.inferred).toEqual(expect.arrayContaining(['endedAt', 'lastLeftAt', 'durationSeconds']));
   });
 
