@@ -222,6 +222,11 @@ function closingTime(
 ): number | null {
   if (state === 'ended') return null;
   const visits = [...participants.flatMap(({ connections }) => connections), ...attempts];
+  const closedAt = greatest(
+    visits.flatMap(({ leftAt, reason }) => (leftAt !== null && CLOSED.has(reason ?? '') ? [leftAt] : [])),
+  );
+  // Whoever is in it still, as far as is told, has left with the others.
+  if (closedAt !== null && closedAt >= lastToldAt) return closedAt;
   const holders = visits.filter(({ kind }) => holdsRoomOpen(kind));
   if (holders.some(({ leftAt }) => leftAt === null)) return null;
   const timeout = (field: string, otherwise: number): number => {
@@ -230,11 +235,10 @@ function closingTime(
   };
   const departure = timeout('departureTimeout', DEPARTURE_TIMEOUT);
   const lastLeft = greatest(visits.flatMap(({ leftAt }) => leftAt ?? []));
-  const isClosed = visits.some(({ leftAt, reason }) => leftAt === lastLeft && CLOSED.has(reason ?? ''));
   const closes =
-    lastLeft === null || (holders.length === 0 && !isClosed)
+    lastLeft === null || holders.length === 0
       ? beganAt + Math.max(departure, timeout('emptyTimeout', EMPTY_TIMEOUT))
-      : lastLeft + (isClosed ? 0 : departure);
+      : lastLeft + departure;
   return Math.max(closes, lastToldAt);
 }
 

@@ -76,6 +76,19 @@ describe('a room that is found empty', () => {
     });
   });
 
+  it('has closed when somebody left with ROOM_DELETED, though no leave of another is told, who came before', () => {
+    const leave = { at: 8 * SECOND, reason: 'ROOM_DELETED', eventId: 'EV_2' };
+    const agent = stay('PA_2', 1, null, { kind: 'agent', leave });
+    const session = fold({ finishes: [presumed(8 * SECOND)] }, stay('PA_1', 1, null), agent);
+    expect(session).toMatchObject({ state: 'ended', endedAt: 8 * SECOND, activeParticipants: 0 });
+    expect(connectionIn(session, 'PA_1')).toMatchObject({ leftAt: 8 * SECOND, inferred: ['leftAt'] });
+    const isBack = stay('PA_3', 8 * SECOND + 1, null);
+    expect(fold({ finishes: [presumed(8 * SECOND)] }, isBack, agent)).toMatchObject({
+      state: 'active',
+      closesAt: null,
+    });
+  });
+
   it('closes no sooner than anything is told of it, so that its end can stand', () => {
     const tracks = connectionFact({
       participantSid: 'PA_2',
