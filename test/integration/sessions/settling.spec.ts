@@ -166,6 +166,22 @@ describe('a session', () => {
     expect(await host.session()).toMatchObject({ endedAt: '2026-11-23T08:48:56.000Z', inferred: [] });
   });
 
+  test('is closed when somebody left because it was deleted, though the leave of another was lost with its end', async () => {
+    const host = await hosts.boot();
+    await host.play(
+      'room-deleted',
+      (one) => !is('room_finished')(one) && !is('participant_left', 'caller-1005')(one),
+    );
+    await host.pass(5 * MINUTE + SECOND);
+    expect(await host.session()).toMatchObject({
+      state: 'ended',
+      endedAt: '2026-11-23T08:49:35.000Z',
+      lastLeftAt: '2026-11-23T08:49:35.000Z',
+      disposition: 'deleted',
+      inferred: expect.arrayContaining(['endedAt', 'leftAt']),
+    });
+  });
+
   test('of which LiveKit tells a day late is not closed while the rest may be on its way', async () => {
     const host = await hosts.boot({ clock: new TestClock('2026-11-24T09:00:00.000Z') });
     for (const { body } of deliveries('two-party-call').filter(without('room_finished')))
