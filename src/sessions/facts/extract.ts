@@ -125,6 +125,7 @@ function connectionFact(
   const isLeave = name === 'participant_left' && reason !== 'JOIN_FAILURE';
   const isAttempt = name === 'participant_connection_aborted' || (name === 'participant_left' && !isLeave);
   const joined = name === 'participant_joined' || isLeave;
+  const hasLeft = participant['state'] === 'DISCONNECTED' || participant['state'] === 3;
   const departure: Departure = {
     at: occurredAt,
     reason,
@@ -141,7 +142,8 @@ function connectionFact(
     kind: isFull && (!reconciled || !isLeave || 'kind' in participant) ? kindOf(participant) : null,
     connected: joined || name.startsWith('track_'),
     seenAt: joined || name.startsWith('track_') ? occurredAt : null,
-    lastSeenAt: name === 'participant_joined' || name.startsWith('track_') ? occurredAt : null,
+    // A join may be told after the leave, if that came at once: it is then of somebody who has left.
+    lastSeenAt: (name === 'participant_joined' && !hasLeft) || name.startsWith('track_') ? occurredAt : null,
     joinedAt: joined ? joinTime(participant, name === 'participant_joined' ? occurredAt : null) : null,
     leave: isLeave ? departure : null,
     abort: isAttempt ? departure : null,

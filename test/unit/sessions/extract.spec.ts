@@ -282,6 +282,21 @@ describe('what an event says of a connection', () => {
     expect(facts.connections[0]?.kind).toBe(kind);
   });
 
+  it.each(['DISCONNECTED', 3])(
+    'takes a join for no sign that whoever has left since (%p) was still there',
+    (state) => {
+      expect(
+        connectionIn('participant_joined', { state, disconnectReason: 'CLIENT_INITIATED' }),
+      ).toMatchObject({
+        connected: true,
+        seenAt: AT,
+        lastSeenAt: null,
+        leave: null,
+      });
+      expect(connectionIn('participant_joined', { state: 'ACTIVE' })?.lastSeenAt).toBe(AT);
+    },
+  );
+
   it('takes a track for a sign of being connected, and knows nothing else by it', () => {
     expect(connectionIn('track_published', {})).toMatchObject({
       identity: 'ann',
