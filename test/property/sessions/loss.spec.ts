@@ -75,6 +75,14 @@ describe('a recorded call of which some is lost', () => {
     }
   });
 
+  test.each(recorded)('$scenario ends in the second in which it did, where its end is', ({ history }) => {
+    const told = settledSessions(history.webhooks.filter(({ event }) => event !== 'room_finished'));
+    for (const { roomSid, endedAt } of history.sessions) {
+      const its = told.find((one) => one.roomSid === roomSid)?.endedAt ?? null;
+      expect(its && Math.floor(Date.parse(its) / 1_000)).toBe(endedAt && endedAt / 1_000);
+    }
+  });
+
   it(
     'states nothing as known that is not so, whichever two are, or more',
     () => {
