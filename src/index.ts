@@ -111,6 +111,7 @@ export {
   type WebhookReceipt,
   WebhookReceipts,
 } from './livekit-webhook/webhook-receipts.js';
+export { MetricsOptionsError } from './metrics/errors.js';
 export { MetricsModule } from './metrics/metrics.module.js';
 export type { MetricsModuleOptions } from './metrics/metrics.options.js';
 export { METRICS_REGISTRY } from './metrics/metrics.registry.js';

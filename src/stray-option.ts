@@ -4,10 +4,17 @@ export const NO_OPTIONS: [option: string, problem: string] = [
   'gave no options: look at what it returns',
 ];
 
-/** A given option that its module would ignore: its name, and what to do; undefined when there is none. */
+/** The name of every option of a module, or of a part of its options, for callers without a type checker. */
+export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+
+/**
+ * A given option that its module would ignore: its name, and what to do; undefined when there is none.
+ *
+ * @param beside those that stand beside `useFactory`; without it, no options do.
+ */
 export function strayOption(
   given: object | undefined,
-  { known, beside }: { known: object; beside: object },
+  { known, beside = {} }: { known: object; beside?: object },
 ): [option: string, problem: string] | undefined {
   if (given == null) return NO_OPTIONS;
   const [option] =
@@ -23,8 +30,22 @@ export function strayOption(
     Object.keys(options)
       .map((name) => `\`${name}\``)
       .join(', ');
-  return [
-    option,
-    `is none: there are ${names(known)}; and beside \`useFactory\` in \`forRootAsync\`: ${names(beside)}`,
-  ];
+  const others =
+    Object.keys(beside).length === 0
+      ? ''
+      : `; and beside \`useFactory\` in \`forRootAsync\`: ${names(beside)}`;
+  return [option, `is none: there are ${names(known)}${others}`];
+}
+
+/** The same within the parts of options that are given, by the names of each: `retention.bodis`. */
+export function strayWithin<Options extends object>(
+  given: Options,
+  parts: { readonly [Part in keyof Options]?: object },
+): [option: string, problem: string] | undefined {
+  for (const part of Object.keys(parts) as (keyof Options & string)[]) {
+    const own = given[part] as object | null | undefined;
+    const stray = own == null ? undefined : strayOption(own, { known: parts[part] as object });
+    if (stray !== undefined) return [`${part}.${stray[0]}`, stray[1]];
+  }
+  return undefined;
 }

@@ -1,4 +1,5 @@
 import { MOST_COUNTED } from '../event-log/deliveries/backlog.js';
+import { type OptionNames, strayOption } from '../stray-option.js';
 import { LivekitHealthOptionsError } from './errors.js';
 
 /** The highest threshold for dead letters: of one handler, no more than one above it are counted. */
@@ -18,6 +19,13 @@ export interface LivekitHealthModuleOptions {
    */
   webhookSilence?: number | false | undefined;
 }
+
+const OPTION_NAMES: OptionNames<LivekitHealthModuleOptions> = {
+  deliveryLag: true,
+  routingLag: true,
+  deadLetters: true,
+  webhookSilence: true,
+};
 
 /** The options, checked, with the defaults filled in. */
 export interface HealthSettings extends Record<
@@ -39,6 +47,8 @@ const MINUTE = 60_000;
  * @throws LivekitHealthOptionsError naming the option and the cure.
  */
 export function resolveSettings(options: LivekitHealthModuleOptions = {}): HealthSettings {
+  const stray = strayOption(options, { known: OPTION_NAMES });
+  if (stray !== undefined) throw new LivekitHealthOptionsError(...stray);
   const { deliveryLag = 5 * MINUTE, routingLag = MINUTE, deadLetters = 0, webhookSilence } = options;
   return {
     deliveryLag: whole('deliveryLag', deliveryLag),

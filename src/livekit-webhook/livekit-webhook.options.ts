@@ -3,6 +3,7 @@ import type { DeliveryRunnerOptions } from '../event-log/delivery-runner.js';
 import type { RetentionOptions } from '../event-log/retention/retention-options.js';
 import type { Role } from '../event-log/role.js';
 import type { LogOptions } from '../logging/log-options.js';
+import type { OptionNames } from '../stray-option.js';
 import type { LivekitEventName } from './livekit-events.js';
 
 /** The ways a delivery may be signed: `livekit` (a JWT with the body's hash) and `hmac` (`X-LiveKit-Signature`). */
@@ -71,8 +72,8 @@ export interface LivekitWebhookModuleExtras {
   adminDecorators?: ClassDecorator[] | undefined;
 }
 
-/** The name of every option, for callers without a type checker. */
-export const LIVEKIT_WEBHOOK_OPTION_NAMES: Readonly<Record<keyof LivekitWebhookModuleOptions, true>> = {
+/** The name of every option. */
+export const LIVEKIT_WEBHOOK_OPTION_NAMES: OptionNames<LivekitWebhookModuleOptions> = {
   apiKey: true,
   apiSecret: true,
   keys: true,
@@ -86,6 +87,27 @@ export const LIVEKIT_WEBHOOK_OPTION_NAMES: Readonly<Record<keyof LivekitWebhookM
   deliveries: true,
   retention: true,
   log: true,
+};
+
+/** The names within the options that have parts. */
+export const LIVEKIT_WEBHOOK_NAMES_WITHIN = {
+  database: {
+    url: true,
+    migrations: true,
+    poolSize: true,
+    listenUrl: true,
+    handlers: true,
+    entities: true,
+    entityMigrations: true,
+  } satisfies OptionNames<EventStoreOptions>,
+  deliveries: { drainTimeout: true, engine: true } satisfies OptionNames<DeliveryRunnerOptions>,
+  retention: {
+    bodies: true,
+    deliveries: true,
+    events: true,
+    sessions: true,
+  } satisfies OptionNames<RetentionOptions>,
+  log: { level: true, sample: true } satisfies OptionNames<LogOptions>,
 };
 
 /** The name of every option that shapes the routes; none is set by default. */

@@ -17,11 +17,12 @@ import {
 import { LIVEKIT_EVENT_NAMES } from './livekit-events.js';
 import {
   LIVEKIT_WEBHOOK_EXTRAS,
+  LIVEKIT_WEBHOOK_NAMES_WITHIN,
   LIVEKIT_WEBHOOK_OPTION_NAMES,
   type LivekitWebhookModuleOptions,
   type SignatureScheme,
 } from './livekit-webhook.options.js';
-import { strayOption } from '../stray-option.js';
+import { strayOption, strayWithin } from '../stray-option.js';
 import type { SigningKey } from './signatures/signature.js';
 
 /** The options of the module, checked, with the defaults filled in. */
@@ -53,7 +54,9 @@ export function resolveSettings(
   paths: readonly string[],
   role: Role = 'all',
 ): WebhookSettings {
-  const stray = strayOption(options, { known: LIVEKIT_WEBHOOK_OPTION_NAMES, beside: LIVEKIT_WEBHOOK_EXTRAS });
+  const stray =
+    strayOption(options, { known: LIVEKIT_WEBHOOK_OPTION_NAMES, beside: LIVEKIT_WEBHOOK_EXTRAS }) ??
+    strayWithin(options, LIVEKIT_WEBHOOK_NAMES_WITHIN);
   if (stray !== undefined) throw new LivekitWebhookOptionsError(...stray);
   const database = options.database ?? { url: 'file:./data/voice.sqlite' };
   const engine = options.deliveries?.engine ?? { type: 'database' };

@@ -7,7 +7,7 @@ import { DeliveryMetrics } from './delivery-metrics.js';
 import { HandlerMetrics } from './handler-metrics.js';
 import { Instruments } from './instruments.js';
 import { createMetricsController } from './metrics.controller.js';
-import type { MetricsModuleOptions } from './metrics.options.js';
+import { type MetricsModuleOptions, requireKnown } from './metrics.options.js';
 import { METRICS_REGISTRY } from './metrics.registry.js';
 import { OutletMetrics } from './outlet-metrics.js';
 import { ProcessMetrics } from './process-metrics.js';
@@ -18,14 +18,19 @@ import { WebhookMetrics } from './webhook-metrics.js';
 /** Counts deliveries and sessions for Prometheus, and serves the metrics. Needs `LivekitWebhookModule`. */
 @Module({})
 export class MetricsModule {
-  /** Without options: a registry of its own, served without a token at `/metrics`. */
-  static forRoot({
-    path = '/metrics',
-    token,
-    decorators,
-    registry = new Registry(),
-    processMetrics = false,
-  }: MetricsModuleOptions = {}): DynamicModule {
+  /**
+   * Without options: a registry of its own, served without a token at `/metrics`.
+   *
+   * @throws MetricsOptionsError, BearerTokenError
+   */
+  static forRoot(options: MetricsModuleOptions = {}): DynamicModule {
+    const {
+      path = '/metrics',
+      token,
+      decorators,
+      registry = new Registry(),
+      processMetrics = false,
+    } = requireKnown(options);
     return {
       module: MetricsModule,
       controllers: path === false ? [] : [createMetricsController(path, token, decorators)],

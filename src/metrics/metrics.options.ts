@@ -1,4 +1,6 @@
 import type { Registry } from 'prom-client';
+import { type OptionNames, strayOption } from '../stray-option.js';
+import { MetricsOptionsError } from './errors.js';
 
 /** The options of `MetricsModule.forRoot`. */
 export interface MetricsModuleOptions {
@@ -12,4 +14,23 @@ export interface MetricsModuleOptions {
   registry?: Registry | undefined;
   /** Whether to add the process's own metrics (memory, event loop), off by default. */
   processMetrics?: boolean | undefined;
+}
+
+const OPTION_NAMES: OptionNames<MetricsModuleOptions> = {
+  path: true,
+  token: true,
+  decorators: true,
+  registry: true,
+  processMetrics: true,
+};
+
+/**
+ * Refuses options that would be ignored: with a misspelt `token`, anybody could read the metrics.
+ *
+ * @throws MetricsOptionsError naming the option and the cure.
+ */
+export function requireKnown(options: MetricsModuleOptions): MetricsModuleOptions {
+  const stray = strayOption(options, { known: OPTION_NAMES });
+  if (stray !== undefined) throw new MetricsOptionsError(...stray);
+  return options;
 }

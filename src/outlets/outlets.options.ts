@@ -1,7 +1,7 @@
 import { type NatsAddress, natsAddress } from '../event-log/engines/nats-address.js';
 import { isRedisUrl } from '../event-log/engines/redis-url.js';
 import { ENCODED, isDecodable } from '../is-decodable.js';
-import { NO_OPTIONS } from '../stray-option.js';
+import { type OptionNames, strayOption, strayWithin } from '../stray-option.js';
 import { OutletsOptionsError } from './errors.js';
 import { allEventsLike, eventsLike, type PublishedEvents } from './event-patterns.js';
 import { Allowance, isAllowEntry } from './webhook/addresses.js';
@@ -43,6 +43,24 @@ export interface OutletsModuleOptions {
   events?: readonly string[] | undefined;
 }
 
+const OPTION_NAMES: OptionNames<OutletsModuleOptions> = {
+  jetstream: true,
+  redis: true,
+  webhook: true,
+  events: true,
+};
+
+const NAMES_WITHIN = {
+  jetstream: { url: true } satisfies OptionNames<JetstreamOutletOptions>,
+  redis: { url: true, maxLength: true } satisfies OptionNames<RedisOutletOptions>,
+  webhook: {
+    url: true,
+    secret: true,
+    secrets: true,
+    allow: true,
+  } satisfies OptionNames<WebhookOutletOptions>,
+};
+
 /** How to reach Redis. */
 export interface RedisOutletSettings {
   url: string;
@@ -76,7 +94,8 @@ const DEFAULT_OUTLET_EVENTS = ['session.*'];
  * @throws OutletsOptionsError naming the option and the cure.
  */
 export function resolveSettings(options: OutletsModuleOptions): OutletsSettings {
-  if (options == null) throw new OutletsOptionsError(...NO_OPTIONS);
+  const stray = strayOption(options, { known: OPTION_NAMES }) ?? strayWithin(options, NAMES_WITHIN);
+  if (stray !== undefined) throw new OutletsOptionsError(...stray);
   const { jetstream, redis, webhook, events = DEFAULT_OUTLET_EVENTS } = options;
   return {
     ...(jetstream && { jetstream: jetstreamSettings(jetstream) }),

@@ -66,6 +66,7 @@ test.each<[LivekitHealthModuleOptions, RegExp]>([
   [{ routingLag: Number.NaN }, /`routingLag`/],
   [{ deadLetters: 10_000 }, /`deadLetters` must be a whole number from 0 to 9999/],
   [{ webhookSilence: 1.5 }, /`webhookSilence`/],
+  [{ deadLetter: 1 } as object, /`deadLetter` is none: there are `deliveryLag`, .*`webhookSilence`$/],
 ])('%j is refused', (options, problem) => {
   const refused = () => resolveSettings(options);
   expect(refused).toThrow(LivekitHealthOptionsError);

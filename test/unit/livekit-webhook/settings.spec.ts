@@ -71,6 +71,10 @@ describe('the settings', () => {
     ['bodyTimeout', wrong({ bodyTimeout: 2 ** 31 }), /at least 1 and at most 2147483647/],
     ['clockTolerance', wrong({ clockTolerance: -1 }), /must be a whole number of at least 0/],
     ['adminToken', wrong({ adminToken: 't0ken-of-sixteen' }), /must stand beside `useFactory`/],
+    ['retention.body', wrong({ retention: { body: false } }), /is none: there are `bodies`, .*`sessions`$/],
+    ['deliveries.drain', wrong({ deliveries: { drain: 1 } }), /is none: there are `drainTimeout`/],
+    ['database.migration', wrong({ database: { url: ':memory:', migration: 'check' } }), /`migrations`/],
+    ['log.lvl', wrong({ log: { lvl: 'warn' } }), /is none: there are `level`, `sample`$/],
     ['pth', wrong({ pth: '/voice' }), /is none: there are `apiKey`, .*`log`; and beside .*: `path`, .*/],
   ])('refuse a wrong `%s`, %j, and name the cure', (option, options, cure) => {
     expectRefused(() => settings(options), option, cure);

@@ -220,6 +220,10 @@ describe('options', () => {
     ['webhook.secret', { webhook: { ...webhook, secret: 'secret' } }, /whsec_/],
     ['webhook.url', { webhook: { ...webhook, url: 'http://secret@a' } }, /https:\/\//],
     ['webhook.allow', { webhook: { ...webhook, allow: ['10.0.0.0/99'] } }, /10\.0\.0\.0\/99/],
+    ['webhok', { webhok: webhook } as object, /is none: there are `jetstream`, .*`events`$/],
+    ['redis.maxlength', { redis: { url: 'redis://a', maxlength: 9 } as never }, /`url`, `maxLength`$/],
+    ['webhook.alow', { webhook: { ...webhook, alow: ['a'] } as never }, /is none: there are `url`, /],
+    ['jetstream.stream', { jetstream: { url: 'nats://a', stream: 'a' } as never }, /there are `url`$/],
     ['events', { events: [] }, /is empty/],
     ['events', { events: ['session.*', 'room_started'] }, /`room_started`, which is no event/],
   ])('`%s` of %j is refused', (option, options, cure) => {
