@@ -9,6 +9,9 @@ import {
 } from './livekit-webhook.options.js';
 import type { SigningKey } from './signatures/signature.js';
 
+// What stands in a URL as it is, and means nothing to the routers: encoded by the sender, other characters match no route.
+const PLAIN_PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~$&',;=@-]+)+$/;
+
 /** Every path that webhooks are received on: the common ones, and the projects' own. */
 export function mountedPaths(
   extras: LivekitWebhookModuleExtras & Pick<LivekitWebhookModuleOptions, 'projects'>,
@@ -18,7 +21,7 @@ export function mountedPaths(
   const needsCommon = projects.length === 0 || own.length < projects.length;
   const paths = [common ?? (needsCommon ? DEFAULT_WEBHOOK_PATH : []), own].flat(2).map(normalizePath);
   for (const path of paths) {
-    if (!/^(?:\/(?!\.{1,2}(?:\/|$))[^\s?#:*(){}[\]!+/]+)+$/.test(path)) {
+    if (!PLAIN_PATH.test(path)) {
       throw new LivekitWebhookOptionsError(
         'path',
         `must be a plain path such as \`${DEFAULT_WEBHOOK_PATH}\``,

@@ -153,6 +153,7 @@ describe('the paths that are mounted', () => {
     [{}, [PATH]],
     [{ path: 'hooks' }, ['/hooks']],
     [{ path: '//a//b/' }, ['/a/b']],
+    [{ path: "/A-z_0.9~/$&',;=@" }, ["/A-z_0.9~/$&',;=@"]],
     [{ path: ['/a', '/b', 'a/'] }, ['/a', '/b']],
     [{ projects: [{ name: 'x', ...KEY, path: '/x' }] }, ['/x']],
     [
@@ -182,6 +183,11 @@ describe('the paths that are mounted', () => {
     './a',
     '/{a}',
     '/[a]',
+    '/ü',
+    '/a%20b',
+    '/a"b',
+    '/a\\b',
+    '/<a>',
   ])('%j is no plain path', (path) => {
     expect(() => mountedPaths({ path })).toThrow(/option `path` must be a plain path such as/);
   });
