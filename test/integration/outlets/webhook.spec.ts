@@ -12,6 +12,7 @@ import {
 } from '../../../src/outlets/outlets.options.js';
 import { WebhookPublisher } from '../../../src/outlets/webhook/webhook.publisher.js';
 import { SESSION_EVENT_NAMES } from '../../../src/sessions/events/session-events.js';
+import { testOnPostgres } from '../../support/only-on.js';
 import { outOfOrder, publishedIds } from '../../support/outlet-events.js';
 import { answering, OutletReceiver, type ReadEvent } from '../../support/outlet-receiver.js';
 import { type SessionHost, sessionHosts, without } from '../../support/session-host.js';
@@ -174,6 +175,24 @@ describe('the outlet webhook', () => {
     expect(metrics).toContain('livekit_outlet_attempts_total{outlet="webhook",outcome="published"} 2');
     expect(host.logger.of('Outlets').at(-1)).toEqual({ message: 'an outlet is up again', outlet: 'webhook' });
   });
+
+  testOnPostgres(
+    'that failed in one process, and was then published by another, is down in neither',
+    async () => {
+      receiver.answer = answering(500);
+      const one = await boot({}, ['livekit.room_started']);
+      await one.tester.deliver({ event: 'room_started', room: { name: 'call' } });
+      await one.tester.drain();
+      const outlets = async () =>
+        (JSON.parse(await getText(one, '/health')) as { details: { outlets: unknown } }).details.outlets;
+      expect(await outlets()).toMatchObject({ status: 'down', webhook: { status: 'down' } });
+      receiver.answer = answering(200);
+      const other = await boot({}, ['livekit.room_started']);
+      await other.pass(60_000);
+      expect(await statesOf(one)).toEqual(['done']);
+      expect(await outlets()).toEqual({ status: 'up', webhook: { status: 'up' } });
+    },
+  );
 
   test('that is stopped lets go of a receiver that does not answer, and posts again after the start', async () => {
     const host = await boot({}, ['livekit.room_started']);
