@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Counter, Gauge, Histogram, type Metric, type MetricObject, Registry } from 'prom-client';
 import { sampledTraceId } from '../tracing/trace-context.js';
 import { METRICS_REGISTRY } from './metrics.registry.js';
@@ -35,15 +35,22 @@ export function countEach<Label extends string>(
   for (const { labels, count } of counts.values()) counter.inc(labels, count);
 }
 
-/** Registers metrics, and removes them when the application stops, because a host's registry may outlive it. */
+/**
+ * Registers metrics once everything else has started, and removes them when the application stops: a host's registry may
+ * outlive it, and an application that fails to start is never stopped.
+ */
 @Injectable()
-export class Instruments implements OnApplicationShutdown {
-  private readonly made: string[] = [];
+export class Instruments implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly made: Metric[] = [];
 
   constructor(@Inject(METRICS_REGISTRY) private readonly registry: Registry) {}
 
+  onApplicationBootstrap(): void {
+    for (const metric of this.made) this.registry.registerMetric(metric);
+  }
+
   onApplicationShutdown(): void {
-    for (const name of this.made) this.registry.removeSingleMetric(name);
+    for (const metric of this.made) this.registry.removeSingleMetric(Reflect.get(metric, 'name') as string);
   }
 
   /** A counter. @param collect is called on every scrape. */
@@ -107,9 +114,8 @@ export class Instruments implements OnApplicationShutdown {
     if (this.registry.getSingleMetric(metric.name) === undefined) this.register(metric);
   }
 
-  private register<M>(metric: M & { name?: string }): M {
-    this.registry.registerMetric(metric as unknown as Metric);
-    this.made.push(Reflect.get(metric as object, 'name') as string);
+  private register<M>(metric: M): M {
+    this.made.push(metric as unknown as Metric);
     return metric;
   }
 }

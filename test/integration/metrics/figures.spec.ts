@@ -1,8 +1,11 @@
 import { Injectable, type Type } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { Counter, Gauge, Registry } from 'prom-client';
+import { DatabaseUnreachableError } from '../../../src/database/errors.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { DiscardDelivery, FailDelivery } from '../../../src/event-log/handlers/outcomes.js';
+import { LivekitWebhookModule } from '../../../src/livekit-webhook/livekit-webhook.module.js';
 import { MetricsModule } from '../../../src/metrics/metrics.module.js';
 import type { MetricsModuleOptions } from '../../../src/metrics/metrics.options.js';
 import { METRICS_REGISTRY } from '../../../src/metrics/metrics.registry.js';
@@ -10,7 +13,9 @@ import { sqlQuery } from '../../support/database.js';
 import { gate } from '../../support/gate.js';
 import { handlerOf } from '../../support/handlers.js';
 import { testOnPostgres } from '../../support/only-on.js';
+import { RecordingLogger } from '../../support/recording-logger.js';
 import { type SessionHost, sessionHosts } from '../../support/session-host.js';
+import { TEST_KEY } from '../../support/signing.js';
 import { until } from '../../support/until.js';
 
 describe('the figures', () => {
@@ -231,6 +236,19 @@ describe('the figures', () => {
       await hosts.stop(host);
       expect(names()).toEqual(['host_things_total']);
     }
+  });
+
+  test('are not left in a registry of the host by an application that did not start', async () => {
+    const registry = new Registry();
+    const imports = [
+      LivekitWebhookModule.forRoot({ ...TEST_KEY, database: { url: 'postgres://127.0.0.1:1/nowhere' } }),
+      MetricsModule.forRoot({ registry }),
+    ];
+    const starting = Test.createTestingModule({ imports }).setLogger(new RecordingLogger()).compile();
+    await expect(starting).rejects.toThrow(DatabaseUnreachableError);
+    expect(registry.getMetricsAsArray()).toEqual([]);
+    await boot({ registry });
+    expect(registry.getSingleMetric('livekit_webhook_requests_total')).toBeDefined();
   });
 
   test('of the process leave a registry of the host, too, but for those that are its own', async () => {

@@ -211,7 +211,9 @@ describe('the Kubernetes manifests', () => {
     const adapter = yaml<{ rules: { external: object[] } }>(join(FOLDER, 'prometheus-adapter.example.yaml'));
     expect(adapter.rules.external).toMatchObject([{ seriesQuery: lag }]);
     const registry = new Registry();
-    new DeliveryMetrics(new Instruments(registry), {} as Backlog).onModuleInit();
+    const instruments = new Instruments(registry);
+    new DeliveryMetrics(instruments, {} as Backlog).onModuleInit();
+    instruments.onApplicationBootstrap();
     expect(registry.getSingleMetric(lag)).toBeDefined();
   });
 });
