@@ -1,19 +1,27 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { DeliveryContext } from '../event-log/handlers/context.js';
 import { declareHandler, type HandlerOptions } from '../event-log/handlers/handler.js';
+import { exponentialBackoff } from '../event-log/running/backoff.js';
 import { type OutletEvent, toOutletEvent } from './cloud-event.js';
 import type { PublishedEvents } from './event-patterns.js';
 import type { OutletName, OutletStates } from './outlet-states.js';
+
+/** An attempt to publish an event. */
+export interface PublishAttempt {
+  /** Aborted when time is up. */
+  signal: AbortSignal;
+  /** How long to wait for the next one if it fails, milliseconds; about a fifth more or less. */
+  backoff: number;
+}
 
 /** Where an outlet publishes to. */
 export interface Publisher {
   /**
    * Resolves when the target has taken the event.
    *
-   * @param signal aborted when time is up.
    * @throws what a handler may throw, including `FailDelivery` and `RetryAfter`.
    */
-  publish(event: OutletEvent, signal: AbortSignal): Promise<void>;
+  publish(event: OutletEvent, attempt: PublishAttempt): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -27,6 +35,8 @@ const DELIVERY = {
   backoff: { first: 1_000, longest: 300_000 },
   lease: 10_000,
 } as const satisfies HandlerOptions;
+
+const backoffAfter = exponentialBackoff(DELIVERY.backoff);
 
 /** The handler name of an outlet, under which its deliveries are filed. */
 export const handlerOfOutlet = (name: OutletName): string => `outlet.${name}`;
@@ -44,8 +54,9 @@ export function createOutlet(
   class Outlet implements OnApplicationShutdown {
     @declareHandler({ ...common, kind: 'session', names: session })
     @declareHandler({ ...common, kind: 'livekit', names: livekit })
-    publish(event: OutletEvent, { signal }: DeliveryContext): Promise<void> {
-      return states.watch(name, () => publisher.publish(event, signal));
+    publish(event: OutletEvent, { attempt, signal }: DeliveryContext): Promise<void> {
+      const backoff = backoffAfter(attempt);
+      return states.watch(name, () => publisher.publish(event, { signal, backoff }));
     }
 
     // Not before: running deliveries have until the end of `onModuleDestroy` to finish.

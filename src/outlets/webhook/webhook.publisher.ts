@@ -4,7 +4,7 @@ import { toldOf } from '../../logging/error-fields.js';
 import { traceHeaders } from '../../tracing/trace-context.js';
 import { CLOUD_EVENT_JSON, type OutletEvent } from '../cloud-event.js';
 import { OutletError } from '../errors.js';
-import type { Publisher } from '../outlet.js';
+import type { PublishAttempt, Publisher } from '../outlet.js';
 import type { WebhookOutletSettings } from '../outlets.options.js';
 import { failureOf, type WebhookAnswer } from './answer.js';
 import { guardedLookup, urlProblem } from './guarded-lookup.js';
@@ -32,7 +32,7 @@ export class WebhookPublisher implements Publisher {
     this.request = isSecure ? httpsRequest : httpRequest;
   }
 
-  async publish({ id, json }: OutletEvent, signal: AbortSignal): Promise<void> {
+  async publish({ id, json }: OutletEvent, { signal, backoff }: PublishAttempt): Promise<void> {
     // The agent looks up names, but not an address in the URL.
     const problem = urlProblem(this.settings.url, this.settings.allowance);
     if (problem !== undefined) throw new OutletError(`the webhook's URL ${problem}`);
@@ -41,7 +41,7 @@ export class WebhookPublisher implements Publisher {
       { id, timestamp: Math.floor(now / 1_000), body: json },
       this.settings.keys,
     );
-    const failure = failureOf(await this.post(json, headers, signal), now);
+    const failure = failureOf(await this.post(json, headers, signal), { now, backoff });
     if (failure !== null) throw failure;
   }
 

@@ -129,6 +129,15 @@ describe('the outlet webhook', () => {
     expect(await statesOf(host)).toEqual(['done', 'done']);
   });
 
+  test('tries no more often than ever where a 503 asks for a second each time', async () => {
+    const host = await boot({}, ['livekit.room_started']);
+    receiver.answer = answering(503, { 'retry-after': '1' });
+    await host.play('two-party-call');
+    for (let second = 0; second < 60; second += 1) await host.pass(1_000);
+    expect(receiver.received.length).toBeGreaterThan(4);
+    expect(receiver.received.length).toBeLessThan(9);
+  });
+
   test('follows no redirect', async () => {
     const other = await OutletReceiver.listen();
     const host = await boot({}, ['livekit.room_started']);
@@ -216,7 +225,7 @@ describe('the outlet webhook', () => {
       const { webhook } = resolveSettings({ webhook: options });
       const publisher = new WebhookPublisher(webhook as WebhookOutletSettings, patience);
       try {
-        await publisher.publish(event, new AbortController().signal);
+        await publisher.publish(event, { signal: new AbortController().signal, backoff: 1_000 });
       } finally {
         await publisher.close();
       }
