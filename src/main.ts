@@ -6,6 +6,7 @@ import { AppLogger } from './config/app-logger.js';
 import { EnvironmentError } from './config/environment-reader.js';
 import { readEnvironment } from './config/environment.js';
 import { errorFields, toldOf } from './logging/error-fields.js';
+import { MissingPeerError } from './optional-peer.js';
 import { startTracingSdk } from './tracing-sdk.js';
 
 // Then Nest stops it: what it was in the middle of fails, which is no news.
@@ -34,7 +35,7 @@ try {
   if (!isAskedToEnd) {
     // What keeps it from starting is in the log, unless LOG_LEVEL leaves that out.
     console.error(
-      error instanceof EnvironmentError
+      error instanceof EnvironmentError || error instanceof MissingPeerError
         ? error.message
         : `The application can't start (${toldOf(error)}): lines of the level error say why`,
     );

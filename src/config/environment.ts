@@ -119,7 +119,7 @@ export function readEnvironment(
     },
     metrics: { ...(metricsToken !== undefined && { token: metricsToken }) },
     health: healthOf(reader),
-    outlets: outletsOf(reader),
+    outlets: outletsOf(reader, events),
     http: {
       port: reader.read('PORT', '8080', integer(0, 65_535)),
       host: reader.read('HOST', '0.0.0.0', hostName),

@@ -1,4 +1,4 @@
-import { eventsLike } from '../outlets/event-patterns.js';
+import { allEventsLike, eventsLike } from '../outlets/event-patterns.js';
 import { type OutletsModuleOptions, webhookUrlProblem } from '../outlets/outlets.options.js';
 import { isAllowEntry } from '../outlets/webhook/addresses.js';
 import { signingKey } from '../outlets/webhook/signature.js';
@@ -8,8 +8,12 @@ import { each } from './parsers.js';
 
 const OUTLET_URLS = ['OUTLET_JETSTREAM_URL', 'OUTLET_REDIS_URL', 'OUTLET_WEBHOOK_URL'];
 
-/** Reads and checks the variables that begin with `OUTLET_`. */
-export function outletsOf(reader: EnvironmentReader): OutletsModuleOptions {
+/**
+ * Reads and checks the variables that begin with `OUTLET_`.
+ *
+ * @param heard the events of LiveKit that handlers may receive, if the environment names any.
+ */
+export function outletsOf(reader: EnvironmentReader, heard: readonly string[] = ['*']): OutletsModuleOptions {
   // Never shown when they are wrong: they may hold passwords, and part of a secret is a secret.
   const jetstream = reader.secret('OUTLET_JETSTREAM_URL', natsUrl);
   const redis = reader.secret('OUTLET_REDIS_URL', redisUrl);
@@ -50,6 +54,14 @@ export function outletsOf(reader: EnvironmentReader): OutletsModuleOptions {
     reader.problem(
       'OUTLET_EVENTS',
       `is set, and there is no outlet: set ${OUTLET_URLS.join(', ')}, or unset it`,
+    );
+  }
+  const named = allEventsLike(events ?? []).livekit.filter((name) => name !== '*');
+  const unheard = heard.includes('*') ? [] : named.filter((name) => !heard.includes(name));
+  if (unheard.length > 0) {
+    reader.problem(
+      'OUTLET_EVENTS',
+      `names ${unheard.join(', ')}, which LIVEKIT_WEBHOOK_EVENTS leaves out: add them there, or unset it`,
     );
   }
   reader.requireKnown('OUTLET_');

@@ -13,6 +13,8 @@ function start(env: Record<string, string>): { status: number | null; stderr: st
   return { status, stderr };
 }
 
+const dataUrl = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
+
 describe('the application does not start', () => {
   beforeAll(buildApplication, 120_000);
 
@@ -61,6 +63,23 @@ describe('the application does not start', () => {
       /^The application can't start \(no connection to postgres:\/\/127.0.0.1:1\/voice \(connect ECONNREFUSED\): /,
     );
     expect(stderr).not.toMatch(/marker/);
+  });
+
+  test('without a package that it is to use, and says how to install it', () => {
+    const missing = `export const resolve = (name, context, next) => {
+      if (name !== 'ioredis') return next(name, context);
+      throw Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' });
+    };`;
+    const hook = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(missing))});`;
+    const { status, stderr } = start({
+      LIVEKIT_API_SECRET: 'a-secret',
+      DATABASE_URL: ':memory:',
+      OUTLET_REDIS_URL: 'redis://127.0.0.1:1',
+      LOG_LEVEL: 'fatal',
+      NODE_OPTIONS: `--import=${dataUrl(hook)}`,
+    });
+    expect(status).toBe(1);
+    expect(stderr).toBe('the outlet redis needs what is not installed: npm install ioredis\n');
   });
 
   test('with several wrong values, and names them all at once', () => {

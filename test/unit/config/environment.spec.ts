@@ -380,6 +380,16 @@ describe('outlets', () => {
     expect(problems).toEqual([expect.stringMatching(cure)]);
     expect(problems[0]).toMatch(new RegExp(`^${name} `));
   });
+
+  test('publish no event that handlers do not hear of', () => {
+    const problems = (LIVEKIT_WEBHOOK_EVENTS: string, OUTLET_EVENTS: string) =>
+      problemsOf({ ...PAIR, ...webhook, LIVEKIT_WEBHOOK_EVENTS, OUTLET_EVENTS });
+    expect(problems('room_finished', 'session.*,livekit.room_*')).toEqual([
+      'OUTLET_EVENTS names room_started, which LIVEKIT_WEBHOOK_EVENTS leaves out: add them there, or unset it',
+    ]);
+    expect(problems('room_finished', 'livekit.*')).toEqual([]);
+    expect(problems('room_finished,*', 'livekit.room_started')).toEqual([]);
+  });
 });
 
 describe('TLS', () => {
