@@ -18,6 +18,9 @@ import { type WriteLane, WriteLock } from './write-lock.js';
 /** How long a host's transaction may hold SQLite's one writer, milliseconds: a webhook waits at most twice that long. */
 const SQLITE_TRANSACTION_DEADLINE = 1_000;
 
+/** How long transactions may go on when the store is closed, milliseconds. */
+const CLOSING_PATIENCE = 1_000;
+
 /** What is done in a transaction. */
 type Work<T> = (manager: EntityManager) => Promise<T>;
 
@@ -34,6 +37,8 @@ export class EventStore {
     () => this.writes.isAppendWaiting,
   );
   private readonly afterCommits = new WeakMap<EntityManager, (() => void)[]>();
+  /** The transactions in progress. */
+  private readonly open = new Set<Promise<unknown>>();
   private closing: Promise<void> | undefined;
 
   /**
@@ -173,19 +178,30 @@ export class EventStore {
     return result?.busy === 0;
   }
 
-  /** Closes the connections, and releases the file; once, however often it is called. */
+  /**
+   * Closes the connections once the transactions in progress have ended, which have a second, and releases the file; once,
+   * however often it is called.
+   */
   close(): Promise<void> {
-    return (this.closing ??= this.connections.close());
+    return (this.closing ??= this.closeSoon());
+  }
+
+  private async closeSoon(): Promise<void> {
+    const limit = { after: CLOSING_PATIENCE, error: new Error('transactions go on') };
+    await abandonable(() => Promise.allSettled(this.open), { limit }).catch(() => undefined);
+    await this.writes.run(() => this.connections.close()); // what comes meanwhile on SQLite still has its turn
   }
 
   /** Has the work run in a transaction, maybe more than once; what the last run announces is announced once committed. */
   private async announcing<T>(work: Work<T>, run: (watched: Work<T>) => Promise<T>): Promise<T> {
     let announcements: (() => void)[] = [];
-    const result = await run((manager) => {
+    const running = run((manager) => {
       announcements = [];
       this.afterCommits.set(manager, announcements);
       return work(manager).finally(() => this.afterCommits.delete(manager));
     });
+    this.open.add(running);
+    const result = await running.finally(() => this.open.delete(running));
     for (const announce of announcements) announce();
     return result;
   }

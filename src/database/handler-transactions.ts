@@ -36,6 +36,9 @@ const ABORTED = '25P02';
 
 /** Transactions on a PostgreSQL DataSource that can be given up at any moment. */
 export class HandlerTransactions {
+  /** What releases the connections that are in use. */
+  private readonly releases = new Set<() => Promise<void>>();
+
   constructor(private readonly dataSource: HandlerDataSource) {}
 
   /** @throws HandlerDataSourceError unless both are connected to the same database, see the same tables, and may acknowledge. */
@@ -80,6 +83,7 @@ export class HandlerTransactions {
       throw error;
     });
     const { commitTransaction, release } = keepEnd(runner, 1);
+    this.releases.add(release);
     let end: ObservedEnd | undefined;
     try {
       // With one snapshot for all of it, the acknowledgement would fail whenever the lease has been renewed meanwhile.
@@ -102,11 +106,13 @@ export class HandlerTransactions {
       throw (sqlStateOf(error) === ABORTED ? end?.lost() : undefined) ?? error;
     } finally {
       end?.forget();
+      this.releases.delete(release);
       await release();
     }
   }
 
   async close(): Promise<void> {
+    for (const release of this.releases) await release(); // TypeORM's own attempt would be refused
     await (this.dataSource as DataSource).destroy();
   }
 }

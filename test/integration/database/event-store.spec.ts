@@ -10,6 +10,7 @@ import {
 import { EventStore } from '../../../src/database/event-store.js';
 import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { emptyDatabase, onPostgres, sqlQuery } from '../../support/database.js';
+import { gate } from '../../support/gate.js';
 import { testOnPostgres, testOnSqlite } from '../../support/only-on.js';
 import { freshStores } from '../../support/stores.js';
 import { until } from '../../support/until.js';
@@ -416,6 +417,34 @@ describe('the event store', () => {
     expect(await fresh.store.read((reader) => reader.query('SELECT * FROM livekit_quarantine'))).toHaveLength(
       1,
     );
+  });
+
+  test.each(['transaction', 'write'] as const)('closes when a %s in progress has ended', async (kind) => {
+    const begun = gate();
+    const ending = gate();
+    const running = fresh.store[kind](async (manager) => {
+      begun.open();
+      await ending.opened;
+      await manager.query(quarantine('in progress'));
+    });
+    await begun.opened;
+    const closing = fresh.store.close();
+    ending.open();
+    await Promise.all([running, closing]);
+    expect(await kept()).toEqual(['in progress']);
+  });
+
+  test('closes though a transaction does not end', async () => {
+    const begun = gate();
+    const running = fresh.store.transaction(async (manager) => {
+      await manager.query(quarantine('in progress'));
+      begun.open();
+      await new Promise(() => undefined);
+    });
+    running.catch(() => undefined);
+    await begun.opened;
+    await fresh.store.close();
+    expect(await kept()).toEqual([]);
   });
 
   test('tells that it can commit', async () => {
