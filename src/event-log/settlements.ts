@@ -104,7 +104,7 @@ export class Settlements {
         );
         if (isOurs) {
           await this.keepAttempt(manager, delivery, verdict.error);
-          if (delivery.handler.blocking) await block(manager, delivery.id);
+          if (delivery.orderKey !== null) await block(manager, delivery.id);
           await this.tellDead(manager, delivery, verdict.error);
         }
         return isOurs;

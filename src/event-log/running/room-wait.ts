@@ -16,9 +16,17 @@ export function holdBack(manager: EntityManager, id: number): Promise<void> {
   return setDueBehind(manager, id, due, `due_at < ${due}`);
 }
 
-/** Lets those behind a dead letter in its room wait until it is let rest. */
+/**
+ * Lets those behind a dead letter in its room wait until it is let rest, if its handler blocks: the release that started last
+ * decides, which may be another one than ours.
+ */
 export const block = (manager: EntityManager, id: number): Promise<void> =>
-  setDueBehind(manager, id, String(BLOCKED), `due_at < ${BLOCKED}`);
+  setDueBehind(
+    manager,
+    id,
+    String(BLOCKED),
+    `due_at < ${BLOCKED} AND EXISTS (SELECT 1 FROM livekit_handlers h WHERE h.name = head_handler AND h.blocking)`,
+  );
 
 /**
  * Lets those behind a dead letter that has been let rest wait no longer, unless another one blocks their room: they come

@@ -1,12 +1,15 @@
 import { EventStore } from '../../../src/database/event-store.js';
+import type { LoggedEvent } from '../../../src/event-log/events.js';
 import { HandlerKeeper } from '../../../src/event-log/handlers/handler-keeper.js';
 import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
 import { HandlerTable } from '../../../src/event-log/handlers/handler-table.js';
+import { FailDelivery } from '../../../src/event-log/handlers/outcomes.js';
 import { BLOCKED } from '../../../src/event-log/running/room-wait.js';
 import { backlog } from '../../support/backlog.js';
 import { AssignableClock } from '../../support/clock.js';
 import { sqlQuery } from '../../support/database.js';
 import { allowAtOnce, letWait } from '../../support/few-at-once.js';
+import { gate } from '../../support/gate.js';
 import {
   handlerHosts,
   handlerOf,
@@ -275,6 +278,27 @@ describe('over deploys', () => {
       await until('one to be given', () => given.some((one) => one.startsWith('d')));
       await settle();
       expect(given.filter((one) => one.startsWith('d'))).toEqual(['d EV_2']);
+    });
+
+    test('whether a room waits behind a dead letter is decided by the release that started last', async () => {
+      const dying = gate();
+      const boot = (onDeadLetter: 'block' | 'continue') => {
+        const take = async ({ eventId }: LoggedEvent) => {
+          given.push(`e ${eventId}`);
+          if (eventId !== 'EV_1') return;
+          await dying.opened;
+          throw new FailDelivery('poison');
+        };
+        return hosts.boot([handlerOf('e', take, { ordering: 'room', onDeadLetter })], { clock });
+      };
+      await boot('block');
+      await fresh.receive(['EV_1', 'room_started', 'RM_1']);
+      await until('the first release to be at it', () => given.includes('e EV_1'));
+      await boot('continue');
+      await fresh.receive(['EV_2', 'room_started', 'RM_1']);
+      await settle();
+      dying.open();
+      await until('the room to go on', () => given.includes('e EV_2'));
     });
 
     test('releases that start at once, with their handlers in any order, do not get into each other’s way', async () => {

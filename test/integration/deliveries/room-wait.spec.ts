@@ -33,6 +33,9 @@ describe('deliveries that wait behind one in their room', () => {
 
   test('are changed however many they are', async () => {
     await waiting(25_001);
+    await run(
+      `INSERT INTO livekit_handlers (name, patterns, ordered, blocking, first_seen, last_seen) VALUES ('h', '[]', true, true, 0, 0)`,
+    );
     const id = await head('due_at = 5000');
     await fresh.store.write((manager) => holdBack(manager, id));
     expect(await due()).toEqual({ 5000: 25_001 });
