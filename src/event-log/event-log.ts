@@ -183,14 +183,15 @@ export class EventLog implements OnApplicationShutdown {
 }
 
 // The host's ids get a prefix: if one equalled an id of LiveKit's, that webhook would be taken for a repeat of this event.
-function hostDraft(name: string, data: unknown, { id, ...options }: HostEventOptions): EventDraft {
-  const { project, room, occurredAt } = options;
+function hostDraft(name: string, data: unknown, options: HostEventOptions): EventDraft {
+  const { id, project, room, occurredAt } = options;
   requireAtMost(LONGEST_ID, { id, project, 'room.sid': room?.sid });
   requireAtMost(LONGEST_NAME, { 'room.name': room?.name });
   if (occurredAt != null && new Date(occurredAt).getTime() !== occurredAt)
     throw new HostEventError("an event's `occurredAt` is a moment: a whole number of UTC milliseconds");
-  const key = id === undefined ? {} : { id: APP_ID + id };
-  return { kind: 'app', ...options, ...key, name: hostName(name), data };
+  const own = id === undefined ? undefined : APP_ID + id;
+  // Nothing else: a host may give a record of its own, with a `kind` that means something to it alone.
+  return { kind: 'app', name: hostName(name), data, id: own, project, room, occurredAt };
 }
 
 // PostgreSQL could store longer ones, and not index them: no event behind such a one would ever be routed.

@@ -17,13 +17,13 @@ export interface EventDraft {
   /** JSON. */
   data: unknown;
   /** The same id is the same event; a new one by default. */
-  id?: string;
+  id?: string | undefined;
   /** The project, by default the one called `default`. */
-  project?: string;
+  project?: string | undefined;
   /** The room that it is about, by which `ordering: 'room'` orders. */
-  room?: { sid?: string | null; name?: string | null };
+  room?: { sid?: string | null; name?: string | null } | undefined;
   /** UTC milliseconds; now by default. */
-  occurredAt?: number;
+  occurredAt?: number | undefined;
   /** The span that it comes from; the active one by default. */
   traceparent?: string | null;
 }

@@ -130,6 +130,13 @@ describe("an event of the host's", () => {
     expect(heard[0]).toMatchObject({ id: 'a\u2400b', room: { name: 'half \ufffd', sid: null } });
   });
 
+  test('is what it is whatever else its options have', async () => {
+    const order = { id: 'order-7', kind: 'delivery', name: 'by van', data: 'theirs', traceparent: 'none' };
+    expect(await host.log.append('order.created', 'ours', order)).toBe('accepted');
+    await host.deliveries.drain();
+    expect(heard).toMatchObject([{ id: 'order-7', name: 'order.created', data: 'ours' }]);
+  });
+
   test.each<[string, HostEventOptions]>([
     ['id', { id: 'i'.repeat(256) }],
     ['project', { project: 'p'.repeat(256) }],
