@@ -157,7 +157,7 @@ export class Deliveries {
     return this.forAll(
       { ...filter, state: 'dead' },
       (manager, ended) => this.replays.letRest(manager, ended, 'dismissed'),
-      { needsBody: false },
+      { toReplay: false },
     );
   }
 
@@ -239,9 +239,9 @@ export class Deliveries {
   private async forAll(
     filter: DeliveryFilter,
     change: (manager: EntityManager, ended: EndedDelivery) => Promise<unknown>,
-    { needsBody = true } = {},
+    { toReplay = true } = {},
   ): Promise<number> {
-    const search = { filter: checked(filter), limit: BATCH, needsBody };
+    const search = { filter: checked(filter), limit: BATCH, toReplay };
     let changed = 0;
     const { first, last } = await this.ids();
     for (let after = first - 1; after < last;) {

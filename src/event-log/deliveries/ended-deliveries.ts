@@ -20,8 +20,8 @@ export interface EndedSearch {
   to: number;
   /** At most this many. */
   limit: number;
-  /** Only those whose event's bytes are still stored. */
-  needsBody: boolean;
+  /** Only those to replay: whose event's bytes are still stored, and which have not been replayed since. */
+  toReplay: boolean;
 }
 
 /** The states of ended deliveries, which may be replayed. */
@@ -57,20 +57,21 @@ export async function endedOne(
   return endedOf(row);
 }
 
-/** Finds ended deliveries, oldest first, except those that have been replayed since. */
+/** Finds ended deliveries, oldest first. */
 export async function endedAmong(
   manager: EntityManager,
   clock: StoreClock,
-  { filter, after, to, limit, needsBody }: EndedSearch,
+  { filter, after, to, limit, toReplay }: EndedSearch,
 ): Promise<EndedDelivery[]> {
   const p = clock.parameters();
-  const body = needsBody ? 'JOIN livekit_bodies b ON b.event_seq = d.event_seq' : '';
+  const body = toReplay ? 'JOIN livekit_bodies b ON b.event_seq = d.event_seq' : '';
+  const last = `NOT EXISTS (SELECT 1 FROM livekit_deliveries later
+    WHERE later.event_seq = d.event_seq AND later.handler = d.handler AND later.replay_no > d.replay_no)`;
   const rows = await manager.query<EndedRow[]>(
     `SELECT d.id, d.event_seq, d.handler, d.order_key, d.state
      FROM livekit_deliveries d JOIN livekit_events e ON e.seq = d.event_seq ${body}
      WHERE ${conditionOf(filter, p)} AND d.state IN ${ENDED} AND d.id > ${p.add(after)} AND d.id <= ${p.add(to)}
-       AND NOT EXISTS (SELECT 1 FROM livekit_deliveries later
-         WHERE later.event_seq = d.event_seq AND later.handler = d.handler AND later.replay_no > d.replay_no)
+       ${toReplay ? `AND ${last}` : ''}
      ORDER BY d.id LIMIT ${limit}`,
     p.values,
   );

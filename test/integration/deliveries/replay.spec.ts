@@ -186,6 +186,20 @@ describe('a delivery that is at its end', () => {
     );
   });
 
+  test('is dismissed with all of its like though the event was replayed since, from its first delivery', async () => {
+    await host.receive(['EV_bad', 'room_started']);
+    await host.deliveries.drain();
+    const first = await idOf('EV_bad');
+    await host.deliveries.replay(first);
+    await host.deliveries.drain();
+    isFixed = true;
+    await host.deliveries.replay(first);
+    await host.deliveries.drain();
+    expect(await host.deliveries.replayAll({ handler: 'one' })).toBe(0);
+    expect(await host.deliveries.dismissAll({ handler: 'one' })).toBe(1);
+    expect(await states('one')).toEqual(['EV_bad 0 replayed', 'EV_bad 1 dismissed', 'EV_bad 2 done']);
+  });
+
   test('is dismissed with all of its like', async () => {
     await host.receive(
       ...Array.from({ length: MANY }, (_, n): [string, string, string] => [
