@@ -5,6 +5,9 @@ interface SqliteConnection {
   readonly inTransaction: boolean;
 }
 
+/** A statement that ends a transaction, and not only one within it. */
+const END = /^\s*(?:COMMIT|END|ROLLBACK(?!\s+(?:TRANSACTION\s+)?TO\b))\b/i;
+
 /** An entity manager for one transaction, and the function that ends its use. */
 export interface FencedManager {
   manager: EntityManager;
@@ -34,6 +37,8 @@ export async function fencedManager(dataSource: DataSource, shared: QueryRunner)
   const run = async (statement: Parameters<QueryRunner['query']>) => {
     requireTransaction();
     if (!open) throw new TransactionOverError();
+    // Others may share the commit: theirs would be done as well, and then once more, because this one has failed.
+    if (END.test(statement[0])) throw (ended = new TransactionEndError());
     try {
       const result = await shared.query(...statement);
       if (!connection.inTransaction) ended = new TransactionEndError();

@@ -138,7 +138,7 @@ describe('the event store', () => {
       );
       await manager.query(quarantine('refused'));
     };
-    const byItself = (manager: EntityManager) => manager.query('ROLLBACK');
+    const byItself = (statement: string) => (manager: EntityManager) => manager.query(statement);
     const fillDisk = async (manager: EntityManager) => {
       const connection: SqliteConnection = await manager.queryRunner?.connect();
       connection.pragma('max_page_count = 1');
@@ -167,7 +167,9 @@ describe('the event store', () => {
       ['by OR ROLLBACK', orRollback, /^SQLite has rolled .* \(SQLITE_CONSTRAINT_PRIMARYKEY\)/],
       ['by a trigger', byTrigger, /^SQLite has rolled .* \(SQLITE_CONSTRAINT_TRIGGER\)/],
       ['because the disk is full', fillDisk, /^SQLite has rolled .* \(database or disk is full\)/],
-      ['because it is told to', byItself, /^this transaction is committed when your function returns/],
+      ['because it is told to roll back', byItself('ROLLBACK'), /^this transaction is committed when /],
+      ['because it is told to commit', byItself(' commit'), /^this transaction is committed when /],
+      ['because it is told to end', byItself('END TRANSACTION'), /^this transaction is committed when /],
     ])('%s fails though nobody told, and alone', async (_, end, why) => {
       const outcomes = await three((manager) => end(manager).catch(() => undefined));
       expect(outcomes).toMatchObject([
