@@ -4,4 +4,4 @@ import { createDataSource } from './src/database/data-source.js';
 export default createDataSource({
   url: process.env['DATABASE_URL'] || 'file:./data/voice.sqlite',
   migrates: true,
-});
+}).setOptions({ logger: 'advanced-console' }); // what the CLI says, it says through it
