@@ -68,7 +68,7 @@ export const callsAtOnce = (random: Random, calls: number): CallEvent[] =>
   ).flatMap((event) => (random(7) === 0 ? [event, event] : [event]));
 
 /** The webhooks of calls that run at the same time: each call's in their order, one call's between another's. */
-export function interleave(random: Random, calls: readonly CallEvent[][]): CallEvent[] {
+function interleave(random: Random, calls: readonly CallEvent[][]): CallEvent[] {
   const left = calls.map((events) => [...events]);
   const mixed: CallEvent[] = [];
   while (left.length > 0) {

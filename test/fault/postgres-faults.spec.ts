@@ -44,9 +44,9 @@ async function startUnderLoad(databaseUrl: string): Promise<void> {
   await acknowledgements(30);
 }
 
-async function acknowledgements(more: number, patience = 28_000): Promise<void> {
+async function acknowledgements(more: number): Promise<void> {
   const enough = sender.acknowledged.length + more;
-  await until('acknowledgements', () => sender.acknowledged.length >= enough, patience);
+  await until('acknowledgements', () => sender.acknowledged.length >= enough, 28_000);
 }
 
 /**

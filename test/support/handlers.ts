@@ -6,7 +6,6 @@ import {
   type Type,
 } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import type { DataSource } from 'typeorm';
 import { CLOCK, type Clock } from '../../src/event-log/clock.js';
 import { Deliveries } from '../../src/event-log/deliveries/deliveries.js';
 import { EVENT_LOG_LIMITS, EventLog } from '../../src/event-log/event-log.js';
@@ -95,9 +94,6 @@ export async function bootHandlers(shape: HandlerHostShape): Promise<HandlerHost
     },
   };
 }
-
-/** A host's own DataSource on the same database, where there can be one (PostgreSQL). */
-export type HostDataSource = DataSource | undefined;
 
 /** Boots applications with handlers, all of a test on one database, and removes both after it. For use in `describe`. */
 export const handlerHosts = () =>

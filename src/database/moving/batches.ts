@@ -5,13 +5,13 @@ export type SourceRow = readonly (string | number | null | Uint8Array | ArrayBuf
 const BATCH = { rows: 2_000, bytes: 4 * 1024 * 1024 };
 
 /** Splits rows into batches that fit into memory, however large their payloads are. */
-export function* inBatches(rows: Iterable<SourceRow>, most = BATCH): Generator<SourceRow[]> {
+export function* inBatches(rows: Iterable<SourceRow>): Generator<SourceRow[]> {
   let batch: SourceRow[] = [];
   let bytes = 0;
   for (const row of rows) {
     batch.push(row);
     bytes += sizeOf(row);
-    if (batch.length < most.rows && bytes < most.bytes) continue;
+    if (batch.length < BATCH.rows && bytes < BATCH.bytes) continue;
     yield batch;
     [batch, bytes] = [[], 0];
   }

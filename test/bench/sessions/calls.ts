@@ -77,7 +77,7 @@ export function* largeRoom(connections: number): Generator<string> {
 }
 
 /** The event that a body is stored as. */
-export function eventOf(body: string, seq = 0): LoggedEvent & NewEvent {
+export function eventOf(body: string): LoggedEvent & NewEvent {
   const { event, id, createdAt, room } = JSON.parse(body) as {
     event: string;
     id: string;
@@ -85,7 +85,7 @@ export function eventOf(body: string, seq = 0): LoggedEvent & NewEvent {
     room?: { sid: string; name: string };
   };
   return {
-    seq,
+    seq: 0,
     source: 'default',
     eventId: id,
     kind: 'livekit',

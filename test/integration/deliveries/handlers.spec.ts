@@ -18,11 +18,8 @@ describe('a durable handler', () => {
   let database: FreshDatabase;
   const hosts: HandlerHost[] = [];
 
-  const boot = async (
-    provider: NonNullable<HandlerHostShape['providers']>[number],
-    shape: Partial<HandlerHostShape> = {},
-  ): Promise<HandlerHost> => {
-    const host = await bootHandlers({ url: database.url, providers: [provider], ...shape });
+  const boot = async (provider: NonNullable<HandlerHostShape['providers']>[number]): Promise<HandlerHost> => {
+    const host = await bootHandlers({ url: database.url, providers: [provider] });
     hosts.push(host);
     return host;
   };

@@ -18,13 +18,13 @@ const SECOND = 1_000;
 
 const iso = (seconds: number): string => new Date(BEGIN + seconds * SECOND).toISOString();
 
-const room = (name: string, openedAt = 0): Told => ({
+const room = (name: string): Told => ({
   sid: `RM_${name}`,
   name,
   emptyTimeout: 300,
   departureTimeout: 20,
-  creationTime: String((BEGIN + openedAt * SECOND) / SECOND),
-  creationTimeMs: String(BEGIN + openedAt * SECOND),
+  creationTime: String(BEGIN / SECOND),
+  creationTimeMs: String(BEGIN),
   turnPassword: 'a-turn-password',
 });
 

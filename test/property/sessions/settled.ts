@@ -9,7 +9,7 @@ import { mergedFacts } from '../../unit/sessions/facts.js';
 import type { Webhook } from './model.js';
 
 /** A webhook as the projection reads it. */
-export const sourceOf = (webhook: Webhook): FactSource => ({
+const sourceOf = (webhook: Webhook): FactSource => ({
   source: 'default',
   eventId: webhook.id,
   name: webhook.event,
