@@ -78,7 +78,7 @@ export class SessionsService {
     });
   }
 
-  /** The sessions with this id, the newest first: one, unless its room's name or its id was reused. */
+  /** The sessions with this id, the newest first, 200 at most: one, unless its room's name or its id was reused. */
   async find(sessionId: string, filter: Omit<SessionsFilter, 'sessionId'> = {}): Promise<Session[]> {
     const { sessions } = await this.list({ limit: LARGEST_PAGE, ...filter, sessionId });
     return sessions;
