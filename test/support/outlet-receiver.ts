@@ -51,6 +51,7 @@ export class OutletReceiver {
         this.answer(webhook, response);
       });
     });
+    this.server.keepAliveTimeout = 0; // it is for whoever posts to end connections
   }
 
   /** Listens on a free port, or on one that it had before. */
@@ -79,6 +80,13 @@ export class OutletReceiver {
       byId.set(event.id, event);
     }
     return [...byId.values()];
+  }
+
+  /** How many connections are open. */
+  connections(): Promise<number> {
+    return new Promise((resolve, reject) =>
+      this.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+    );
   }
 
   async close(): Promise<void> {

@@ -28,7 +28,11 @@ export class WebhookPublisher implements Publisher {
   ) {
     const isSecure = settings.url.protocol === 'https:';
     const Agent = isSecure ? HttpsAgent : HttpAgent;
-    this.agent = new Agent({ keepAlive: true, lookup: guardedLookup(settings.allowance, isSecure) });
+    this.agent = new Agent({
+      keepAlive: true,
+      timeout: patience, // of idle connections: a firewall forgets them, and what is sent on one then arrives nowhere
+      lookup: guardedLookup(settings.allowance, isSecure),
+    });
     this.request = isSecure ? httpsRequest : httpRequest;
   }
 

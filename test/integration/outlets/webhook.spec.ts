@@ -220,16 +220,28 @@ describe('the outlet webhook', () => {
 
   describe('and a receiver that takes its time', () => {
     const event = { id: 'default/EV_1', type: 'livekit.x', address: 'livekit.default.x', json: '{}' };
-    const post = async (patience: number): Promise<void> => {
+    const attempt = { signal: new AbortController().signal, backoff: 1_000 };
+    const publisherOf = (patience: number): WebhookPublisher => {
       const options = { url: receiver.url, secret: receiver.secret, allow: ['127.0.0.1'] };
       const { webhook } = resolveSettings({ webhook: options });
-      const publisher = new WebhookPublisher(webhook as WebhookOutletSettings, patience);
+      return new WebhookPublisher(webhook as WebhookOutletSettings, patience);
+    };
+    const post = async (patience: number): Promise<void> => {
+      const publisher = publisherOf(patience);
       try {
-        await publisher.publish(event, { signal: new AbortController().signal, backoff: 1_000 });
+        await publisher.publish(event, attempt);
       } finally {
         await publisher.close();
       }
     };
+
+    test('keeps no connection that is idle for longer than that: a firewall might have forgotten it', async () => {
+      const publisher = publisherOf(1_000);
+      await Promise.all([1, 2, 3].map(() => publisher.publish(event, attempt)));
+      await until('no connection to be left', async () => (await receiver.connections()) === 0);
+      await publisher.publish(event, attempt);
+      await publisher.close();
+    });
 
     test('gives up when it does not answer', async () => {
       receiver.answer = () => undefined;
