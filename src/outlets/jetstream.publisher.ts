@@ -36,11 +36,17 @@ export class JetstreamPublisher implements Publisher {
   private constructor(
     private readonly address: NatsAddress,
     private readonly peers: Awaited<ReturnType<typeof importClients>>,
+    private readonly patience: number,
   ) {}
 
-  /** It does not connect before the first event. @throws MissingPeerError */
-  static async load(address: NatsAddress): Promise<JetstreamPublisher> {
-    return new JetstreamPublisher(address, await importClients());
+  /**
+   * It does not connect before the first event.
+   *
+   * @param patience how long the server may take to answer, milliseconds.
+   * @throws MissingPeerError
+   */
+  static async load(address: NatsAddress, patience = PATIENCE): Promise<JetstreamPublisher> {
+    return new JetstreamPublisher(address, await importClients(), patience);
   }
 
   async publish({ id, address, json }: OutletEvent): Promise<void> {
@@ -60,7 +66,7 @@ export class JetstreamPublisher implements Publisher {
       const headers = this.peers.headers();
       headers.set('Content-Type', CLOUD_EVENT_JSON);
       for (const [name, value] of Object.entries(traceHeaders())) headers.set(name, value);
-      await client.publish(address, bytes, { msgID: id, headers, timeout: PATIENCE });
+      await client.publish(address, bytes, { msgID: id, headers, timeout: this.patience });
     } catch (error) {
       taken.delete(address); // its stream may have been deleted
       throw new OutletError(`JetStream has not taken \`${address}\`: ${toldOf(error)}`, { cause: error });
@@ -84,13 +90,19 @@ export class JetstreamPublisher implements Publisher {
     const connection = await connect({
       ...this.address,
       name: 'nestjs-livekit-webhooks',
-      timeout: PATIENCE,
+      timeout: this.patience,
       maxReconnectAttempts: -1,
+      pingInterval: this.patience, // or it would find out within minutes only that a connection is dead
     });
     // It closes when reconnecting can't help, such as when its credentials are no longer valid.
     void connection.closed().then(() => (this.link = undefined));
-    const manager = await jetstreamManager(connection, { timeout: PATIENCE, checkAPI: false });
-    return { connection, client: jetstream(connection, { timeout: PATIENCE }), manager, taken: new Set() };
+    const manager = await jetstreamManager(connection, { timeout: this.patience, checkAPI: false });
+    return {
+      connection,
+      client: jetstream(connection, { timeout: this.patience }),
+      manager,
+      taken: new Set(),
+    };
   }
 
   /** Creates a stream unless one takes the subject. */

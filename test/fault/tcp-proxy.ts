@@ -77,6 +77,11 @@ export class TcpProxy {
     await closed;
   }
 
+  /** Nothing arrives any more on the connections that there are, as behind a firewall that has forgotten them. */
+  forget(): void {
+    for (const link of this.links) this.hold(link);
+  }
+
   /** Lets everything through again. */
   async mend(): Promise<void> {
     const { trouble } = this;

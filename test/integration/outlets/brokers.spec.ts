@@ -2,6 +2,7 @@ import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { FailDelivery } from '../../../src/event-log/handlers/outcomes.js';
 import { OutletError } from '../../../src/outlets/errors.js';
 import { JetstreamPublisher } from '../../../src/outlets/jetstream.publisher.js';
+import type { Publisher } from '../../../src/outlets/outlet.js';
 import { OutletStates } from '../../../src/outlets/outlet-states.js';
 import { OutletsModule } from '../../../src/outlets/outlets.module.js';
 import type { OutletsModuleOptions } from '../../../src/outlets/outlets.options.js';
@@ -157,6 +158,33 @@ describeWithBrokers('an outlet to a broker', () => {
     await expect(publisher.publish({ ...event, address })).rejects.toThrow(OutletError);
     expect(await redis.keys(project)).toEqual([]);
     await publisher.close();
+  });
+
+  test.each<[string, string, (url: string) => Promise<Publisher>]>([
+    ['NATS', NATS_URL, (url) => JetstreamPublisher.load({ servers: [url] }, 500)],
+    ['Redis', REDIS_URL, (url) => RedisPublisher.load({ url, maxLength: 10 }, 500)],
+  ])('connects to %s anew where its connection leads nowhere any more', async (_, url, load) => {
+    const proxy = await TcpProxy.before(url);
+    const publisher = await load(proxy.through(url));
+    const publish = () =>
+      publisher.publish(
+        { ...event, address: `livekit.${project}.x` },
+        { signal: new AbortController().signal, backoff: 1_000 },
+      );
+    await publish();
+    proxy.forget();
+    await expect(publish()).rejects.toThrow(OutletError);
+    await until(
+      'the event to be published',
+      () =>
+        publish().then(
+          () => true,
+          () => false,
+        ),
+      10_000,
+    );
+    await publisher.close();
+    await proxy.close();
   });
 
   test.each<[string, string, (url: string) => OutletsModuleOptions]>([
