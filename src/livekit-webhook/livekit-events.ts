@@ -29,9 +29,9 @@ interface WithIngress {
 
 /**
  * The fields that each LiveKit event always carries, by its name (`livekit/protocol webhook/consts.go`,
- * `livekit/livekit pkg/telemetry/events.go`). The room of `track_*` and `egress_*` has only `sid` and `name`, and
- * the participant of `track_*` only `sid` and `identity`. The job of `agent_job_*` is in `raw` only: the SDK's
- * `WebhookEvent` does not know it yet.
+ * `livekit/livekit pkg/telemetry/events.go`). The room of `track_*` and `egress_*` has only `sid` and `name` (of `track_*` all, if
+ * LiveKit is configured with `enable_full_room_in_webhooks`), and the participant of `track_*` only `sid` and `identity`. The job of
+ * `agent_job_*` is in `raw` only: the SDK's `WebhookEvent` does not know it yet.
  */
 export interface LivekitEventMap {
   room_started: WithRoom;
