@@ -1,3 +1,5 @@
+import { MissingPeerError } from '../optional-peer.js';
+
 /**
  * An error whose message is fit for logs and for `/health`: it holds no secret and no personal data. Of any other error they
  * show only its class, its code and where it was thrown.
@@ -15,4 +17,5 @@ export function tellable<E extends Error>(error: E): E {
 }
 
 /** Whether the message of an error is fit for logs. */
-export const isTold = (error: Error): boolean => error instanceof ToldError || told.has(error);
+export const isTold = (error: Error): boolean =>
+  error instanceof ToldError || error instanceof MissingPeerError || told.has(error);

@@ -1,6 +1,8 @@
 import { createServer } from 'node:net';
+import { HandlerDeclarationError } from '../../../src/event-log/handlers/errors.js';
 import { errorFields, toldOf } from '../../../src/logging/error-fields.js';
 import { tellable, ToldError } from '../../../src/logging/told-error.js';
+import { MissingPeerError } from '../../../src/optional-peer.js';
 import { failureOf } from '../../../src/tracing/spans.js';
 
 const SECRET = 'swordfish';
@@ -36,6 +38,9 @@ describe('what is told of an error', () => {
       errorMessage: 'the archive is full',
     });
     expect(toldOf(tellable(new Error('just so')))).toBe('just so');
+    // What only the application's author can mend, who would see nothing else of it.
+    expect(toldOf(new MissingPeerError('the engine', ['bullmq']))).toMatch(/npm install bullmq$/);
+    expect(toldOf(new HandlerDeclarationError('Bills.bill', 'is wrong'))).toBe('Bills.bill: is wrong');
   });
 
   test.each([
