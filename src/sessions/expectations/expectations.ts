@@ -86,13 +86,10 @@ export class Expectations implements OnModuleInit {
     const { source, roomName } = asked;
     const room = await this.store.write(async (manager) => {
       await lockNames(manager, 'session', nameKeys(source, [asked.sessionId], roomName));
-      const before = await this.expected.find(manager, source, asked.sessionId);
       const now = await this.clock.read(manager);
       const newest = await newestSessions(manager, asked);
       const isItsOwn = (session: SessionEntity) =>
-        before?.state === 'matched' &&
-        before.roomSid === session.roomSid &&
-        before.sessionId === session.sessionId;
+        session.idKept === 'matched' && session.sessionId === asked.sessionId;
       // Another call updates a session that goes on; once that has ended, it means the next one.
       const goingOn = newest.find((session) => isItsOwn(session) && session.state === 'active');
       await this.expected.put(manager, {

@@ -70,6 +70,21 @@ describe('an expected session', () => {
     ]);
   });
 
+  test('is the next one, however often that is expected, once one has come', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    await host.service.expect('lobby', { metadata: { visit: 1 } });
+    await host.play('reused-room-name', ({ receivedAt }) => receivedAt < '2026-11-23T08:49:25');
+    for (const call of ['made', 'repeated', 'once more']) {
+      const expected = await host.service.expect('lobby', { metadata: { visit: 2, call } });
+      expect(expected).toMatchObject({ state: 'awaiting', roomSid: null });
+    }
+    await host.play('reused-room-name');
+    expect(await host.sessions()).toMatchObject([
+      { metadata: { visit: 2, call: 'once more' }, unmatched: null },
+      { metadata: { visit: 1 }, unmatched: null },
+    ]);
+  });
+
   test('is matched however often its room was expected before', async () => {
     const host = await hosts.boot();
     await host.service.expect('order-4711', { roomName: 'call-1001' });

@@ -78,6 +78,21 @@ describe('a room that is opened again under its sid', () => {
     ]);
   });
 
+  test('is expected while it goes on, though the one before was expected by the same id', async () => {
+    const host = await hosts.boot({ sessions: { requireExpected: true } });
+    await host.service.expect('lobby', { metadata: { order: 1 } });
+    await callOnce(host);
+    await host.pass(40 * SECOND);
+    await comeAgain(host);
+    await host.pass(0);
+    await host.service.expect('lobby', { metadata: { order: 2 } });
+    const sessions = await host.sessions();
+    expect(sessions.map(({ segment, unmatched, metadata }) => [segment, unmatched, metadata])).toEqual([
+      [1, null, { order: 2 }],
+      [0, null, { order: 1 }],
+    ]);
+  });
+
   test('is expected after one that nobody expected, which stays unmatched', async () => {
     const host = await hosts.boot({ sessions: { requireExpected: true } });
     await callOnce(host);
