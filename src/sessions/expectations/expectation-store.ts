@@ -99,8 +99,7 @@ export class ExpectationStore {
   }
 
   /**
-   * Deletes expectations that were to expire before `cutoff`, `limit` at most, unless they still await a session, or were matched
-   * with one that is still kept.
+   * Deletes expectations that were to expire before `cutoff`, `limit` at most, unless they still await a session.
    *
    * @returns how many.
    */
@@ -108,10 +107,6 @@ export class ExpectationStore {
     const old = await manager
       .createQueryBuilder(ExpectationEntity, 'e')
       .where("e.state <> 'awaiting' AND e.expiresAt < :cutoff", { cutoff })
-      // Expected again while it goes on, the session that it was matched with is meant.
-      .andWhere(
-        'NOT EXISTS (SELECT 1 FROM livekit_sessions s WHERE s.source = e.source AND s.room_sid = e.room_sid)',
-      )
       .limit(limit)
       .getMany();
     if (old.length > 0) await manager.remove(old);

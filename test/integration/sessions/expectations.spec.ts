@@ -74,9 +74,10 @@ describe('an expected session', () => {
     const host = await hosts.boot({ sessions: { requireExpected: true } });
     await host.service.expect('lobby', { metadata: { visit: 1 } });
     await host.play('reused-room-name', ({ receivedAt }) => receivedAt < '2026-11-23T08:49:25');
-    for (const call of ['made', 'repeated', 'once more']) {
+    for (const call of ['made', 'repeated', 'withdrawn', 'once more']) {
       const expected = await host.service.expect('lobby', { metadata: { visit: 2, call } });
       expect(expected).toMatchObject({ state: 'awaiting', roomSid: null });
+      if (call === 'withdrawn') await host.service.withdraw('lobby');
     }
     await host.play('reused-room-name');
     expect(await host.sessions()).toMatchObject([
@@ -206,7 +207,7 @@ describe('an expected session', () => {
     expect(host.eventsOf('session.expired')).toMatchObject([{ sessionId: 'call-1002' }]);
   });
 
-  test('is kept for as long as its session, which has its id from it', async () => {
+  test('is pruned before its session, which keeps its id', async () => {
     const retention = { sessions: 60 * MINUTE };
     const host = await hosts.boot({ webhook: { retention }, sessions: { sessionId: () => undefined } });
     await host.service.expect('order-4711', { roomName: 'call-1001' });
@@ -219,7 +220,7 @@ describe('an expected session', () => {
       const { expectations } = await host.service.expectations();
       return [(await host.sessions()).map(({ sessionId }) => sessionId), expectations.length];
     };
-    expect(await prune()).toEqual([['order-4711'], 1]);
+    expect(await prune()).toEqual([['order-4711'], 0]);
     await host.play('two-party-call');
     await host.pass(MINUTE);
     await host.pass(120 * MINUTE);
