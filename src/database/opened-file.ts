@@ -1,25 +1,30 @@
-import { statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { DatabaseFileGoneError } from './errors.js';
+
+/** Where a path leads: what SQLite keeps beside a file is there, whichever link the file was opened by. */
+export const realPath = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
 
 /**
  * An open SQLite file and its write-ahead log. If they are deleted or replaced, SQLite notices nothing and goes on writing
  * to files that nobody can find any more.
  */
 export class OpenedFile {
+  private readonly files: readonly string[];
   private readonly identity: string;
 
   constructor(private readonly path: string) {
-    this.identity = identityOf(path);
+    this.files = [path, `${realPath(path)}-wal`];
+    this.identity = identityOf(this.files);
   }
 
   /** @throws DatabaseFileGoneError while its path leads to another file, or to none. */
   requireInPlace(): void {
-    if (identityOf(this.path) !== this.identity) throw new DatabaseFileGoneError(this.path);
+    if (identityOf(this.files) !== this.identity) throw new DatabaseFileGoneError(this.path);
   }
 }
 
-const identityOf = (path: string): string =>
-  [path, `${path}-wal`]
+const identityOf = (files: readonly string[]): string =>
+  files
     .map((file) => statSync(file, { bigint: true, throwIfNoEntry: false }))
     .map((stats) => stats && `${stats.dev}:${stats.ino}`)
     .join();

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseConfigurationError, DatabaseInUseError } from './errors.js';
 import { Database } from './libsql.js';
+import { realPath } from './opened-file.js';
 
 /**
  * Claims an SQLite file for this process, until released or until the process dies, however that happens: the claim is an
@@ -26,7 +27,7 @@ function opened(path: string): Database {
   const folder = dirname(path);
   try {
     makeFolder(resolve(folder));
-    return new Database(`${path}.lock`, { timeout: 0 });
+    return new Database(`${realPath(path)}.lock`, { timeout: 0 });
   } catch (cause) {
     throw new DatabaseConfigurationError(
       `the SQLite file ${path} can't be opened: ${folder} must be a folder that this process may write to ` +

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { EntityManager } from 'typeorm';
 import { SessionEntity } from '../../../src/database/entities/session.entity.js';
 import {
@@ -489,6 +489,12 @@ describe('the event store', () => {
   testOnSqlite('refuses a file that is in use, and names PostgreSQL as the cure', async () => {
     await expect(EventStore.open({ url: fresh.url })).rejects.toThrow(DatabaseInUseError);
     await expect(EventStore.open({ url: fresh.url })).rejects.toThrow(/postgres:\/\//);
+  });
+
+  testOnSqlite('refuses a file that is in use by another name', async () => {
+    const file = fresh.url.slice('file:'.length);
+    symlinkSync(file, `${file}.link`);
+    await expect(EventStore.open({ url: `${fresh.url}.link` })).rejects.toThrow(DatabaseInUseError);
   });
 
   testOnSqlite('refuses a folder that it can not write to, and names it', async () => {
