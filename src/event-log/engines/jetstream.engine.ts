@@ -168,14 +168,17 @@ export class JetstreamEngine implements DeliveryEngine {
     );
   }
 
+  /** Makes the stream unless there is one, which may have been set up otherwise (replicas, say) and is used as it is. */
   private async makeStream(): Promise<void> {
     const { streams } = await this.manager();
-    await streams.add({
-      name: this.stream,
-      subjects: [`livekit-deliveries.${this.storeId}.>`],
-      retention: RetentionPolicy.Workqueue,
-      max_msgs_per_subject: 1, // a repeated delivery replaces the first
-    });
+    await streams.info(this.stream).catch(() =>
+      streams.add({
+        name: this.stream,
+        subjects: [`livekit-deliveries.${this.storeId}.>`],
+        retention: RetentionPolicy.Workqueue,
+        max_msgs_per_subject: 1, // a repeated delivery replaces the first
+      }),
+    );
   }
 
   private manager() {

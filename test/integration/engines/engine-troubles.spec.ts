@@ -1,4 +1,4 @@
-import { jetstream } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -157,6 +157,23 @@ describeOnPostgres.each(ENGINES)(
       await host.receive(...events(5));
       await until('all', () => given.length === 5);
     });
+
+    (type === 'jetstream' ? test : test.skip)(
+      'are brought by a stream that was set up otherwise',
+      async () => {
+        const host = await boot(handlerOf('set-up', take('set-up')));
+        const stream = `livekit-deliveries-${await storeId(host.app.get(EventStore))}`;
+        await host.receive(['EV_1', 'room_started', 'RM_1']);
+        await until('the first', () => given.length === 1);
+        await hosts.stop(host);
+        const connection = await connect({ servers: carried.server.url });
+        await (await jetstreamManager(connection)).streams.update(stream, { description: 'of our backend' });
+        await connection.close();
+        const next = await boot(handlerOf('set-up', take('set-up')));
+        await next.receive(['EV_2', 'room_started', 'RM_1']);
+        await until('the second', () => given.length === 2);
+      },
+    );
 
     test('are brought by a server that wants a password', async () => {
       await carried.server.kill();
