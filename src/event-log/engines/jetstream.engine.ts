@@ -18,6 +18,7 @@ import {
   inTime,
   type ReceiveDelivery,
 } from './delivery-engine.js';
+import { toldOf } from '../../logging/error-fields.js';
 import type { NatsAddress } from './nats-address.js';
 
 /** How long to wait before a server that failed is tried again, milliseconds. */
@@ -37,6 +38,8 @@ export class JetstreamEngine implements DeliveryEngine {
   private readonly connecting: Promise<void>;
   private trouble = '';
   private consuming: Promise<void>[] = [];
+  /** Why handlers are brought nothing, by their names. */
+  private readonly refusals = new Map<string, string>();
   private readonly open = new Set<ConsumerMessages>();
   private readonly stopping = new AbortController();
 
@@ -70,6 +73,8 @@ export class JetstreamEngine implements DeliveryEngine {
       await this.tried;
       await (await this.manager()).streams.info(this.stream);
     });
+    for (const [handler, why] of this.refusals)
+      throw new DeliveryEngineError(`\`${handler}\` is brought nothing: ${why}`);
   }
 
   async stop(): Promise<void> {
@@ -112,7 +117,9 @@ export class JetstreamEngine implements DeliveryEngine {
 
   private async consumeOn(consumer: EngineConsumer, receive: ReceiveDelivery): Promise<void> {
     while (!this.stopping.signal.aborted) {
-      await this.consume(consumer, receive).catch(() => undefined);
+      await this.consume(consumer, receive).catch((error: unknown) =>
+        this.refusals.set(consumer.handler, toldOf(error)),
+      );
       await this.pause();
     }
   }
@@ -132,6 +139,7 @@ export class JetstreamEngine implements DeliveryEngine {
     // A consumer that a process with another concurrency has created can't be added, but can be updated.
     await consumers.add(this.stream, config).catch(() => consumers.update(this.stream, durable_name, config));
     const consumer = await jetstream(this.server()).consumers.get(this.stream, durable_name);
+    this.refusals.delete(handler);
     const held = new Set<Promise<void>>();
     while (!this.stopping.signal.aborted) {
       await this.fetch(consumer, atOnce - held.size, (message) => {

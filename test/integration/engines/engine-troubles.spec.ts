@@ -1,4 +1,4 @@
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -172,6 +172,38 @@ describeOnPostgres.each(ENGINES)(
         const next = await boot(handlerOf('set-up', take('set-up')));
         await next.receive(['EV_2', 'room_started', 'RM_1']);
         await until('the second', () => given.length === 2);
+      },
+    );
+
+    (type === 'jetstream' ? test : test.skip)(
+      'are told of as waiting where a handler is refused its own',
+      async () => {
+        const first = await boot(handlerOf('refused', take('refused')));
+        const stream = `livekit-deliveries-${await storeId(first.app.get(EventStore))}`;
+        await hosts.stop(first);
+        const connection = await connect({ servers: carried.server.url });
+        const { consumers } = await jetstreamManager(connection);
+        await consumers.delete(stream, 'refused');
+        await consumers.add(stream, {
+          durable_name: 'refused',
+          deliver_subject: 'elsewhere',
+          ack_policy: AckPolicy.Explicit,
+        });
+        const host = await boot(handlerOf('refused', take('refused')));
+        const told = () =>
+          host.app
+            .get(Dispatcher)
+            .check()
+            .then(
+              () => '',
+              (error: Error) => error.message,
+            );
+        await until('it to be told', async () => /^`refused` is brought nothing: ./.test(await told()));
+        await host.receive(['EV_1', 'room_started', 'RM_1']);
+        await consumers.delete(stream, 'refused');
+        await connection.close();
+        await until('the first', () => given.length === 1);
+        await until('it to be told no more', async () => (await told()) === '');
       },
     );
 
