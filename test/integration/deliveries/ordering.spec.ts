@@ -1,11 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { isRoomFree } from '../../../src/event-log/claims.js';
+import type { LoggedEvent } from '../../../src/event-log/events.js';
 import type { BatchContext, DeliveryContext } from '../../../src/event-log/handlers/context.js';
+import { FailDelivery } from '../../../src/event-log/handlers/outcomes.js';
+import { Erasure } from '../../../src/event-log/retention/erasure.js';
 import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.js';
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
 import { type FreshDatabase, freshDatabase, sqlQuery } from '../../support/database.js';
-import { bootHandlers, type HandlerHost } from '../../support/handlers.js';
+import { gate } from '../../support/gate.js';
+import { bootHandlers, type HandlerHost, handlerOf } from '../../support/handlers.js';
 import { testOnPostgres } from '../../support/only-on.js';
+import { countOf } from '../../support/rows.js';
+import { until } from '../../support/until.js';
 
 type Started = LivekitEvent<'room_started'>;
 
@@ -103,6 +109,30 @@ describe('a handler that is ordered by room', () => {
     isDown = false;
     await host.pass(8_000);
     expect(ofRoom(done, 0)).toEqual(['EV_0_0', 'EV_0_1', 'EV_0_2', 'EV_0_3', 'EV_0_4']);
+  });
+
+  test('holds up no new room for the dead letter of one of its name that was erased meanwhile', async () => {
+    const dying = gate();
+    const begun: string[] = [];
+    const take = async ({ eventId }: LoggedEvent) => {
+      begun.push(eventId);
+      if (eventId !== 'app:1') return;
+      await dying.opened;
+      throw new FailDelivery('poison');
+    };
+    await boot(handlerOf('blocks', take, { kind: 'app', ordering: 'room', onDeadLetter: 'block' }));
+    const append = (id: string) => host.log.append('call.ended', {}, { id, room: { name: 'lobby' } });
+    await append('1');
+    await until('the first to be begun', () => begun.length === 1);
+    await host.app.get(Erasure).eraseRoom('lobby');
+    await append('2');
+    await until(
+      'the second to be given',
+      async () => (await countOf(database.url, 'livekit_deliveries')) === 2,
+    );
+    dying.open();
+    await host.deliveries.drain();
+    expect(begun).toEqual(['app:1', 'app:2']);
   });
 
   test('goes on in a room after a dead letter', async () => {
