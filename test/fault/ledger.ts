@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A run of a handler, as it is told in the ledger when it begins. */
@@ -49,10 +49,6 @@ export class Ledger {
       this.write(run, 'failed');
       throw error;
     }
-  }
-
-  close(): void {
-    closeSync(this.file);
   }
 
   private write(run: Run, what: Line['what']): void {
