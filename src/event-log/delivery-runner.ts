@@ -1,4 +1,5 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { once } from 'node:events';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../database/event-store.js';
 import { Agenda } from './running/agenda.js';
@@ -140,9 +141,9 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async run(): Promise<void> {
     const lengths = [...this.queues.values()].map(({ handler }) => handler.lease);
-    const third = Math.min(...lengths, 60_000) / 3;
-    let takeOverAt = performance.now() + third;
-    const heartbeat = setInterval(() => void this.leases.renew(), third);
+    const thirdOfLease = Math.min(...lengths, 60_000) / 3;
+    let takeOverAt = performance.now() + thirdOfLease;
+    const heartbeat = setInterval(() => void this.leases.renew(), thirdOfLease);
     heartbeat.unref();
     try {
       while (!this.stopping) {
@@ -150,7 +151,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
         await nextTurn(); // so that requests get their turn, and what ends together is settled together
         // A runner that always has work never rests until a lease is over.
         if (performance.now() > takeOverAt) {
-          takeOverAt = performance.now() + third;
+          takeOverAt = performance.now() + thirdOfLease;
           await this.takeOver();
         }
         const seen = this.agenda.entries;
@@ -304,7 +305,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private async drainRuns(): Promise<void> {
     const { drainTimeout } = this.options;
     const lateness = new AbortController();
-    const late = new Promise<void>((resolve) => lateness.signal.addEventListener('abort', () => resolve()));
+    const late = once(lateness.signal, 'abort');
     const timers = [
       setTimeout(
         () => this.leases.giveUp(new ApplicationStoppingError('the application stops')),
