@@ -78,16 +78,8 @@ export async function connect(options: EventStoreOptions): Promise<Connections> 
   } = options;
   const location = parseDatabaseUrl(url);
   const { dialect } = location;
-  if (!Number.isInteger(poolSize) || poolSize < 2) {
-    throw new DatabaseConfigurationError(
-      '`database.poolSize` must be a whole number of at least 2: one connection holds a lock while another migrates',
-    );
-  }
-  if (parseDatabaseUrl(listenUrl).dialect !== dialect) {
-    throw new DatabaseConfigurationError(
-      '`database.listenUrl` must lead to the PostgreSQL database that `database.url` leads to; without PostgreSQL leave it out',
-    );
-  }
+  requirePoolSize(poolSize);
+  requireSameDialect(dialect, listenUrl);
   if (given !== undefined) requirePostgres(location, given);
   const embedded = location.dialect === 'sqlite' && !location.inMemory;
   const release = embedded ? claimForThisProcess(location.path) : () => undefined;
@@ -126,6 +118,20 @@ export async function connect(options: EventStoreOptions): Promise<Connections> 
     release();
     throw error;
   }
+}
+
+function requirePoolSize(poolSize: number): void {
+  if (Number.isInteger(poolSize) && poolSize >= 2) return;
+  throw new DatabaseConfigurationError(
+    '`database.poolSize` must be a whole number of at least 2: one connection holds a lock while another migrates',
+  );
+}
+
+function requireSameDialect(dialect: Dialect, listenUrl: string): void {
+  if (parseDatabaseUrl(listenUrl).dialect === dialect) return;
+  throw new DatabaseConfigurationError(
+    '`database.listenUrl` must lead to the PostgreSQL database that `database.url` leads to; without PostgreSQL leave it out',
+  );
 }
 
 // libsql leaves that to the next opening, and a copy of the file made meanwhile would lack what is in its log.
