@@ -16,6 +16,9 @@ interface Job {
 /** A job is over as soon as the store has claimed its delivery: a process that holds one longer has died, milliseconds. */
 const LOCK = 10_000;
 
+/** How long a worker waits for a job in one command, at the most, milliseconds (BullMQ's `maximumBlockTimeout`). */
+const LONGEST_WAIT = 10_000;
+
 /** One queue per handler; the job of a delivery is `d-<id>`, and has one attempt. */
 export class BullmqEngine implements DeliveryEngine {
   /** For commands: they fail when Redis is down, and are not queued. */
@@ -35,8 +38,14 @@ export class BullmqEngine implements DeliveryEngine {
       retryStrategy,
       maxRetriesPerRequest: 1,
       commandTimeout: ENGINE_PATIENCE,
+      // Or the kernel would take a quarter of an hour to find out that a connection is dead.
+      socketTimeout: ENGINE_PATIENCE,
     });
-    this.waiting = new Redis(url, { retryStrategy, maxRetriesPerRequest: null });
+    this.waiting = new Redis(url, {
+      retryStrategy,
+      maxRetriesPerRequest: null,
+      socketTimeout: LONGEST_WAIT + ENGINE_PATIENCE,
+    });
     // A command rejects when Redis is down; nothing else needs to know.
     for (const connection of [this.commands, this.waiting]) connection.on('error', () => undefined);
   }

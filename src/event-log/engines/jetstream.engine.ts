@@ -106,6 +106,7 @@ export class JetstreamEngine implements DeliveryEngine {
       name: 'nestjs-livekit-webhooks',
       timeout: ENGINE_PATIENCE,
       maxReconnectAttempts: -1,
+      pingInterval: ENGINE_PATIENCE, // or it would find out within minutes only that a connection is dead
       ignoreAuthErrorAbort: true, // credentials that are refused today may be accepted tomorrow
     };
     try {

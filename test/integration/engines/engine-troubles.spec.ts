@@ -12,6 +12,7 @@ import { Dispatcher } from '../../../src/event-log/dispatcher.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
 import { RetryAfter } from '../../../src/event-log/handlers/outcomes.js';
+import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { carriedDeliveries } from '../../support/carried-deliveries.js';
 import { sqlQuery } from '../../support/database.js';
 import { gate } from '../../support/gate.js';
@@ -305,6 +306,19 @@ describeOnPostgres.each(ENGINES)(
       await Promise.all(ending);
       await host.deliveries.drain();
       expect(given).toEqual(['rooms EV_1', 'rooms EV_2']);
+    });
+
+    test('are brought on new connections where the old ones lead nowhere any more', async () => {
+      const proxy = await TcpProxy.before(carried.server.url);
+      const host = await bootAt(proxy.through(carried.server.url), handlerOf('behind', take('behind')));
+      await host.receive(['EV_1', 'room_started', 'RM_1']);
+      await until('the first', () => given.length === 1);
+      proxy.forget();
+      await host.receive(['EV_2', 'room_started', 'RM_1']);
+      await until('the second', () => given.length === 2, 45_000);
+      await until('all to be well', () => figures(host).isUp);
+      await hosts.stop(host);
+      await proxy.close();
     });
 
     test('wait for a server that hangs, and nobody else does', async () => {
