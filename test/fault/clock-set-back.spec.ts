@@ -15,17 +15,31 @@ const AHEAD = { CLOCK_SHIFT: String(HOUR), NODE_OPTIONS: '--import ./test/fault/
 const database = applicationDatabase();
 let application: ApplicationProcess;
 
-/** Sends the webhooks of a call that begins and ends, as a LiveKit of that time would. */
+/** Sends a webhook as a LiveKit of that time would. @returns the status of the answer. */
+async function send(
+  event: 'room_started' | 'participant_joined' | 'room_finished',
+  name: string,
+  now: number,
+) {
+  const body = webhookBody({ event, room: { name } }, { now: () => now });
+  const { status } = await fetch(`${application.url}/voice/livekit/webhooks`, {
+    method: 'POST',
+    headers: { authorization: mintToken(body, now) },
+    body,
+  });
+  return status;
+}
+
+/** Sends the webhooks of a call that begins and ends. */
 async function hold(name: string, now: number): Promise<void> {
-  for (const event of ['participant_joined', 'room_finished'] as const) {
-    const body = webhookBody({ event, room: { name } }, { now: () => now });
-    const response = await fetch(`${application.url}/voice/livekit/webhooks`, {
-      method: 'POST',
-      headers: { authorization: mintToken(body, now) },
-      body,
-    });
-    expect(response.status).toBe(200);
-  }
+  for (const event of ['participant_joined', 'room_finished'] as const)
+    expect(await send(event, name, now)).toBe(200);
+}
+
+/** Sets the clock right, which its process does in its own time. */
+async function setRight(): Promise<void> {
+  application.resume();
+  await until('the clock to be right', async () => (await send('room_started', 'now', Date.now())) === 200);
 }
 
 const isSettled = async (name: string): Promise<boolean> =>
@@ -38,7 +52,7 @@ describe('when a clock that was an hour ahead is set back', () => {
       application = await ApplicationProcess.start(database.url, { ...AHEAD, SESSION_SETTLE: '1s' });
       await hold('ahead', Date.now() + HOUR);
       await until('it to settle', () => isSettled('ahead'));
-      application.resume();
+      await setRight();
       await hold('put-right', Date.now());
       await until('it to settle', () => isSettled('put-right'));
     },
@@ -51,8 +65,7 @@ describe('when a clock that was an hour ahead is set back', () => {
       const env = { ...AHEAD, LIVEKIT_URL: livekit.url, RECONCILE_INTERVAL: '1s' };
       application = await ApplicationProcess.start(database.url, env);
       await until('rounds', () => livekit.count('ListRooms') >= 2);
-      application.resume();
-      await hold('put-right', Date.now()); // so it has been
+      await setRight();
       const { length } = livekit.calls;
       await until('more rounds', () => livekit.calls.length >= length + 2);
     } finally {
