@@ -71,11 +71,19 @@ export class EventStore {
    *   rolled it back for a statement that failed, and `work` has gone on, and whatever `work` throws.
    */
   transaction<T>(work: Work<T>, { signal }: { signal?: AbortSignal } = {}): Promise<T> {
+    return this.ourTransaction(work, { signal, deadline: SQLITE_TRANSACTION_DEADLINE });
+  }
+
+  /** Like `transaction`, for a handler of ours. @param options.deadline how long it has on SQLite, milliseconds. */
+  ourTransaction<T>(
+    work: Work<T>,
+    { signal, deadline }: { signal?: AbortSignal | undefined; deadline: number },
+  ): Promise<T> {
     const { handlers } = this.connections;
     return this.announcing(work, (watched) =>
       handlers !== undefined
         ? handlers.run(watched, signal)
-        : this.groups.run((runner) => this.fenced(runner, watched, signal)),
+        : this.groups.run((runner) => this.fenced(runner, watched, deadline, signal)),
     );
   }
 
@@ -232,12 +240,17 @@ export class EventStore {
     }, lane);
   }
 
-  private async fenced<T>(runner: QueryRunner, work: Work<T>, signal: AbortSignal | undefined): Promise<T> {
+  private async fenced<T>(
+    runner: QueryRunner,
+    work: Work<T>,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     const { manager, settled, close } = await fencedManager(this.connections.writer, runner);
     const started = performance.now();
-    const tooLong = new TransactionDeadlineError(SQLITE_TRANSACTION_DEADLINE);
+    const tooLong = new TransactionDeadlineError(deadline);
     try {
-      const limit = { after: SQLITE_TRANSACTION_DEADLINE, error: tooLong };
+      const limit = { after: deadline, error: tooLong };
       const working = async () => {
         const result = await work(manager);
         await settled(); // a forgotten `await` is no reason to commit a part
@@ -245,7 +258,7 @@ export class EventStore {
       };
       const result = await abandonable(working, { signal, limit });
       // Work that kept the event loop busy kept the timer from firing, too.
-      if (performance.now() - started > SQLITE_TRANSACTION_DEADLINE) throw tooLong;
+      if (performance.now() - started > deadline) throw tooLong;
       return result;
     } finally {
       close();

@@ -138,7 +138,9 @@ export class HandlerRuns {
         await this.settlements.acknowledge(manager, members);
       };
       const { signal } = end;
-      if (handler.internal) await this.store.transaction(inTransaction, { signal });
+      // Sessions of a very large room take their time, and would take no less if they were rolled back.
+      if (handler.internal)
+        await this.store.ourTransaction(inTransaction, { signal, deadline: handler.timeout });
       else await this.store.hostTransaction(inTransaction, { signal });
     } finally {
       clearTimeout(timer);

@@ -106,17 +106,19 @@ export const handlerHosts = () =>
 export interface TestHandlerOptions extends HandlerOptions {
   kind?: EventKind;
   names?: readonly string[];
+  /** It is one of ours. */
+  internal?: boolean;
 }
 
 /** A provider with a handler of that name, by default for all of LiveKit's events, given each as it is in the log. */
 export function handlerOf<Context = DeliveryContext, Event = LoggedEvent>(
   name: string,
   take: (event: Event, context: Context) => unknown = () => undefined,
-  { kind = 'livekit', names = ['*'], ...options }: TestHandlerOptions = {},
+  { kind = 'livekit', names = ['*'], internal = false, ...options }: TestHandlerOptions = {},
 ): Type {
   @Injectable()
   class Provided {
-    @declareHandler({ kind, names, options: { name, ...options }, decode: (event) => event })
+    @declareHandler({ kind, names, options: { name, ...options }, decode: (event) => event, internal })
     take(event: unknown, context: unknown) {
       return take(event as Event, context as Context);
     }

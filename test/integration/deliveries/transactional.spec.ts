@@ -23,7 +23,7 @@ import type { LivekitEvent } from '../../../src/livekit-webhook/livekit-events.j
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
 import { TcpProxy } from '../../fault/tcp-proxy.js';
 import { type FreshDatabase, freshDatabase, onPostgres, sqlQuery } from '../../support/database.js';
-import { bootHandlers, type HandlerHost, type HandlerHostShape } from '../../support/handlers.js';
+import { bootHandlers, type HandlerHost, type HandlerHostShape, handlerOf } from '../../support/handlers.js';
 import { testOnPostgres, testOnSqlite } from '../../support/only-on.js';
 import { until } from '../../support/until.js';
 
@@ -519,6 +519,19 @@ describe('a transactional handler', () => {
     await webhooks;
     const [delivery] = (await host.deliveries.list({ handler: 'too-slow' })).deliveries;
     expect(delivery?.error).toMatch(/rolled back after 1000 ms, because webhooks wait.*await nothing in it/s);
+  });
+
+  testOnSqlite('takes the time that it takes if it is ours', async () => {
+    const busy = (seconds: number) => {
+      for (const end = performance.now() + seconds * 1_000; performance.now() < end;);
+    };
+    await boot(
+      handlerOf('ours', () => busy(1.2), { names: ['room_started'], transactional: true, internal: true }),
+    );
+    await host.receive(['EV_1', 'room_started']);
+    await host.deliveries.drain();
+    const { deliveries } = await host.deliveries.list({ handler: 'ours' });
+    expect(deliveries).toMatchObject([{ state: 'done', attempt: 1 }]);
   });
 
   test('that goes on after a failure that rolls all of it back is not acknowledged, and run again', async () => {
