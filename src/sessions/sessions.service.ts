@@ -98,13 +98,19 @@ export class SessionsService {
     const theirs = `livekit_connections c WHERE c.source = s.source AND c.room_sid = s.room_sid
       AND (s.segment = 0 OR coalesce(c.joined_at, c.seen_at) >= s.began_at)`;
     // As the fold has it (`replacedAt`): where a leave was lost, a connection is over once the next one has come.
-    const identity = `coalesce(c.identity, c.participant_sid) HAVING coalesce(max(c.joined_at), 0) <=
-      max(CASE WHEN ${isPresent(dialect)} THEN coalesce(c.joined_at, c.seen_at + 999) END)`;
+    const presentIn = (connections: string) =>
+      `(SELECT max(kind) AS kind FROM (
+         SELECT s.source, s.room_sid, coalesce(c.identity, c.participant_sid) AS identity,
+           coalesce(c.kind, max(c.kind) OVER theirs) AS kind,
+           ${isPresent(dialect)} AND coalesce(c.joined_at, c.seen_at + 999) >= coalesce(max(c.joined_at) OVER theirs, 0) AS is_present
+         FROM ${connections}
+         WINDOW theirs AS (PARTITION BY s.source, s.room_sid, coalesce(c.identity, c.participant_sid))
+       ) c WHERE is_present GROUP BY source, room_sid, identity) present`;
     // PostgreSQL would otherwise read every connection there ever was, rather than look into each room.
     const present =
       dialect === 'postgres'
-        ? `${active} JOIN LATERAL (SELECT max(c.kind) AS kind FROM ${theirs} GROUP BY ${identity}) present ON true`
-        : `(SELECT max(c.kind) AS kind FROM ${active} JOIN ${theirs} GROUP BY s.source, s.room_sid, ${identity}) present`;
+        ? `${active} JOIN LATERAL ${presentIn(theirs)} ON true`
+        : presentIn(`${active} JOIN ${theirs}`);
     return this.store.read(async (manager) => {
       const rows = await manager.query<{ kind: string | null; count: number | string }[]>(
         `SELECT kind, count(*) AS count FROM ${present} GROUP BY kind`,

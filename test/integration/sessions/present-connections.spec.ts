@@ -117,6 +117,40 @@ describe('figures of who is present', () => {
     expect(figures).toEqual({ its: present, all: { standard: present, agent: 0, sip: 0 } });
   });
 
+  const asAnother: [string, object, Told][] = [
+    [
+      'who comes again by telephone',
+      { sip: 1 },
+      [
+        ['participant_joined', {}, ann],
+        ['participant_left', {}, ann],
+        ['participant_joined', {}, { ...again, kind: 'SIP' }],
+      ],
+    ],
+    [
+      'who comes again, though the leave of their call was lost',
+      { standard: 1 },
+      [
+        ['participant_joined', {}, { ...ann, kind: 'SIP' }],
+        ['participant_joined', {}, again],
+      ],
+    ],
+    [
+      'whose call is known by its track alone',
+      { sip: 1 },
+      [
+        ['participant_joined', {}, { ...ann, kind: 'SIP' }],
+        ['participant_left', {}, { ...ann, kind: 'SIP' }],
+        ['track_published', { track: { sid: 'TR_1' } }, { sid: 'PA_2', identity: 'ann' }],
+      ],
+    ],
+  ];
+
+  test.each(asAnother)('have each as what they are there as: %s', async (_, expected, told) => {
+    const { all } = await figuresOf(await hosts.boot(), told);
+    expect(all).toEqual({ standard: 0, agent: 0, sip: 0, ...expected });
+  });
+
   test.each(cases)('have %s', async (_, present, told) => {
     const host = await hosts.boot();
     const figures = await figuresOf(host, told);
