@@ -99,7 +99,8 @@ export class ExpectationStore {
   }
 
   /**
-   * Deletes expectations that were to expire before `cutoff`, `limit` at most, unless they still await a session.
+   * Deletes expectations that were to expire before `cutoff`, `limit` at most, unless they still await a session, or theirs
+   * goes on.
    *
    * @returns how many.
    */
@@ -107,6 +108,11 @@ export class ExpectationStore {
     const old = await manager
       .createQueryBuilder(ExpectationEntity, 'e')
       .where("e.state <> 'awaiting' AND e.expiresAt < :cutoff", { cutoff })
+      // Tokens for a session that goes on are made for the room that it was expected in.
+      .andWhere(
+        `NOT EXISTS (SELECT 1 FROM livekit_sessions s
+           WHERE s.source = e.source AND s.room_sid = e.room_sid AND s.state = 'active')`,
+      )
       .limit(limit)
       .getMany();
     if (old.length > 0) await manager.remove(old);

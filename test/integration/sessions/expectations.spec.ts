@@ -1,8 +1,10 @@
+import { TokenVerifier } from 'livekit-server-sdk';
 import pg from 'pg';
 import { ExpectationEntity } from '../../../src/database/entities/expectation.entity.js';
 import { EntityRows } from '../../../src/database/entity-rows.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
+import { CAPTURE_KEY } from '../../support/captures.js';
 import { sqlQuery } from '../../support/database.js';
 import { Retention } from '../../../src/event-log/retention/retention.js';
 import { testOnPostgres } from '../../support/only-on.js';
@@ -210,10 +212,11 @@ describe('an expected session', () => {
   test('is pruned before its session, which keeps its id', async () => {
     const retention = { sessions: 60 * MINUTE };
     const host = await hosts.boot({ webhook: { retention }, sessions: { sessionId: () => undefined } });
-    await host.service.expect('order-4711', { roomName: 'call-1001' });
-    await host.service.expect('order-4712');
-    await host.play('two-party-call', is('participant_joined'));
-    await host.pass(120 * MINUTE);
+    await host.service.expect('order-4711', { roomName: 'call-1001', expiresIn: 10 * SECOND });
+    await host.service.expect('order-4712', { expiresIn: 10 * SECOND });
+    await host.play('two-party-call');
+    await host.pass(MINUTE);
+    await host.pass(59 * MINUTE - 5 * SECOND);
     const prune = async () => {
       await host.app.get(Retention).prune();
       await host.service.rebuildAll();
@@ -221,10 +224,20 @@ describe('an expected session', () => {
       return [(await host.sessions()).map(({ sessionId }) => sessionId), expectations.length];
     };
     expect(await prune()).toEqual([['order-4711'], 0]);
-    await host.play('two-party-call');
-    await host.pass(MINUTE);
     await host.pass(120 * MINUTE);
     expect(await prune()).toEqual([[], 0]);
+  });
+
+  test('is kept while its session goes on: a token lets into its room', async () => {
+    const host = await hosts.boot({ webhook: { retention: { sessions: 60 * MINUTE } } });
+    await host.service.expect('order-4711', { roomName: 'call-1001' });
+    await host.play('two-party-call', is('participant_joined'));
+    await host.pass(120 * MINUTE);
+    await host.app.get(Retention).prune();
+    const token = await host.service.createToken('order-4711', { identity: 'ann' });
+    const { apiKey, apiSecret } = CAPTURE_KEY;
+    const { video } = await new TokenVerifier(apiKey, apiSecret).verify(token);
+    expect(video).toMatchObject({ room: 'call-1001' });
   });
 
   test('can be withdrawn until it has come', async () => {
