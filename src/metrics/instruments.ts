@@ -50,7 +50,10 @@ export class Instruments implements OnApplicationBootstrap, OnApplicationShutdow
   }
 
   onApplicationShutdown(): void {
-    for (const metric of this.made) this.registry.removeSingleMetric(Reflect.get(metric, 'name') as string);
+    for (const metric of this.made) {
+      const name = Reflect.get(metric, 'name') as string;
+      if (this.registry.getSingleMetric(name) === metric) this.registry.removeSingleMetric(name); // others are not ours
+    }
   }
 
   /** A counter. @param collect is called on every scrape. */

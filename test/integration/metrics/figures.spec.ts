@@ -251,6 +251,19 @@ describe('the figures', () => {
     expect(registry.getSingleMetric('livekit_webhook_requests_total')).toBeDefined();
   });
 
+  test('stay in a registry of the host when another application that could not use it is closed', async () => {
+    const registry = new Registry();
+    await boot({ registry });
+    const imports = [
+      LivekitWebhookModule.forRoot({ ...TEST_KEY, database: { url: ':memory:' } }),
+      MetricsModule.forRoot({ registry }),
+    ];
+    const other = await Test.createTestingModule({ imports }).setLogger(new RecordingLogger()).compile();
+    await expect(other.init()).rejects.toThrow('already been registered');
+    await other.close();
+    expect(registry.getSingleMetric('livekit_webhook_requests_total')).toBeDefined();
+  });
+
   test('of the process leave a registry of the host, too, but for those that are its own', async () => {
     const registry = new Registry();
     const own = new Gauge({
