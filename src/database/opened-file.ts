@@ -1,8 +1,13 @@
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { DatabaseFileGoneError } from './errors.js';
 
 /** Where a path leads: what SQLite keeps beside a file is there, whichever link the file was opened by. */
-export const realPath = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
+export function realPath(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return isLink ? realPath(resolve(realpathSync(dirname(path)), readlinkSync(path))) : path; // to a file that is yet to be made
+}
 
 /**
  * An open SQLite file and its write-ahead log. If they are deleted or replaced, SQLite notices nothing and goes on writing

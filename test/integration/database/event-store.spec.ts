@@ -497,6 +497,14 @@ describe('the event store', () => {
     await expect(EventStore.open({ url: `${fresh.url}.link` })).rejects.toThrow(DatabaseInUseError);
   });
 
+  testOnSqlite('refuses a file that is in use by the link that it was made through', async () => {
+    const file = `${fresh.url.slice('file:'.length)}.other`;
+    symlinkSync(file, `${file}.link`);
+    const store = await EventStore.open({ url: `file:${file}.link` });
+    await expect(EventStore.open({ url: `file:${file}` })).rejects.toThrow(DatabaseInUseError);
+    await store.close();
+  });
+
   testOnSqlite('refuses a folder that it can not write to, and names it', async () => {
     const file = fresh.url.slice('file:'.length);
     const open = EventStore.open({ url: `file:${file}/voice.sqlite` }); // a file is no folder
