@@ -20,13 +20,15 @@ export function holdBack(manager: EntityManager, id: number): Promise<void> {
  * Lets those behind a dead letter in its room wait until it is let rest, if its handler blocks: the release that started last
  * decides, which may be another one than ours.
  */
-export const block = (manager: EntityManager, id: number): Promise<void> =>
-  setDueBehind(
-    manager,
-    id,
-    String(BLOCKED),
-    `due_at < ${BLOCKED} AND EXISTS (SELECT 1 FROM livekit_handlers h WHERE h.name = head_handler AND h.blocking)`,
+export async function block(manager: EntityManager, id: number): Promise<void> {
+  const p = new SqlParameters(dialectOf(manager));
+  const [blocks] = await manager.query<object[]>(
+    `SELECT 1 FROM livekit_deliveries d JOIN livekit_handlers h ON h.name = d.handler
+     WHERE d.id = ${p.add(id)} AND h.blocking`,
+    p.values,
   );
+  if (blocks !== undefined) await setDueBehind(manager, id, String(BLOCKED), `due_at < ${BLOCKED}`);
+}
 
 /**
  * Lets those behind a dead letter that has been let rest wait no longer, unless another one blocks their room: they come
