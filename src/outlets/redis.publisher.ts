@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { importPeers } from '../optional-peer.js';
 import { toldOf } from '../logging/error-fields.js';
+import { isError } from '../tracing/spans.js';
 import { traceHeaders } from '../tracing/trace-context.js';
 import type { OutletEvent } from './cloud-event.js';
 import { OutletError } from './errors.js';
@@ -12,6 +13,9 @@ const PATIENCE = 5_000;
 
 /** The longest wait before it connects again, milliseconds. */
 const LONGEST_WAIT = 2_000;
+
+/** What the client says of a command that was not answered. */
+const TIMED_OUT = 'Command timed out';
 
 /** Publishes to Redis Streams that are trimmed to a length. */
 export class RedisPublisher implements Publisher {
@@ -36,8 +40,8 @@ export class RedisPublisher implements Publisher {
 
   async publish({ id, type, address, json }: OutletEvent): Promise<void> {
     const { maxLength } = this.settings;
+    const connection = this.connected();
     try {
-      const connection = this.connected();
       const { db = 0 } = connection.options;
       // A client that may not select its database tells nobody, and goes on in the first one.
       if (db !== 0) await connection.select(db);
@@ -56,6 +60,7 @@ export class RedisPublisher implements Publisher {
         ...Object.entries(traceHeaders()).flat(),
       );
     } catch (error) {
+      if (isError(error) && error.message === TIMED_OUT) this.drop(connection);
       throw new OutletError(`Redis has not taken \`${address}\`: ${toldOf(error)}`, { cause: error });
     }
   }
@@ -68,13 +73,17 @@ export class RedisPublisher implements Publisher {
     return (this.connection ??= this.connect());
   }
 
+  // Its server, or a firewall, may have forgotten it, which the kernel takes a quarter of an hour to find out.
+  private drop(connection: Redis): void {
+    connection.disconnect();
+    if (this.connection === connection) this.connection = undefined;
+  }
+
   private connect(): Redis {
     const connection = new this.Client(this.settings.url, {
       connectionName: 'nestjs-livekit-webhooks',
       connectTimeout: this.patience,
       commandTimeout: this.patience,
-      // Or the kernel would take a quarter of an hour to find out that its server, or a firewall, has forgotten it.
-      socketTimeout: this.patience,
       maxRetriesPerRequest: 1,
       retryStrategy: (times) => Math.min(times * 100, LONGEST_WAIT),
     });

@@ -16,15 +16,14 @@ interface Job {
 /** A job is over as soon as the store has claimed its delivery: a process that holds one longer has died, milliseconds. */
 const LOCK = 10_000;
 
-/** How long a worker waits for a job in one command, at the most, milliseconds (BullMQ's `maximumBlockTimeout`). */
-const LONGEST_WAIT = 10_000;
-
 /** One queue per handler; the job of a delivery is `d-<id>`, and has one attempt. */
 export class BullmqEngine implements DeliveryEngine {
   /** For commands: they fail when Redis is down, and are not queued. */
   private readonly commands: Redis;
   /** For workers: it waits until Redis is back. */
   private readonly waiting: Redis;
+  /** These two, and the workers' copies of the second. */
+  private readonly connections: Redis[];
   private readonly prefix: string;
   private readonly queues = new Map<string, Queue<Job>>();
   private workers: Worker<Job>[] = [];
@@ -38,16 +37,17 @@ export class BullmqEngine implements DeliveryEngine {
       retryStrategy,
       maxRetriesPerRequest: 1,
       commandTimeout: ENGINE_PATIENCE,
-      // Or the kernel would take a quarter of an hour to find out that a connection is dead.
-      socketTimeout: ENGINE_PATIENCE,
     });
-    this.waiting = new Redis(url, {
-      retryStrategy,
-      maxRetriesPerRequest: null,
-      socketTimeout: LONGEST_WAIT + ENGINE_PATIENCE,
-    });
+    this.waiting = new Redis(url, { retryStrategy, maxRetriesPerRequest: null });
+    this.connections = [this.commands, this.waiting];
     // A command rejects when Redis is down; nothing else needs to know.
-    for (const connection of [this.commands, this.waiting]) connection.on('error', () => undefined);
+    for (const connection of this.connections) connection.on('error', () => undefined);
+    const { duplicate } = this.waiting;
+    this.waiting.duplicate = (options) => {
+      const copy = duplicate.call(this.waiting, options);
+      this.connections.push(copy);
+      return copy;
+    };
   }
 
   start(handlers: readonly EngineConsumer[], receive: ReceiveDelivery): void {
@@ -66,14 +66,14 @@ export class BullmqEngine implements DeliveryEngine {
   }
 
   async carry(handler: string, ids: readonly number[]): Promise<void> {
-    await inTime(async () => {
+    await this.command(async () => {
       const jobs = ids.map((id) => ({ name: 'delivery', data: { id }, opts: { ...ONCE, jobId: `d-${id}` } }));
       await this.queueOf(handler).addBulk(jobs);
     });
   }
 
   async check(): Promise<void> {
-    await inTime(() => this.commands.ping());
+    await this.command(() => this.commands.ping());
   }
 
   async stop(): Promise<void> {
@@ -89,6 +89,18 @@ export class BullmqEngine implements DeliveryEngine {
       );
     } finally {
       for (const connection of [this.commands, this.waiting]) connection.disconnect();
+    }
+  }
+
+  // Where Redis does not answer, connections may be dead, which the kernel takes a quarter of an hour to find out.
+  private async command(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await inTime(work);
+    } catch (error) {
+      const ready = this.connections.filter(({ status }) => status === 'ready');
+      if (ready.includes(this.commands) && !this.stopped)
+        for (const connection of ready) connection.disconnect(true);
+      throw error;
     }
   }
 
