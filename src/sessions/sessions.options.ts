@@ -5,7 +5,7 @@ import type { RoomFacts } from './facts/facts.js';
 import { DEFAULT_PARTIES } from './fold/disposition.js';
 import { SessionsOptionsError } from './errors.js';
 import type { Session } from './session.js';
-import { strayOption } from '../stray-option.js';
+import { type OptionNames, strayOption } from '../stray-option.js';
 
 /** The options of `SessionsModule.forRoot`. */
 export interface SessionsModuleOptions {
@@ -45,8 +45,7 @@ export interface SessionsModuleExtras {
   adminDecorators?: ClassDecorator[] | undefined;
 }
 
-/** The name of every option, for callers without a type checker. */
-const OPTION_NAMES: Readonly<Record<keyof SessionsModuleOptions, true>> = {
+const OPTION_NAMES: OptionNames<SessionsModuleOptions> = {
   sessionId: true,
   requireExpected: true,
   expectTimeout: true,
