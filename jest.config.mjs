@@ -14,7 +14,7 @@ export default {
   transform: { '^.+\\.ts$': '@swc/jest' },
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  // Most of them wait for a disk or a server: one more than the cores that Jest would take.
-  maxWorkers: livekit ? 1 : '100%',
+  // Most of them wait for a disk, a server or a process: three workers keep two cores busy.
+  maxWorkers: livekit ? 1 : '150%',
   testTimeout: 240_000, // of a busy machine: what is waited for has its own patience
 };
