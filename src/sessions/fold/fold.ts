@@ -1,12 +1,12 @@
 import type { EgressFact, RoomFact, RoomFacts, RoomFinish } from '../facts/facts.js';
-import { lastToldOf, type Segment, segmentsOf } from './segments.js';
+import { closingTime } from './closing-time.js';
+import { type Segment, segmentsOf } from './segments.js';
 import { type FoldedConnection, type FoldedParticipant, foldParticipants } from './participants.js';
 import {
   COUNTED_KINDS,
   type CountedKind,
   countedKind,
   greatest,
-  holdsRoomOpen,
   least,
   mostAtOnce,
   type Presence,
@@ -116,7 +116,7 @@ function foldSegment(room: RoomFact, segment: Segment, index: number): SessionFo
       // If nothing reports the start, all joins may be lost.
       peak: stays.length === 0 && room.starts.length === 0,
     }),
-    closesAt: closingTime(session, attemptsIn(segment), lastToldOf(room, segment.connections)),
+    closesAt: closingTime(room, segment, session),
   };
 }
 
@@ -142,11 +142,6 @@ export const presenceOf = ({
 
 const isAbortedAttempt = ({ abort, connected, kind }: Segment['connections'][number]): boolean =>
   abort !== null && !connected && countedKind(kind) !== null;
-
-const attemptsIn = ({ connections }: Segment): Visit[] =>
-  connections.flatMap(({ connected, kind, abort }) =>
-    connected || abort === null ? [] : [{ kind, leftAt: abort.at, reason: abort.reason }],
-  );
 
 function secondsByKind(stays: readonly Stay[]): Record<CountedKind, number> {
   const ofKind = (counted: CountedKind) =>
@@ -200,46 +195,6 @@ function inferredIn(
     ],
   ];
   return found.flatMap(([field, isSo]) => (isSo ? [field] : []));
-}
-
-/** How long LiveKit keeps an empty room open unless the room says otherwise, seconds (`livekit/livekit pkg/config`). */
-const DEPARTURE_TIMEOUT = 20;
-const EMPTY_TIMEOUT = 300;
-
-/** Why whoever was in a room that LiveKit closed has left it. */
-const CLOSED = new Set(['ROOM_CLOSED', 'ROOM_DELETED']);
-
-type Visit = Pick<FoldedConnection, 'kind' | 'leftAt' | 'reason'>;
-
-/**
- * LiveKit counts from the last departure, whoever it was, once somebody has come, or tried to, who holds a room open; until then
- * from its start (`livekit/livekit` `CloseIfEmpty`).
- */
-function closingTime(
-  { state, beganAt, participants, description }: Omit<SessionFold, 'inferred' | 'closesAt'>,
-  attempts: readonly Visit[],
-  lastToldAt: number,
-): number | null {
-  if (state === 'ended') return null;
-  const visits = [...participants.flatMap(({ connections }) => connections), ...attempts];
-  const closedAt = greatest(
-    visits.flatMap(({ leftAt, reason }) => (leftAt !== null && CLOSED.has(reason ?? '') ? [leftAt] : [])),
-  );
-  // Whoever is in it still, as far as is told, has left with the others.
-  if (closedAt !== null && closedAt >= lastToldAt) return closedAt;
-  const holders = visits.filter(({ kind }) => holdsRoomOpen(kind));
-  if (holders.some(({ leftAt }) => leftAt === null)) return null;
-  const timeout = (field: string, otherwise: number): number => {
-    const told = (description?.room as Record<string, unknown> | undefined)?.[field];
-    return (typeof told === 'number' ? told : otherwise) * 1_000;
-  };
-  const departure = timeout('departureTimeout', DEPARTURE_TIMEOUT);
-  const lastLeft = greatest(visits.flatMap(({ leftAt }) => leftAt ?? []));
-  const closes =
-    lastLeft === null || holders.length === 0
-      ? beganAt + Math.max(departure, timeout('emptyTimeout', EMPTY_TIMEOUT))
-      : lastLeft + departure;
-  return Math.max(closes, lastToldAt);
 }
 
 const byStart = (a: EgressFact, b: EgressFact): number =>
