@@ -147,11 +147,8 @@ export {
   type SessionSummary,
 } from './sessions/events/session-events.js';
 export type { Expectation, ExpectationState } from './sessions/expectations/expectation.js';
-export type {
-  ExpectationsFilter,
-  ExpectationsPage,
-  ExpectOptions,
-} from './sessions/expectations/expectations.js';
+export type { ExpectationsFilter, ExpectationsPage } from './sessions/expectations/expectations.js';
+export type { ExpectOptions } from './sessions/expectations/expected-session.js';
 export type {
   ConnectionFact,
   EgressFact,

@@ -1,5 +1,5 @@
 import { SessionRequestError } from './errors.js';
-import type { ExpectOptions } from './expectations/expectations.js';
+import type { ExpectOptions } from './expectations/expected-session.js';
 import { LONGEST_STAY } from './sessions.options.js';
 
 /**

@@ -5,12 +5,8 @@ import { EventStore } from '../database/event-store.js';
 import { plainText } from '../database/plain-text.js';
 import { SessionNotFoundError, SessionRequestError } from './errors.js';
 import type { Expectation } from './expectations/expectation.js';
-import {
-  Expectations,
-  type ExpectationsFilter,
-  type ExpectationsPage,
-  type ExpectOptions,
-} from './expectations/expectations.js';
+import { Expectations, type ExpectationsFilter, type ExpectationsPage } from './expectations/expectations.js';
+import type { ExpectOptions } from './expectations/expected-session.js';
 import { FactStore } from './fact-store.js';
 import { foldRoom } from './fold/fold.js';
 import { COUNTED_KINDS, type CountedKind, countedKind } from './fold/presence.js';

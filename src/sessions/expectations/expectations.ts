@@ -6,7 +6,6 @@ import { SessionEntity } from '../../database/entities/session.entity.js';
 import { EventStore } from '../../database/event-store.js';
 import { EventAppender } from '../../event-log/append/event-appender.js';
 import { StoreClock } from '../../event-log/clock.js';
-import { LONGEST_NAME } from '../../event-log/events.js';
 import { plainText } from '../../database/plain-text.js';
 import { Timetable } from '../../event-log/running/timetable.js';
 import { SessionRequestError } from '../errors.js';
@@ -17,22 +16,10 @@ import { PROJECT_KEYS, type ProjectKeys } from '../../livekit-webhook/project-ke
 import { pageSize } from '../page-size.js';
 import { SessionKeeper } from '../session-keeper.js';
 import { unprojectedSince } from '../unprojected.js';
-import { LONGEST_STAY, SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
-import { unknownProject } from '../unknown-project.js';
+import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
 import { type Expectation, EXPECTATION_STATES, type ExpectationState, toExpectation } from './expectation.js';
 import { ExpectationStore, nameKeys } from './expectation-store.js';
-
-/** What a backend says about a session that it expects. */
-export interface ExpectOptions {
-  /** The name of the room it will be in, if its session id would not tell. */
-  roomName?: string;
-  /** Passed on with the session, in its JSON and in its events. */
-  metadata?: Record<string, unknown>;
-  /** How long to wait for it, milliseconds; the option `expectTimeout` by default. */
-  expiresIn?: number;
-  /** The project, by default the one called `default`. */
-  project?: string;
-}
+import { type ExpectedSession, type ExpectOptions, expectedSession } from './expected-session.js';
 
 /** A page of expectations, and the cursor of the next page. */
 export interface ExpectationsPage {
@@ -49,12 +36,6 @@ export interface ExpectationsFilter {
   /** `nextCursor` of the page before. */
   cursor?: string;
 }
-
-/** The most characters of JSON: more is no description of a session. */
-const LONGEST_METADATA = 64 * 1024;
-
-/** The most levels: JSON that is much deeper can be written in some places of the code, but not where the stack is deeper. */
-const DEEPEST_METADATA = 100;
 
 /** Expectations that expire in one transaction. */
 const BATCH = 100;
@@ -82,7 +63,7 @@ export class Expectations implements OnModuleInit {
 
   /** See `SessionsService.expect`. */
   async expect(sessionId: string, options: ExpectOptions = {}): Promise<Expectation> {
-    const asked = this.checked(sessionId, options);
+    const asked = expectedSession(sessionId, options, this.projects);
     const { source, roomName } = asked;
     const room = await this.store.write(async (manager) => {
       await lockNames(manager, 'session', nameKeys(source, [asked.sessionId], roomName));
@@ -143,36 +124,9 @@ export class Expectations implements OnModuleInit {
     });
   }
 
-  private checked(
-    sessionId: string,
-    { roomName, metadata = {}, expiresIn = 0, project = 'default' }: ExpectOptions,
-  ): Pick<ExpectationEntity, 'source' | 'sessionId' | 'roomName' | 'metadata'> {
-    requireName('session id', sessionId);
-    if (roomName !== undefined) requireName('`roomName`', roomName);
-    if (!Number.isInteger(expiresIn) || expiresIn < 0 || expiresIn > LONGEST_STAY) {
-      throw new SessionRequestError(
-        `\`expiresIn\` must be a whole number of milliseconds from 0 to ${LONGEST_STAY}`,
-      );
-    }
-    // Nobody would ever come for it.
-    if (!this.projects.has(project)) throw unknownProject(project, this.projects);
-    const copy = copyOf(metadata);
-    if (copy === undefined) {
-      throw new SessionRequestError(
-        `\`metadata\` of an expected session is an object of at most ${LONGEST_METADATA} characters of JSON, nested at most ${DEEPEST_METADATA} deep: keep more of it yourself, and its key here`,
-      );
-    }
-    return {
-      source: project,
-      sessionId: plainText(sessionId),
-      roomName: roomName === undefined ? null : plainText(roomName),
-      metadata: copy,
-    };
-  }
-
   private async matchNow(
     room: RoomKey & { segment: number },
-    { sessionId, metadata }: Pick<ExpectationEntity, 'sessionId' | 'metadata'>,
+    { sessionId, metadata }: ExpectedSession,
   ): Promise<void> {
     await this.store.write((manager) =>
       this.keeper.refold(manager, [room], {
@@ -211,32 +165,10 @@ export class Expectations implements OnModuleInit {
   }
 }
 
-function requireName(what: string, name: unknown): void {
-  if (typeof name === 'string' && name !== '' && name.length <= LONGEST_NAME) return;
-  throw new SessionRequestError(`the ${what} of an expected session is 1 to ${LONGEST_NAME} characters`);
-}
-
-/** Metadata as its JSON has it; `undefined` if it can't be stored. */
-function copyOf(metadata: unknown): Record<string, unknown> | undefined {
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return undefined;
-  try {
-    const json = JSON.stringify(metadata);
-    const copy = JSON.parse(json) as Record<string, unknown>;
-    return json.length > LONGEST_METADATA || isDeeper(copy, DEEPEST_METADATA) ? undefined : copy;
-  } catch {
-    return undefined; // too deep to be written at all, or no JSON
-  }
-}
-
-const isDeeper = (value: unknown, levels: number): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  (levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1)));
-
 /** The sessions that an expectation may be about: the newest of its id, and the newest in its room. */
 async function newestSessions(
   manager: EntityManager,
-  { source, sessionId, roomName }: Pick<ExpectationEntity, 'source' | 'sessionId' | 'roomName'>,
+  { source, sessionId, roomName }: ExpectedSession,
 ): Promise<SessionEntity[]> {
   const query = manager
     .createQueryBuilder(SessionEntity, 's')
@@ -249,9 +181,7 @@ async function newestSessions(
   const inRoom = await query
     .andWhere(
       's.room_sid IN (SELECT r.room_sid FROM livekit_rooms r WHERE r.source = :source AND r.room_name = :roomName)',
-      {
-        roomName,
-      },
+      { roomName },
     )
     .getMany();
   return [...byId, ...inRoom];

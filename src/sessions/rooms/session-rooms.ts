@@ -7,7 +7,8 @@ import { PROJECT_KEYS, type ProjectKey, type ProjectKeys } from '../../livekit-w
 import { SessionRequestError, SessionRoomError } from '../errors.js';
 import type { Expectation } from '../expectations/expectation.js';
 import { ExpectationStore } from '../expectations/expectation-store.js';
-import { Expectations, type ExpectOptions } from '../expectations/expectations.js';
+import { Expectations } from '../expectations/expectations.js';
+import type { ExpectOptions } from '../expectations/expected-session.js';
 import { isTimeout, whyFailed } from '../reconciliation/asking.js';
 import { LivekitClients } from '../reconciliation/livekit-clients.js';
 import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from '../sessions.options.js';
