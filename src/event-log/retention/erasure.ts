@@ -1,13 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EntityManager } from 'typeorm';
-import { lock } from '../../database/advisory-locks.js';
 import { EventStore } from '../../database/event-store.js';
 import { Log } from '../../logging/log.js';
-import { plainText } from '../../database/plain-text.js';
-import { giveWay } from '../running/in-steps.js';
-import { EraseSteps, type SidOfProject, type Stretch } from './erase-steps.js';
-import { holds, mentions } from './mentions.js';
+import { ErasureRun } from './erasure-run.js';
 import { newPseudonym } from './pseudonym.js';
 
 /** Whom or what to erase. */
@@ -54,9 +49,6 @@ export class ErasureError extends Error {
 
 /** How many times it tries to empty SQLite's log while somebody reads. */
 const TRIES = 50;
-
-/** Events erased in one transaction. */
-const BATCH = 200;
 
 /** Erases people and rooms from the store, so that they can't be identified any more; what they did still counts. */
 @Injectable()
@@ -105,131 +97,13 @@ export class Erasure {
       throw new ErasureError(
         `there is no ${kind} to erase: give its ${kind === 'room' ? 'name or sid' : 'text'}`,
       );
-    const counts = { bodies: 0, quarantined: 0, errors: 0, roomNames: 0, sessions: 0 };
     const subject = { kind, text, project, pseudonym: newPseudonym() };
-    const work = new EraseSteps(this.store.dialect, project);
-    // The events first: a handler that still gets one after the sessions were erased would bring it back.
-    const { events, deliveries } = await this.store.read((manager) => work.stretches(manager));
-    if (kind === 'room') await this.eraseEventsOfRoom(work, subject, events, counts);
-    await this.eraseMentions(work, text, events, counts);
-    await this.eraseQuarantined(work, text, counts);
-    await this.eraseErrors(work, text, deliveries, counts);
-    for (const part of this.parts) counts.sessions += await part.erase(subject);
+    // The log first: a handler that still gets an event after the sessions were erased would bring it back.
+    const erased = await new ErasureRun(this.store, subject).run();
+    let sessions = 0;
+    for (const part of this.parts) sessions += await part.erase(subject);
     await this.emptyLog();
-    return counts;
-  }
-
-  private async eraseMentions(
-    work: EraseSteps,
-    text: string,
-    stretch: Stretch,
-    counts: ErasedCounts,
-  ): Promise<void> {
-    for (let from: number | null = stretch.from; from !== null && from < stretch.to;) {
-      const after: number = from;
-      const { found, last } = await this.store.read((manager) => work.bodies(manager, text, after));
-      // An error's text may be only a part of a value.
-      const mentioning = found.filter(({ kind, raw }) =>
-        kind === 'delivery' ? holds(raw, text) : mentions(raw, text),
-      );
-      await this.eraseEvents(
-        work,
-        mentioning.map(({ seq }) => seq),
-        counts,
-      );
-      from = last;
-      await giveWay();
-    }
-  }
-
-  private async eraseQuarantined(work: EraseSteps, text: string, counts: ErasedCounts): Promise<void> {
-    let from: { source: string; sha256: string } | null = { source: '', sha256: '' };
-    while (from !== null) {
-      const after: { source: string; sha256: string } = from;
-      const { found, last } = await this.store.read((manager) => work.quarantined(manager, text, after));
-      const mentioning = found.filter(({ raw }) => mentions(raw, text));
-      if (mentioning.length > 0)
-        counts.quarantined += await this.write((manager) => work.quarantine(manager, mentioning));
-      from = last;
-      await giveWay();
-    }
-  }
-
-  private async eraseErrors(
-    work: EraseSteps,
-    text: string,
-    stretch: Stretch,
-    counts: ErasedCounts,
-  ): Promise<void> {
-    for (let { from } = stretch; from < stretch.to;) {
-      const { found, last } = await this.store.read((manager) =>
-        work.errorsWith(manager, plainText(text), from),
-      );
-      if (found.length > 0) counts.errors += await this.write((manager) => work.errors(manager, found));
-      from = last;
-      await giveWay();
-    }
-  }
-
-  private async eraseEventsOfRoom(
-    work: EraseSteps,
-    { text, pseudonym }: ErasedSubject,
-    stretch: Stretch,
-    counts: ErasedCounts,
-  ): Promise<void> {
-    const sids = new Map<string, SidOfProject>();
-    for (let { from } = stretch; from < stretch.to;) {
-      const { found, last } = await this.store.read((manager) =>
-        work.eventsOfRoom(manager, plainText(text), from),
-      );
-      await this.eraseEvents(
-        work,
-        found.map(({ seq }) => seq),
-        counts,
-        pseudonym,
-      );
-      for (const { source, roomSid } of found)
-        if (roomSid !== null) sids.set(`${source}/${roomSid}`, { source, roomSid });
-      from = last;
-      await giveWay();
-    }
-    // Some events carry only a room's sid.
-    for (const sid of sids.values()) {
-      for (let from: number | undefined = 0; from !== undefined;) {
-        const after: number = from;
-        const seqs = await this.store.read((manager) => work.eventsOfSid(manager, sid, after));
-        await this.eraseEvents(work, seqs, counts, pseudonym);
-        from = seqs.at(-1);
-      }
-    }
-  }
-
-  private async eraseEvents(
-    work: EraseSteps,
-    seqs: readonly number[],
-    counts: ErasedCounts,
-    pseudonym?: string,
-  ): Promise<void> {
-    for (let from = 0; from < seqs.length; from += BATCH) {
-      const some = seqs.slice(from, from + BATCH);
-      const erased = await this.write(async (manager) => ({
-        ...(await work.events(manager, some)),
-        roomNames: pseudonym === undefined ? 0 : await work.roomNames(manager, some, pseudonym),
-      }));
-      counts.bodies += erased.bodies;
-      counts.errors += erased.errors;
-      counts.roomNames += erased.roomNames;
-    }
-  }
-
-  private async write<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    const result = await this.store.write(async (manager) => {
-      // Some deliveries may be pending, and a claim skips what is locked: those behind them would overtake them.
-      await lock(manager, 'ordering');
-      return work(manager);
-    });
-    await giveWay();
-    return result;
+    return { ...erased, sessions };
   }
 
   private async emptyLog(): Promise<void> {
