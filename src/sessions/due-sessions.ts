@@ -3,7 +3,7 @@ import { tryLock } from '../database/advisory-locks.js';
 import { EventStore } from '../database/event-store.js';
 import { StoreClock } from '../event-log/clock.js';
 import { Timetable } from '../event-log/running/timetable.js';
-import { type RoomKey, roomKey } from './fact-store.js';
+import { distinctRooms } from './fact-store.js';
 import { roomsWithin } from './rooms-within.js';
 import { SessionKeeper } from './session-keeper.js';
 
@@ -42,14 +42,10 @@ export class DueSessions implements OnModuleInit {
            WHERE due_at IS NOT NULL AND due_at <= ${this.clock.now(p)} ORDER BY due_at LIMIT ${BATCH}`,
         p.values,
       );
-      const keys = distinct(due.map((row) => ({ source: row.source, roomSid: row.room_sid })));
+      const keys = distinctRooms(due.map((row) => ({ source: row.source, roomSid: row.room_sid })));
       const some = await roomsWithin(manager, keys);
       await this.keeper.refold(manager, some, { settles: true });
       return some.length;
     });
   }
 }
-
-const distinct = (keys: readonly RoomKey[]): RoomKey[] => [
-  ...new Map(keys.map((key) => [roomKey(key), key])).values(),
-];

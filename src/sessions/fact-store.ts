@@ -26,7 +26,7 @@ export class FactStore {
 
   /** Merges facts into the stored ones, and returns all that was and is known of the rooms they touch. */
   async merge(facts: Facts): Promise<RoomChange[]> {
-    const before = await this.load(distinctRooms(facts));
+    const before = await this.load(roomsOf(facts));
     const { after, changed } = merged(before, facts);
     await this.keep(changed);
     const known = new Map(before.map((room) => [roomKey(room.room), room]));
@@ -93,8 +93,12 @@ export function merged(known: readonly RoomFacts[], told: Facts): { after: RoomF
 export const roomKey = ({ source, roomSid }: RoomKey): string => `${source}/${roomSid}`;
 
 /** The rooms that some facts are about. */
-export const distinctRooms = ({ rooms, connections, egresses }: Facts): RoomKey[] => [
-  ...new Map([...rooms, ...connections, ...egresses].map((fact) => [roomKey(fact), fact])).values(),
+export const roomsOf = ({ rooms, connections, egresses }: Facts): RoomKey[] =>
+  distinctRooms([...rooms, ...connections, ...egresses]);
+
+/** The rooms that some facts, or rows, are about: each once. */
+export const distinctRooms = (some: readonly RoomKey[]): RoomKey[] => [
+  ...new Map(some.map((one) => [roomKey(one), one])).values(),
 ];
 
 function mergeInto<F extends object>(

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { dialectOf, SqlParameters } from '../database/sql.js';
-import type { RoomKey } from './fact-store.js';
+import { type RoomKey, roomKey } from './fact-store.js';
 
 /** About how many connections are folded anew in one transaction. */
 const CONNECTIONS = 1_000;
@@ -22,12 +22,13 @@ export async function roomsWithin<R extends RoomKey>(
        WHERE c.source = r.source AND c.room_sid = r.room_sid LIMIT ${limit}) AS few) AS connections FROM r`,
     p.values,
   );
-  const counts = new Map(rows.map((row) => [`${row.source}/${row.room_sid}`, Number(row.connections)]));
+  const counts = new Map(
+    rows.map((row) => [roomKey({ source: row.source, roomSid: row.room_sid }), Number(row.connections)]),
+  );
   let left = limit;
   let first = 0;
   for (; first < rooms.length && left > 0; first += 1) {
-    const { source, roomSid } = rooms[first] as R;
-    left -= counts.get(`${source}/${roomSid}`) ?? 0;
+    left -= counts.get(roomKey(rooms[first] as R)) ?? 0;
   }
   return rooms.slice(0, first);
 }

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { LoggedEvent } from '../event-log/events.js';
 import type { TransactionalBatchContext } from '../event-log/handlers/context.js';
 import { declareHandler } from '../event-log/handlers/handler.js';
-import { distinctRooms, FactStore, roomKey } from './fact-store.js';
+import { FactStore, roomKey, roomsOf } from './fact-store.js';
 import { factsOf } from './facts/extract.js';
 import type { Facts } from './facts/facts.js';
 import { lockRooms } from './room-locks.js';
@@ -41,7 +41,7 @@ export class SessionProjection {
   })
   async project(events: readonly LoggedEvent[], { manager }: TransactionalBatchContext): Promise<void> {
     const facts = this.factsOf(events);
-    await lockRooms(manager, distinctRooms(facts));
+    await lockRooms(manager, roomsOf(facts));
     const rooms = await new FactStore(manager).merge(facts);
     const traces = tracesOf(events);
     await this.keeper.keep(

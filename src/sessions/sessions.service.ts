@@ -7,7 +7,7 @@ import { SessionNotFoundError, SessionRequestError } from './errors.js';
 import type { Expectation } from './expectations/expectation.js';
 import { Expectations, type ExpectationsFilter, type ExpectationsPage } from './expectations/expectations.js';
 import type { ExpectOptions } from './expectations/expected-session.js';
-import { FactStore } from './fact-store.js';
+import { FactStore, type RoomKey, roomKey } from './fact-store.js';
 import { foldRoom } from './fold/fold.js';
 import { COUNTED_KINDS, type CountedKind, countedKind } from './fold/presence.js';
 import { isPresent } from './present-connections.js';
@@ -245,11 +245,10 @@ const isWord = (text: unknown): boolean =>
 
 async function told(manager: EntityManager, rows: readonly SessionEntity[]): Promise<Session[]> {
   const facts = await new FactStore(manager).load(rows);
-  const folds = new Map(
-    facts.flatMap(foldRoom).map((fold) => [`${fold.source}/${fold.roomSid}/${fold.segment}`, fold]),
-  );
+  const keyOf = (one: RoomKey & { segment: number }) => `${roomKey(one)}/${one.segment}`;
+  const folds = new Map(facts.flatMap(foldRoom).map((fold) => [keyOf(fold), fold]));
   return rows.flatMap((row) => {
-    const fold = folds.get(`${row.source}/${row.roomSid}/${row.segment}`);
+    const fold = folds.get(keyOf(row));
     return fold === undefined ? [] : [toSession(fold, row)];
   });
 }
