@@ -13,3 +13,16 @@ export function timeOf(name: string, value: Date): number {
   if (Number.isFinite(time)) return time;
   throw new SessionRequestError(`\`${name}\` must be a valid Date`);
 }
+
+/** The most sessions, or expectations, on a page. */
+export const LARGEST_PAGE = 200;
+
+/** The size of a page, 50 by default. @throws SessionRequestError when it is not a whole number from 1 to `LARGEST_PAGE`. */
+export function pageSize(limit = 50): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= LARGEST_PAGE) return limit;
+  throw new SessionRequestError(`\`limit\` must be a whole number from 1 to ${LARGEST_PAGE}`);
+}
+
+/** The cursor of a page was not given as it was. */
+export const strangeCursor = (): SessionRequestError =>
+  new SessionRequestError('`cursor` is not one of ours: give the `nextCursor` of the page before, as it was');

@@ -4,8 +4,7 @@ import { RoomEntity } from '../database/entities/room.entity.js';
 import { SessionEntity } from '../database/entities/session.entity.js';
 import { dialectOf } from '../database/sql.js';
 import { plainText } from '../database/plain-text.js';
-import { SessionRequestError } from './errors.js';
-import { oneOf, timeOf } from './filter-values.js';
+import { oneOf, strangeCursor, timeOf } from './filter-values.js';
 import { SESSION_STATES, type SessionState } from './session.js';
 
 /** Which sessions to list. All of the given conditions must hold. */
@@ -101,10 +100,6 @@ export const cursorOf = ({ beganAt, pk }: SessionEntity): string =>
 function positionOf(cursor: string): { beganAt: number; pk: number } {
   const [, beganAt, pk] = /^(\d{1,15}):(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
   // Our keys have 32 bits: PostgreSQL would fail on more.
-  if (beganAt === undefined || pk === undefined || Number(pk) >= 2 ** 31) {
-    throw new SessionRequestError(
-      '`cursor` is not one of ours: give the `nextCursor` of the page before, as it was',
-    );
-  }
+  if (beganAt === undefined || pk === undefined || Number(pk) >= 2 ** 31) throw strangeCursor();
   return { beganAt: Number(beganAt), pk: Number(pk) };
 }

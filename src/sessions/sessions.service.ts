@@ -8,6 +8,7 @@ import type { Expectation } from './expectations/expectation.js';
 import { Expectations, type ExpectationsFilter, type ExpectationsPage } from './expectations/expectations.js';
 import type { ExpectOptions } from './expectations/expected-session.js';
 import { FactStore, type RoomKey, roomKey } from './fact-store.js';
+import { LARGEST_PAGE, pageSize } from './filter-values.js';
 import { foldRoom } from './fold/fold.js';
 import { COUNTED_KINDS, type CountedKind, countedKind } from './fold/presence.js';
 import { isPresent } from './present-connections.js';
@@ -20,7 +21,6 @@ import {
   SessionRooms,
 } from './rooms/session-rooms.js';
 import { SessionKeeper } from './session-keeper.js';
-import { LARGEST_PAGE, pageSize } from './page-size.js';
 import { cursorOf, sessionsQuery, type SessionsFilter } from './session-queries.js';
 import { LONGEST_DISPOSITION } from './session-row.js';
 import type { Session } from './session.js';

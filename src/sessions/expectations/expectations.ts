@@ -8,12 +8,10 @@ import { EventAppender } from '../../event-log/append/event-appender.js';
 import { StoreClock } from '../../event-log/clock.js';
 import { plainText } from '../../database/plain-text.js';
 import { Timetable } from '../../event-log/running/timetable.js';
-import { SessionRequestError } from '../errors.js';
 import { SESSION_EVENT_VERSION } from '../events/session-events.js';
 import type { RoomKey } from '../fact-store.js';
-import { oneOf } from '../filter-values.js';
+import { oneOf, pageSize, strangeCursor } from '../filter-values.js';
 import { PROJECT_KEYS, type ProjectKeys } from '../../livekit-webhook/project-keys.js';
-import { pageSize } from '../page-size.js';
 import { SessionKeeper } from '../session-keeper.js';
 import { unprojectedSince } from '../unprojected.js';
 import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
@@ -198,7 +196,5 @@ function positionOf(cursor: string): [sessionId: string, source: string] {
   } catch {
     // reported below
   }
-  throw new SessionRequestError(
-    '`cursor` is not one of ours: give the `nextCursor` of the page before, as it was',
-  );
+  throw strangeCursor();
 }
