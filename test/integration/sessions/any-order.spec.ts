@@ -5,7 +5,7 @@ import { deliveries, scenarios } from '../../support/captures.js';
 import { freshDatabase } from '../../support/database.js';
 import { bootReceiver } from '../../support/receiver.js';
 
-const FOLDER = 'test/integration/sessions/expectations';
+const FOLDER = 'test/integration/sessions/captured-sessions';
 
 type Told = Omit<Session, 'revision'>;
 

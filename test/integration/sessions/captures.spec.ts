@@ -22,7 +22,7 @@ interface Outcome {
   events: Map<string, SessionEvent[]>;
 }
 
-const FOLDER = join('test', 'integration', 'sessions', 'expectations');
+const FOLDER = join('test', 'integration', 'sessions', 'captured-sessions');
 const ADMIN_TOKEN = 'an-admin-token-for-tests';
 
 const expectations = new Map(

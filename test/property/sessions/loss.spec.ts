@@ -126,7 +126,7 @@ function wrongOf({ sessions }: History, kept: readonly Webhook[]): string[] {
 }
 
 function expectedOf(scenario: string): Omit<Session, 'revision'>[] {
-  const file = readFileSync(`test/integration/sessions/expectations/${scenario}.json`, 'utf8');
+  const file = readFileSync(`test/integration/sessions/captured-sessions/${scenario}.json`, 'utf8');
   const { sessions } = JSON.parse(file) as { sessions: { session: Omit<Session, 'revision'> }[] };
   return sessions.map(({ session }) => session);
 }
