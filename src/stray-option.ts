@@ -1,5 +1,5 @@
 /** What to say where there are no options at all: the type of a factory forbids it, but a configuration service's `get` is often typed `any`. */
-export const NO_OPTIONS: [option: string, problem: string] = [
+const NO_OPTIONS: [option: string, problem: string] = [
   'useFactory',
   'gave no options: look at what it returns',
 ];
