@@ -34,8 +34,9 @@ export {
   OnDeliveryEvent,
 } from './event-log/handlers/on-app-event.decorator.js';
 export type { BackoffOptions } from './event-log/running/backoff.js';
-export { type BackfillStart, Deliveries } from './event-log/deliveries/deliveries.js';
+export { Deliveries } from './event-log/deliveries/deliveries.js';
 export type {
+  BackfillStart,
   Delivery,
   DeliveryFilter,
   DeliveryPage,

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { isDate } from 'node:util/types';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
 import { lock } from '../../database/advisory-locks.js';
@@ -10,14 +9,14 @@ import { StoreClock } from '../clock.js';
 import { DeliveryRunner } from '../delivery-runner.js';
 import { Notifications } from '../running/notifications.js';
 import { Timetable } from '../running/timetable.js';
-import {
-  type Delivery,
-  DELIVERY_STATES,
-  type DeliveryFilter,
-  type DeliveryPage,
-  type DeliveryQuery,
-  type FailedAttempt,
-  type HandlerLag,
+import type {
+  BackfillStart,
+  Delivery,
+  DeliveryFilter,
+  DeliveryPage,
+  DeliveryQuery,
+  FailedAttempt,
+  HandlerLag,
 } from './delivery.js';
 import {
   attemptOf,
@@ -27,8 +26,9 @@ import {
   type DeliveryRow,
   SELECT_DELIVERIES,
 } from './delivery-rows.js';
+import { checkedFilter, checkedStart, limitOf, positionOf } from './delivery-requests.js';
 import { endedAmong, type EndedDelivery, endedOne } from './ended-deliveries.js';
-import { DeliveryNotFoundError, DeliveryRequestError, DeliveryStateError } from './errors.js';
+import { DeliveryNotFoundError, DeliveryStateError } from './errors.js';
 import { lagOfHandlers } from './handler-lag.js';
 import { Replays } from './replay.js';
 
@@ -40,14 +40,6 @@ const BATCH = 200;
  * webhooks wait meanwhile; PostgreSQL may scan all events for each statement when the filter names a room.
  */
 const SPAN = { sqlite: 20_000, postgres: 1_000_000 };
-
-/** Which stored events a backfill gives to a handler. */
-export interface BackfillStart {
-  /** Those received since this time; by default all. */
-  since?: Date;
-  /** Those from this position in the log on. */
-  fromSeq?: number;
-}
 
 /** The deliveries of events to handlers, and what an operator can do with them: replay, dismiss, backfill, pause. */
 @Injectable()
@@ -64,7 +56,7 @@ export class Deliveries {
   /** Lists deliveries, newest first. @throws DeliveryRequestError when the query is invalid. */
   async list(query: DeliveryQuery = {}): Promise<DeliveryPage> {
     const limit = limitOf(query);
-    const filter = checked(query);
+    const filter = checkedFilter(query);
     const position = query.cursor === undefined ? Infinity : positionOf(query.cursor);
     const span = SPAN[this.store.dialect];
     const { first, last } = await this.ids();
@@ -241,7 +233,7 @@ export class Deliveries {
     change: (manager: EntityManager, ended: EndedDelivery) => Promise<unknown>,
     { toReplay = true } = {},
   ): Promise<number> {
-    const search = { filter: checked(filter), limit: BATCH, toReplay };
+    const search = { filter: checkedFilter(filter), limit: BATCH, toReplay };
     let changed = 0;
     const { first, last } = await this.ids();
     for (let after = first - 1; after < last;) {
@@ -280,32 +272,4 @@ export class Deliveries {
     this.runner.lookAgain();
     this.notifications.notify();
   }
-}
-
-// A host's own route may pass anything.
-function checked<F extends DeliveryFilter>(filter: F): F {
-  if (filter.state === undefined || DELIVERY_STATES.includes(filter.state)) return filter;
-  throw new DeliveryRequestError(`\`state\` must be one of ${DELIVERY_STATES.join(', ')}`);
-}
-
-function limitOf({ limit = 50 }: DeliveryQuery): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= 500) return limit;
-  throw new DeliveryRequestError('`limit` must be a whole number from 1 to 500');
-}
-
-// An invalid Date or NaN would become NULL on SQLite, and the backfill would give all that is stored, or nothing.
-function checkedStart(start: BackfillStart): BackfillStart {
-  const { since, fromSeq } = start;
-  if (since !== undefined && !(isDate(since) && Number.isFinite(since.getTime())))
-    throw new DeliveryRequestError('`since` must be a valid Date');
-  if (fromSeq !== undefined && !(Number.isSafeInteger(fromSeq) && fromSeq >= 0))
-    throw new DeliveryRequestError('`fromSeq` must be a whole number, the `seq` of an event');
-  return start;
-}
-
-function positionOf(cursor: string): number {
-  if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
-  throw new DeliveryRequestError(
-    '`cursor` is not one of ours: give the `nextCursor` of the page before, as it was',
-  );
 }

@@ -1,13 +1,5 @@
 import type { EventKind } from '../events.js';
 
-/**
- * The state of a delivery: `pending` (waits until it is due), `running`, `done`, `dead` (a dead letter), `discarded` (by
- * its handler, or because its event's bytes are gone), `dismissed` and `replayed` (dead before), `retired` (its handler
- * is gone).
- */
-export type DeliveryState =
-  'pending' | 'running' | 'done' | 'dead' | 'discarded' | 'dismissed' | 'replayed' | 'retired';
-
 /** Every state of a delivery. */
 export const DELIVERY_STATES = [
   'pending',
@@ -18,7 +10,14 @@ export const DELIVERY_STATES = [
   'dismissed',
   'replayed',
   'retired',
-] as const satisfies readonly DeliveryState[];
+] as const;
+
+/**
+ * The state of a delivery: `pending` (waits until it is due), `running`, `done`, `dead` (a dead letter), `discarded` (by
+ * its handler, or because its event's bytes are gone), `dismissed` and `replayed` (dead before), `retired` (its handler
+ * is gone).
+ */
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
 /** One event on its way to one handler. */
 export interface Delivery {
@@ -73,6 +72,14 @@ export interface DeliveryQuery extends DeliveryFilter {
   limit?: number;
   /** `nextCursor` of the previous page. */
   cursor?: string;
+}
+
+/** Which stored events a backfill gives to a handler. */
+export interface BackfillStart {
+  /** Those received since this time; by default all. */
+  since?: Date;
+  /** Those from this position in the log on. */
+  fromSeq?: number;
 }
 
 /** A page of deliveries, newest first, and the cursor of the next page. */
