@@ -1,5 +1,6 @@
 import type { EgressFact, RoomFact, RoomFacts, RoomFinish } from '../facts/facts.js';
 import { closingTime } from './closing-time.js';
+import { type InferredField, inferredIn } from './inferred.js';
 import { type Segment, segmentsOf } from './segments.js';
 import { type FoldedConnection, type FoldedParticipant, foldParticipants } from './participants.js';
 import {
@@ -45,19 +46,6 @@ export interface SessionFold {
   /** When LiveKit closes its room, unless somebody comes; `null` while it is held open, and when it has ended. */
   closesAt: number | null;
 }
-
-/** A field of a session that may be inferred. */
-export type InferredField =
-  | 'joinedAt'
-  | 'leftAt'
-  | 'startedAt'
-  | 'firstJoinedAt'
-  | 'lastLeftAt'
-  | 'endedAt'
-  | 'durationSeconds'
-  | 'participantSeconds'
-  | 'peakParticipants'
-  | 'activeParticipants';
 
 /** The sessions of a room's facts, in their order: one, and one more for each time the room was reopened under its sid. */
 export const foldRoom = (facts: RoomFacts): SessionFold[] =>
@@ -155,46 +143,6 @@ function secondsByKind(stays: readonly Stay[]): Record<CountedKind, number> {
     CountedKind,
     number
   >;
-}
-
-type Bounded = Pick<SessionFold, 'lastLeftAt' | 'durationSeconds' | 'participants'>;
-
-// An inferred leave is the latest possible: if a reported one is as late, the last leave is not inferred.
-function inferredIn(
-  { lastLeftAt, durationSeconds, participants }: Bounded,
-  stays: readonly Stay[],
-  isInferred: { start: boolean; end: boolean; peak: boolean },
-): InferredField[] {
-  const connections = participants.flatMap((participant) => participant.connections);
-  const isAny = (field: 'joinedAt' | 'leftAt', some: readonly Pick<FoldedConnection, 'inferred'>[]) =>
-    some.some(({ inferred }) => inferred.includes(field));
-  const [join, leave] = [isAny('joinedAt', stays), isAny('leftAt', stays)];
-  const isLastTold = stays.some(
-    ({ leftAt, inferred }) => leftAt === lastLeftAt && !inferred.includes('leftAt'),
-  );
-  // An inferred end, however, is not the latest time at which anybody may have left.
-  const last = leave && (isInferred.end || !isLastTold);
-  const found: [InferredField, boolean][] = [
-    ['joinedAt', isAny('joinedAt', connections)],
-    ['leftAt', isAny('leftAt', connections)],
-    ['startedAt', isInferred.start],
-    // Somebody whose join was not reported may have come before everybody else.
-    ['firstJoinedAt', join],
-    ['lastLeftAt', last],
-    ['endedAt', isInferred.end],
-    ['durationSeconds', durationSeconds !== null && (join || last)],
-    ['participantSeconds', join || leave],
-    ['peakParticipants', join || leave || isInferred.peak],
-    // Somebody known only from a track may be of a kind that does not count.
-    [
-      'activeParticipants',
-      isAny(
-        'joinedAt',
-        stays.filter(({ leftAt }) => leftAt === null),
-      ),
-    ],
-  ];
-  return found.flatMap(([field, isSo]) => (isSo ? [field] : []));
 }
 
 const byStart = (a: EgressFact, b: EgressFact): number =>
