@@ -171,7 +171,7 @@ export {
 } from './sessions/reconciliation/reconciliations.js';
 export type { CreatedRoom, CreateRoomOptions, CreateTokenOptions } from './sessions/rooms/session-rooms.js';
 export type { SessionsFilter } from './sessions/session-queries.js';
-export type { RebuildOptions, RebuiltCounts, RebuiltRoom } from './sessions/session-rebuild.js';
+export type { RebuildOptions, RebuiltCounts, RebuiltRoom } from './sessions/projection/session-rebuild.js';
 export {
   type DispositionSource,
   type Session,

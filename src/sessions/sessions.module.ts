@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { DueSessions } from './due-sessions.js';
+import { DueSessions } from './projection/due-sessions.js';
 import { SessionAnnouncer } from './events/session-announcer.js';
 import { SessionBus } from './events/session-bus.js';
 import { ExpectationStore } from './expectations/expectation-store.js';
@@ -11,13 +11,13 @@ import { Reconciliations } from './reconciliation/reconciliations.js';
 import { Repairs } from './reconciliation/repairs.js';
 import { RoomListings } from './reconciliation/room-listings.js';
 import { SessionRooms } from './rooms/session-rooms.js';
-import { SessionDispositions } from './session-dispositions.js';
-import { SessionKeeper } from './session-keeper.js';
-import { SessionNaming } from './session-naming.js';
-import { SessionProjection } from './session-projection.js';
-import { SessionRebuild } from './session-rebuild.js';
-import { SessionsErasure } from './sessions-erasure.js';
-import { SessionsRetention } from './sessions-retention.js';
+import { SessionDispositions } from './projection/session-dispositions.js';
+import { SessionKeeper } from './projection/session-keeper.js';
+import { SessionNaming } from './projection/session-naming.js';
+import { SessionProjection } from './projection/session-projection.js';
+import { SessionRebuild } from './projection/session-rebuild.js';
+import { SessionsErasure } from './retention/sessions-erasure.js';
+import { SessionsRetention } from './retention/sessions-retention.js';
 import { SESSIONS_OPTIONS, SessionsModuleClass } from './sessions.module-definition.js';
 import {
   resolveSettings,

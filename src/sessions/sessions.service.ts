@@ -7,7 +7,7 @@ import { SessionNotFoundError, SessionRequestError } from './errors.js';
 import type { Expectation } from './expectations/expectation.js';
 import { Expectations, type ExpectationsFilter, type ExpectationsPage } from './expectations/expectations.js';
 import type { ExpectOptions } from './expectations/expected-session.js';
-import { FactStore, type RoomKey, roomKey } from './fact-store.js';
+import { FactStore, type RoomKey, roomKey } from './projection/fact-store.js';
 import { LARGEST_PAGE, pageSize } from './filter-values.js';
 import { foldRoom } from './fold/fold.js';
 import { COUNTED_KINDS, type CountedKind, countedKind } from './fold/presence.js';
@@ -20,16 +20,16 @@ import {
   type CreateTokenOptions,
   SessionRooms,
 } from './rooms/session-rooms.js';
-import { SessionKeeper } from './session-keeper.js';
+import { SessionKeeper } from './projection/session-keeper.js';
 import { cursorOf, sessionsQuery, type SessionsFilter } from './session-queries.js';
-import { LONGEST_DISPOSITION } from './session-row.js';
+import { LONGEST_DISPOSITION } from './projection/session-row.js';
 import type { Session } from './session.js';
 import {
   SessionRebuild,
   type RebuildOptions,
   type RebuiltCounts,
   type RebuiltRoom,
-} from './session-rebuild.js';
+} from './projection/session-rebuild.js';
 import { toSession } from './to-session.js';
 
 /** A page of sessions, the newest first, and the cursor of the next page. */

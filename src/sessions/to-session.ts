@@ -2,7 +2,7 @@ import { ENDED } from './facts/egress.js';
 import type { EgressFact } from './facts/facts.js';
 import type { SessionFold } from './fold/fold.js';
 import type { Session, SessionRecording } from './session.js';
-import type { SessionRow } from './session-row.js';
+import type { SessionRow } from './projection/session-row.js';
 
 /** A folded session in its public shape, with what its row adds. */
 export function toSession(fold: SessionFold, row: SessionRow): Session {

@@ -7,10 +7,10 @@ import { EventStore } from '../../database/event-store.js';
 import { SqlParameters } from '../../database/sql.js';
 import { plainText } from '../../database/plain-text.js';
 import type { ErasedSubject } from '../../event-log/retention/erasure.js';
-import { roomKey } from '../fact-store.js';
+import { roomKey } from '../projection/fact-store.js';
 import { tells } from '../facts/erase.js';
 import type { SessionFold } from '../fold/fold.js';
-import type { SessionRow } from '../session-row.js';
+import type { SessionRow } from '../projection/session-row.js';
 
 /** A session that an expectation may match. */
 export interface Candidate {

@@ -5,9 +5,9 @@ import { EventAppender } from '../../event-log/append/event-appender.js';
 import { StoreClock } from '../../event-log/clock.js';
 import { giveWay } from '../../event-log/running/in-steps.js';
 import { ToldError } from '../../logging/told-error.js';
-import { FactStore } from '../fact-store.js';
-import { lockRooms } from '../room-locks.js';
-import { roomsWithin } from '../rooms-within.js';
+import { FactStore } from '../projection/fact-store.js';
+import { lockRooms } from '../projection/room-locks.js';
+import { roomsWithin } from '../projection/rooms-within.js';
 import { missingFacts, type RoomAnswer, type Suspects } from './missing-facts.js';
 import { type ReconciledEvent, reconciledDraft, reconciledId } from './reconciled-event.js';
 

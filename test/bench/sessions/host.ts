@@ -8,7 +8,7 @@ import {
   SessionsService,
 } from '../../../dist/index.js';
 import { Timetable } from '../../../dist/event-log/running/timetable.js';
-import { SessionProjection } from '../../../dist/sessions/session-projection.js';
+import { SessionProjection } from '../../../dist/sessions/projection/session-projection.js';
 import { application } from '../application.js';
 import { answer } from '../child.js';
 import type { Measure } from '../rounds.js';

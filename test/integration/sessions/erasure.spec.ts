@@ -1,6 +1,6 @@
 import { EventStore } from '../../../src/database/event-store.js';
 import { Erasure } from '../../../src/event-log/retention/erasure.js';
-import { lockRooms } from '../../../src/sessions/room-locks.js';
+import { lockRooms } from '../../../src/sessions/projection/room-locks.js';
 import { sqlQuery } from '../../support/database.js';
 import { gate } from '../../support/gate.js';
 import { OPENED, participant, room, send } from '../../support/one-room.js';

@@ -1,5 +1,5 @@
 import { StoreClock, systemClock } from '../../../src/event-log/clock.js';
-import { FactStore } from '../../../src/sessions/fact-store.js';
+import { FactStore } from '../../../src/sessions/projection/fact-store.js';
 import type { ConnectionFact, Departure } from '../../../src/sessions/facts/facts.js';
 import { leaveOf } from '../../../src/sessions/fold/participants.js';
 import { KnownRooms } from '../../../src/sessions/reconciliation/known-rooms.js';

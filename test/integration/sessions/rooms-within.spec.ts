@@ -1,7 +1,7 @@
 import { EventStore } from '../../../src/database/event-store.js';
-import { FactStore } from '../../../src/sessions/fact-store.js';
+import { FactStore } from '../../../src/sessions/projection/fact-store.js';
 import { factsOf } from '../../../src/sessions/facts/extract.js';
-import { roomsWithin } from '../../../src/sessions/rooms-within.js';
+import { roomsWithin } from '../../../src/sessions/projection/rooms-within.js';
 import { type FreshDatabase, freshDatabase } from '../../support/database.js';
 
 describe('rooms that are changed in one transaction', () => {

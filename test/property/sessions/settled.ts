@@ -1,6 +1,6 @@
 import { factsOf, type FactSource } from '../../../src/sessions/facts/extract.js';
 import type { RoomFacts } from '../../../src/sessions/facts/facts.js';
-import { merged } from '../../../src/sessions/fact-store.js';
+import { merged } from '../../../src/sessions/projection/fact-store.js';
 import { dispositionOf } from '../../../src/sessions/fold/disposition.js';
 import { foldRoom, type SessionFold } from '../../../src/sessions/fold/fold.js';
 import type { Session } from '../../../src/sessions/session.js';

@@ -1,6 +1,6 @@
 import { changesOf } from '../../../src/sessions/events/changes.js';
 import { foldRoom } from '../../../src/sessions/fold/fold.js';
-import type { SessionRow } from '../../../src/sessions/session-row.js';
+import type { SessionRow } from '../../../src/sessions/projection/session-row.js';
 import type { Session } from '../../../src/sessions/session.js';
 import { toSession } from '../../../src/sessions/to-session.js';
 import { connectionFact, roomFact, stay } from './facts.js';

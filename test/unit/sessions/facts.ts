@@ -7,7 +7,7 @@ import type {
   RoomFacts,
 } from '../../../src/sessions/facts/facts.js';
 import { foldRoom, type SessionFold } from '../../../src/sessions/fold/fold.js';
-import { merged } from '../../../src/sessions/fact-store.js';
+import { merged } from '../../../src/sessions/projection/fact-store.js';
 import type { CapturedDelivery } from '../../support/captures.js';
 
 /** A room of which nothing but its name and the first event's time is known, unless told. */

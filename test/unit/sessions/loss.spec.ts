@@ -1,5 +1,5 @@
 import { EgressInfo, ParticipantInfo, Room } from 'livekit-server-sdk';
-import { merged } from '../../../src/sessions/fact-store.js';
+import { merged } from '../../../src/sessions/projection/fact-store.js';
 import { factsOf, type FactSource } from '../../../src/sessions/facts/extract.js';
 import type { RoomFacts } from '../../../src/sessions/facts/facts.js';
 import { foldRoom, type SessionFold } from '../../../src/sessions/fold/fold.js';

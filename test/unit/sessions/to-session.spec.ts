@@ -1,6 +1,6 @@
 import type { EgressFact } from '../../../src/sessions/facts/facts.js';
 import { foldRoom } from '../../../src/sessions/fold/fold.js';
-import type { SessionRow } from '../../../src/sessions/session-row.js';
+import type { SessionRow } from '../../../src/sessions/projection/session-row.js';
 import { toSession } from '../../../src/sessions/to-session.js';
 import { connectionFact, foldOf, recording, roomFact } from './facts.js';
 

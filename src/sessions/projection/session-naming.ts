@@ -1,14 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Room } from 'livekit-server-sdk';
 import type { EntityManager } from 'typeorm';
-import { LONGEST_NAME } from '../event-log/events.js';
-import { errorFields } from '../logging/error-fields.js';
-import { Log } from '../logging/log.js';
-import { ExpectationStore } from './expectations/expectation-store.js';
-import type { SessionFold } from './fold/fold.js';
+import { LONGEST_NAME } from '../../event-log/events.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
+import { ExpectationStore } from '../expectations/expectation-store.js';
+import type { SessionFold } from '../fold/fold.js';
 import type { SessionRow } from './session-row.js';
-import type { UnmatchedCause } from './session.js';
-import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from './sessions.options.js';
+import type { UnmatchedCause } from '../session.js';
+import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from '../sessions.options.js';
 
 /** A session's id, and what the backend says about it. */
 export type SessionName = Pick<SessionRow, 'sessionId' | 'metadata' | 'unmatched' | 'idKept'>;

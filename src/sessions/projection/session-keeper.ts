@@ -1,21 +1,21 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { SessionEntity } from '../database/entities/session.entity.js';
-import { EntityRows } from '../database/entity-rows.js';
-import { EventStore } from '../database/event-store.js';
-import { EventAppender, type EventDraft } from '../event-log/append/event-appender.js';
-import { StoreClock } from '../event-log/clock.js';
-import { Timetable } from '../event-log/running/timetable.js';
-import { type KeptRoom, SessionAnnouncer } from './events/session-announcer.js';
+import { SessionEntity } from '../../database/entities/session.entity.js';
+import { EntityRows } from '../../database/entity-rows.js';
+import { EventStore } from '../../database/event-store.js';
+import { EventAppender, type EventDraft } from '../../event-log/append/event-appender.js';
+import { StoreClock } from '../../event-log/clock.js';
+import { Timetable } from '../../event-log/running/timetable.js';
+import { type KeptRoom, SessionAnnouncer } from '../events/session-announcer.js';
 import { FactStore, type RoomChange, type RoomKey, roomKey } from './fact-store.js';
-import type { SessionFold } from './fold/fold.js';
+import type { SessionFold } from '../fold/fold.js';
 import { type FoldedSession, type KeptSession, keptSession, sessionsWithRows } from './kept-session.js';
-import { reconciledDraft } from './reconciliation/reconciled-event.js';
+import { reconciledDraft } from '../reconciliation/reconciled-event.js';
 import { lockRooms } from './room-locks.js';
 import { SessionDispositions } from './session-dispositions.js';
 import { type SessionName, SessionNaming } from './session-naming.js';
 import type { SessionRow } from './session-row.js';
-import { SESSIONS_SETTINGS, type SessionsSettings } from './sessions.options.js';
+import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
 
 /** How sessions are updated, beyond what their facts say. */
 export interface KeepOptions {

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EntityManager } from 'typeorm';
-import { ConnectionEntity } from '../database/entities/connection.entity.js';
-import { EgressEntity } from '../database/entities/egress.entity.js';
-import { RoomEntity } from '../database/entities/room.entity.js';
-import { EntityRows } from '../database/entity-rows.js';
-import { cut } from '../database/plain-text.js';
-import type { ConnectionFact, EgressFact, Facts, RoomFact, RoomFacts } from './facts/facts.js';
-import { mergeConnection, mergeEgress, mergeRoom } from './facts/merge.js';
+import { ConnectionEntity } from '../../database/entities/connection.entity.js';
+import { EgressEntity } from '../../database/entities/egress.entity.js';
+import { RoomEntity } from '../../database/entities/room.entity.js';
+import { EntityRows } from '../../database/entity-rows.js';
+import { cut } from '../../database/plain-text.js';
+import type { ConnectionFact, EgressFact, Facts, RoomFact, RoomFacts } from '../facts/facts.js';
+import { mergeConnection, mergeEgress, mergeRoom } from '../facts/merge.js';
 
 /** The key of a room: its project and its sid. */
 export type RoomKey = Pick<RoomFact, 'source' | 'roomSid'>;

@@ -1,4 +1,4 @@
-import type { DispositionSource, SessionState, UnmatchedCause } from './session.js';
+import type { DispositionSource, SessionState, UnmatchedCause } from '../session.js';
 
 /** What is stored of a session besides its facts: what the backend says about it, and its state. */
 export interface SessionRow {

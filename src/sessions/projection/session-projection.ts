@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { LoggedEvent } from '../event-log/events.js';
-import type { TransactionalBatchContext } from '../event-log/handlers/context.js';
-import { declareHandler } from '../event-log/handlers/handler.js';
+import type { LoggedEvent } from '../../event-log/events.js';
+import type { TransactionalBatchContext } from '../../event-log/handlers/context.js';
+import { declareHandler } from '../../event-log/handlers/handler.js';
 import { FactStore, roomKey, roomsOf } from './fact-store.js';
-import { factsOf } from './facts/extract.js';
-import type { Facts } from './facts/facts.js';
+import { factsOf } from '../facts/extract.js';
+import type { Facts } from '../facts/facts.js';
 import { lockRooms } from './room-locks.js';
 import { SessionKeeper } from './session-keeper.js';
-import { SESSIONS_SETTINGS, type SessionsSettings } from './sessions.options.js';
+import { SESSIONS_SETTINGS, type SessionsSettings } from '../sessions.options.js';
 
 /** Events per transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
 const BATCH = 64;

@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto';
-import type { SessionEntity } from '../database/entities/session.entity.js';
+import type { SessionEntity } from '../../database/entities/session.entity.js';
 import type { RoomChange } from './fact-store.js';
-import type { RoomFacts } from './facts/facts.js';
-import { foldRoom, type SessionFold } from './fold/fold.js';
+import type { RoomFacts } from '../facts/facts.js';
+import { foldRoom, type SessionFold } from '../fold/fold.js';
 import type { SessionName } from './session-naming.js';
 import type { SessionRow } from './session-row.js';
-import type { Session } from './session.js';
-import { livekitUrlOf, type SessionsSettings } from './sessions.options.js';
-import { isRunning, toSession } from './to-session.js';
+import type { Session } from '../session.js';
+import { livekitUrlOf, type SessionsSettings } from '../sessions.options.js';
+import { isRunning, toSession } from '../to-session.js';
 
 /** How long after LiveKit should have closed an empty room, and after the last news of it, it is presumed closed, milliseconds. */
 const CLOSED_AFTER = 5 * 60_000;

@@ -1,12 +1,12 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { EventStore } from '../database/event-store.js';
-import { rowsOf, SqlParameters } from '../database/sql.js';
-import { Retention } from '../event-log/retention/retention.js';
-import type { RoomKey } from './fact-store.js';
-import { lockRooms } from './room-locks.js';
-import { ExpectationStore } from './expectations/expectation-store.js';
-import { roomsWithin } from './rooms-within.js';
+import { EventStore } from '../../database/event-store.js';
+import { rowsOf, SqlParameters } from '../../database/sql.js';
+import { Retention } from '../../event-log/retention/retention.js';
+import type { RoomKey } from '../projection/fact-store.js';
+import { lockRooms } from '../projection/room-locks.js';
+import { ExpectationStore } from '../expectations/expectation-store.js';
+import { roomsWithin } from '../projection/rooms-within.js';
 
 /** How many rows a room is expected to have: its own, a session, and the connections of a call. */
 const ROWS = 5;

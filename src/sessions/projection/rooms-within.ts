@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { dialectOf, SqlParameters } from '../database/sql.js';
+import { dialectOf, SqlParameters } from '../../database/sql.js';
 import { type RoomKey, roomKey } from './fact-store.js';
 
 /** About how many connections are folded anew in one transaction. */

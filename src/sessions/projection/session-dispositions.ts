@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { errorFields } from '../logging/error-fields.js';
-import { Log } from '../logging/log.js';
-import type { RoomFacts } from './facts/facts.js';
-import { dispositionOf } from './fold/disposition.js';
-import type { SessionFold } from './fold/fold.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
+import type { RoomFacts } from '../facts/facts.js';
+import { dispositionOf } from '../fold/disposition.js';
+import type { SessionFold } from '../fold/fold.js';
 import { LONGEST_DISPOSITION, type SessionRow } from './session-row.js';
-import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from './sessions.options.js';
-import { toSession } from './to-session.js';
+import { SESSIONS_SETTINGS, type SessionsSettings, textGiven } from '../sessions.options.js';
+import { toSession } from '../to-session.js';
 
 /** Decides how sessions went: by the host's word, else the option's, else the rules'. */
 @Injectable()

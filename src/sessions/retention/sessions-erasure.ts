@@ -1,20 +1,20 @@
-import { plainText } from '../database/plain-text.js';
+import { plainText } from '../../database/plain-text.js';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { ConnectionEntity } from '../database/entities/connection.entity.js';
-import { SessionEntity } from '../database/entities/session.entity.js';
-import { EventStore } from '../database/event-store.js';
-import { SqlParameters } from '../database/sql.js';
-import { type ErasedSubject, Erasure } from '../event-log/retention/erasure.js';
-import { giveWay } from '../event-log/running/in-steps.js';
-import { FactStore, type RoomKey, roomKey } from './fact-store.js';
-import { tells, withoutIdentity, withoutRoom } from './facts/erase.js';
-import type { Facts, RoomFacts } from './facts/facts.js';
-import { lockRooms } from './room-locks.js';
-import { ExpectationStore } from './expectations/expectation-store.js';
-import { roomsWithin } from './rooms-within.js';
-import { SessionKeeper } from './session-keeper.js';
-import type { SessionRow } from './session-row.js';
+import { ConnectionEntity } from '../../database/entities/connection.entity.js';
+import { SessionEntity } from '../../database/entities/session.entity.js';
+import { EventStore } from '../../database/event-store.js';
+import { SqlParameters } from '../../database/sql.js';
+import { type ErasedSubject, Erasure } from '../../event-log/retention/erasure.js';
+import { giveWay } from '../../event-log/running/in-steps.js';
+import { FactStore, type RoomKey, roomKey } from '../projection/fact-store.js';
+import { tells, withoutIdentity, withoutRoom } from '../facts/erase.js';
+import type { Facts, RoomFacts } from '../facts/facts.js';
+import { lockRooms } from '../projection/room-locks.js';
+import { ExpectationStore } from '../expectations/expectation-store.js';
+import { roomsWithin } from '../projection/rooms-within.js';
+import { SessionKeeper } from '../projection/session-keeper.js';
+import type { SessionRow } from '../projection/session-row.js';
 
 /** Rooms changed in one transaction; fewer if they have many connections. */
 const BATCH = 20;

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { lockNames } from '../database/advisory-locks.js';
+import { lockNames } from '../../database/advisory-locks.js';
 import { type RoomKey, roomKey } from './fact-store.js';
 
 /** Locks rooms for the rest of the transaction, which may change their facts then. */
