@@ -154,7 +154,8 @@ export class Deliveries {
   }
 
   /**
-   * Gives a handler, step by step, every stored event that it handles and has not been given.
+   * Gives a handler, step by step, every stored event that it handles and has not been given. It replaces a backfill that
+   * goes on.
    *
    * @throws DeliveryNotFoundError when no process has ever had such a handler.
    * @throws DeliveryRequestError when the start is invalid.
