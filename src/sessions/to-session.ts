@@ -56,9 +56,12 @@ const toRecording = ({ egressId, startedAt, report }: EgressFact): SessionRecord
   error: report.error,
 });
 
-// A disposition is only as certain as who was there when, and why the room closed; a recording that never ended is not final.
+// A disposition is only as certain as who was there when, and why they left and the room closed; a recording that never ended
+// is not final.
 function inferredIn({ inferred, recordings }: SessionFold, row: SessionRow): string[] {
-  const isUnsure = inferred.includes('peakParticipants') || inferred.includes('endedAt');
+  const isUnsure = (['leftAt', 'peakParticipants', 'endedAt'] as const).some((field) =>
+    inferred.includes(field),
+  );
   const isRuled = row.dispositionSource === 'rules' && isUnsure;
   const isUnfinished = row.state === 'settled' && recordings.some(isRunning);
   return [...inferred, ...(isRuled ? ['disposition'] : []), ...(isUnfinished ? ['recordings'] : [])];

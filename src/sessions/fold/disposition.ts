@@ -52,6 +52,10 @@ export function dispositionOf(session: SessionFold, parties = DEFAULT_PARTIES): 
   const last = callers.filter(({ leftAt }) => leftAt === lastLeftAt);
   if (last.some(({ reason }) => DROPPED.has(reason ?? ''))) return 'dropped';
 
-  if (session.endReason === 'ROOM_END_API_DELETE' || leftWith('ROOM_DELETED')) return 'deleted';
-  return 'completed';
+  return wasDeleted(session) ? 'deleted' : 'completed';
 }
+
+/** Whether the room was deleted: whoever was in it then is told so, and be it a recorder that the callers have left behind. */
+const wasDeleted = ({ endReason, participants }: SessionFold): boolean =>
+  endReason === 'ROOM_END_API_DELETE' ||
+  participants.some(({ connections }) => connections.some(({ reason }) => reason === 'ROOM_DELETED'));

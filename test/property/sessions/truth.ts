@@ -108,7 +108,8 @@ function dispositionOf(session: TrueSession, counted: readonly TrueConnection[])
   if (lastly.some((reason) => /^(?:CONNECTION_TIMEOUT|MEDIA_FAILURE|AGENT_ERROR)$/.test(reason ?? ''))) {
     return 'dropped';
   }
-  return session.endReason === 'ROOM_END_API_DELETE' || reasons.has('ROOM_DELETED') ? 'deleted' : 'completed';
+  const wasDeleted = session.connections.some(({ reason }) => reason === 'ROOM_DELETED');
+  return session.endReason === 'ROOM_END_API_DELETE' || wasDeleted ? 'deleted' : 'completed';
 }
 
 function participantsOf(connections: readonly TrueConnection[]): Session['participants'] {

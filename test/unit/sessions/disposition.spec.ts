@@ -40,4 +40,13 @@ describe('a call of two', () => {
     const session = foldOf(ended('ROOM_END_API_DELETE'), agent, stay('PA_2', 2_000, 20_000));
     expect(dispositionOf(session)).toBe('deleted');
   });
+
+  it.each(['egress', 'ingress'])(
+    'is deleted where nothing was left in the room but %s, which is told so',
+    (kind) => {
+      const rest = stay('PA_3', 3_000, null, { kind, leave: leave('ROOM_DELETED') });
+      const session = foldOf(ended(), agent, stay('PA_2', 2_000, 15_000), rest);
+      expect(dispositionOf(session)).toBe('deleted');
+    },
+  );
 });

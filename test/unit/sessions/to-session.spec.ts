@@ -2,7 +2,7 @@ import type { EgressFact } from '../../../src/sessions/facts/facts.js';
 import { foldRoom } from '../../../src/sessions/fold/fold.js';
 import type { SessionRow } from '../../../src/sessions/projection/session-row.js';
 import { toSession } from '../../../src/sessions/to-session.js';
-import { connectionFact, foldOf, recording, roomFact } from './facts.js';
+import { connectionFact, foldOf, recording, roomFact, stay } from './facts.js';
 
 const ROW: SessionRow = {
   sessionId: 'call',
@@ -39,6 +39,15 @@ describe('the disposition of a session', () => {
     };
     expect(nobodyIn([])).toEqual(['peakParticipants', 'disposition']);
     expect(nobodyIn([1_000])).toEqual([]);
+  });
+
+  it('is doubted where the leave of a recorder is lost, which may tell that the room was deleted', () => {
+    const fold = foldOf(
+      { openedAt: 1_000, starts: [1_000], finishes: [{ at: 60_000, endReason: null }] },
+      stay('PA_1', 2_000, 5_000),
+      stay('PA_2', 3_000, null, { kind: 'egress' }),
+    );
+    expect(toSession(fold, ROW).inferred).toEqual(['leftAt', 'disposition']);
   });
 
   it.each(['host', 'option'] as const)('is not doubted where the %s has said it', (dispositionSource) => {
