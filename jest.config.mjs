@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 // These call through a LiveKit server, which sends its webhooks to one port: `npm run test:livekit`.
 const livekit = process.env.TEST_LIVEKIT === '1';
 
@@ -15,6 +17,6 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // Most of them wait for a disk, a server or a process: three workers keep two cores busy.
-  maxWorkers: livekit ? 1 : '150%',
+  maxWorkers: livekit ? 1 : Math.ceil(availableParallelism() * 1.5), // Jest takes '150%' for 150
   testTimeout: 240_000, // of a busy machine: what is waited for has its own patience
 };
