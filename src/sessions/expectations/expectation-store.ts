@@ -4,7 +4,7 @@ import { lockNames } from '../../database/advisory-locks.js';
 import { ExpectationEntity } from '../../database/entities/expectation.entity.js';
 import { EntityRows } from '../../database/entity-rows.js';
 import { EventStore } from '../../database/event-store.js';
-import { SqlParameters } from '../../database/sql.js';
+import { rowsOf, SqlParameters } from '../../database/sql.js';
 import { plainText } from '../../database/plain-text.js';
 import type { ErasedSubject } from '../../event-log/retention/erasure.js';
 import { roomKey } from '../projection/fact-store.js';
@@ -24,6 +24,10 @@ export type Match = Pick<SessionRow, 'sessionId' | 'metadata'>;
 
 /** Rows per query. */
 const BATCH = 500;
+
+/** The SQL condition on an expectation `e`. Tokens for a session that goes on are made for the room that it was expected in. */
+const IS_NOT_GOING_ON = `NOT EXISTS (
+  SELECT 1 FROM livekit_sessions s WHERE s.source = e.source AND s.room_sid = e.room_sid AND s.state = 'active')`;
 
 /** Stores expectations. Matching or making one requires the locks on all names by which it could be matched. */
 @Injectable()
@@ -105,18 +109,17 @@ export class ExpectationStore {
    * @returns how many.
    */
   async prune(manager: EntityManager, cutoff: number, limit: number): Promise<number> {
-    const old = await manager
-      .createQueryBuilder(ExpectationEntity, 'e')
-      .where("e.state <> 'awaiting' AND e.expiresAt < :cutoff", { cutoff })
-      // Tokens for a session that goes on are made for the room that it was expected in.
-      .andWhere(
-        `NOT EXISTS (SELECT 1 FROM livekit_sessions s
-           WHERE s.source = e.source AND s.room_sid = e.room_sid AND s.state = 'active')`,
-      )
-      .limit(limit)
-      .getMany();
-    if (old.length > 0) await manager.remove(old);
-    return old.length;
+    const p = new SqlParameters(this.store.dialect);
+    const isOld = `state IN ('matched', 'expired') AND expires_at < ${p.add(cutoff)}`;
+    // Told twice for PostgreSQL, which checks again only the outer one if its session is expected anew meanwhile.
+    const gone = await manager.query(
+      `DELETE FROM livekit_expected_sessions WHERE ${isOld} AND (source, session_id) IN (
+         SELECT source, session_id FROM livekit_expected_sessions e
+         WHERE ${isOld} AND ${IS_NOT_GOING_ON} LIMIT ${p.add(limit)})
+       RETURNING session_id`,
+      p.values,
+    );
+    return rowsOf(gone).length;
   }
 
   /**

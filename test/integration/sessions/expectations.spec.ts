@@ -228,6 +228,24 @@ describe('an expected session', () => {
     expect(await prune()).toEqual([[], 0]);
   });
 
+  testOnPostgres('is not pruned when it is expected anew at that moment', async () => {
+    const host = await hosts.boot({ webhook: { retention: { sessions: 60 * MINUTE } } });
+    await host.service.expect('call-1002', { expiresIn: MINUTE });
+    await host.pass(120 * MINUTE);
+    const expecting = new pg.Client({ connectionString: hosts.url });
+    await expecting.connect();
+    await expecting.query('BEGIN');
+    await expecting.query(
+      "UPDATE livekit_expected_sessions SET state = 'awaiting', expires_at = 9000000000000",
+    );
+    const pruned = host.app.get(Retention).prune();
+    await until('the pruning to wait for it', () => somethingWaits(hosts.url));
+    await expecting.query('COMMIT');
+    await expecting.end();
+    await pruned;
+    expect((await host.service.expectations()).expectations).toMatchObject([{ state: 'awaiting' }]);
+  });
+
   test('is kept while its session goes on: a token lets into its room', async () => {
     const host = await hosts.boot({ webhook: { retention: { sessions: 60 * MINUTE } } });
     await host.service.expect('order-4711', { roomName: 'call-1001' });
@@ -255,10 +273,7 @@ describe('an expected session', () => {
     await withdrawing.query('BEGIN');
     await withdrawing.query('DELETE FROM livekit_expected_sessions');
     const played = host.play('two-party-call');
-    await until('the match to wait for it', async () => {
-      const waiting = `datname = current_database() AND wait_event_type = 'Lock'`;
-      return (await sqlQuery(hosts.url, `SELECT 1 FROM pg_stat_activity WHERE ${waiting}`)).length > 0;
-    });
+    await until('the match to wait for it', () => somethingWaits(hosts.url));
     await withdrawing.query('COMMIT');
     await withdrawing.end();
     await played;
@@ -379,3 +394,9 @@ describe('a session without an id', () => {
     ]);
   });
 });
+
+/** Whether a statement waits for a lock in PostgreSQL. */
+async function somethingWaits(url: string): Promise<boolean> {
+  const waiting = `datname = current_database() AND wait_event_type = 'Lock'`;
+  return (await sqlQuery(url, `SELECT 1 FROM pg_stat_activity WHERE ${waiting}`)).length > 0;
+}
