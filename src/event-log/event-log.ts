@@ -187,6 +187,10 @@ function hostDraft(name: string, data: unknown, options: HostEventOptions): Even
   const { id, project, room, occurredAt } = options;
   requireAtMost(LONGEST_ID, { id, project, 'room.sid': room?.sid });
   requireAtMost(LONGEST_NAME, { 'room.name': room?.name });
+  if (id === '')
+    throw new HostEventError(
+      "an event's `id` can't be empty, or all that have none would be repeats of one: leave it out, and it gets one of its own",
+    );
   if (occurredAt != null && new Date(occurredAt).getTime() !== occurredAt)
     throw new HostEventError("an event's `occurredAt` is a moment: a whole number of UTC milliseconds");
   const own = id === undefined ? undefined : APP_ID + id;

@@ -152,6 +152,15 @@ describe("an event of the host's", () => {
     expect(await countOf(hosts.url, 'livekit_events')).toBe(0);
   });
 
+  test('has no empty id, by which all that have none would be one', async () => {
+    const message = "an event's `id` can't be empty";
+    await expect(host.log.append('order.created', 1, { id: '' })).rejects.toThrow(message);
+    const store = host.app.get(EventStore);
+    const append = (manager: EntityManager) => host.log.appendIn(manager, 'order.created', 1, { id: '' });
+    await expect(store.transaction(append)).rejects.toThrow(message);
+    expect(await countOf(hosts.url, 'livekit_events')).toBe(0);
+  });
+
   test('has options as long as they may be, and is handled', async () => {
     const room = { sid: random(255), name: random(512) };
     await host.log.append('order.created', 1, { id: random(255), project: random(255), room });
