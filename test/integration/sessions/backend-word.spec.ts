@@ -176,6 +176,18 @@ describe('the routes for a backend in another language', () => {
     expect((json as { message: string }).message).toMatch(message);
   });
 
+  test('tell a client that sent JSON as a form, as curl does by default, how to send it', async () => {
+    const host = await boot();
+    const headers = {
+      authorization: `Bearer ${ADMIN_TOKEN}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    };
+    const url = `${await host.app.getUrl()}/voice/sessions/call-1/expectation`;
+    const response = await fetch(url, { method: 'PUT', headers, body: '{"metadata":{"order":7}}' });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain('Content-Type: application/json');
+  });
+
   test('want the admin token', async () => {
     const host = await boot();
     for (const [method, path] of [
