@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
-import { BLOCKED, unblock } from '../running/room-wait.js';
+import { BLOCKED, lastDueInRoom, unblock } from '../running/room-wait.js';
 import type { EndedDelivery } from './ended-deliveries.js';
 
 /** Replays deliveries and ends dead letters, in the caller's transaction, which holds the ordering lock. */
@@ -19,15 +19,14 @@ export class Replays {
     const key = orderKey === null ? 'NULL' : p.add(orderKey);
     const now = this.clock.now(p);
     const room = `handler = ${name} AND order_key = ${key}`;
-    // Due behind what waits in its room (later events have a greater seq), unless that waits for this delivery.
-    const last = `(SELECT max(due_at) + 1 FROM livekit_deliveries WHERE ${room} AND state = 'pending' AND due_at < ${BLOCKED})`;
     const isBlocked =
       state === 'dead'
         ? 'false'
         : `EXISTS (SELECT 1 FROM livekit_deliveries WHERE ${room} AND state = 'pending' AND due_at = ${BLOCKED})
              OR EXISTS (SELECT 1 FROM livekit_handlers WHERE name = ${name} AND blocking)
              AND EXISTS (SELECT 1 FROM livekit_deliveries WHERE ${room} AND state = 'dead')`;
-    const inTurn = `CASE WHEN ${isBlocked} THEN ${BLOCKED} ELSE coalesce(${last}, ${now}) END`;
+    // Due behind what waits in its room (later events have a greater seq), unless that waits for this delivery.
+    const inTurn = `CASE WHEN ${isBlocked} THEN ${BLOCKED} ELSE coalesce(${lastDueInRoom(name, key)} + 1, ${now}) END`;
     const rows = rowsOf<{ id: number | string }>(
       await manager.query(
         `INSERT INTO livekit_deliveries (event_seq, handler, replay_no, order_key, due_at)

@@ -4,7 +4,7 @@ import { lock } from '../../database/advisory-locks.js';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
 import { plainText } from '../../database/plain-text.js';
-import { BLOCKED, dueInRoom } from '../running/room-wait.js';
+import { BLOCKED, dueInRoom, lastDueInRoom } from '../running/room-wait.js';
 import { STEP } from '../running/in-steps.js';
 import type { Handler } from './handler.js';
 
@@ -62,10 +62,7 @@ export class HandlerTable {
     const rows = rowsOf(
       await manager.query(
         `WITH opened AS MATERIALIZED (
-           SELECT d.id AS delivery_id, coalesce(
-             (SELECT max(r.due_at) FROM livekit_deliveries r
-              WHERE r.handler = d.handler AND r.order_key = d.order_key AND r.state = 'pending' AND r.due_at < ${BLOCKED}),
-             ${this.clock.now(p)}) AS since
+           SELECT d.id AS delivery_id, coalesce(${lastDueInRoom('d.handler', 'd.order_key')}, ${this.clock.now(p)}) AS since
            FROM livekit_deliveries d
            WHERE d.state = 'pending' AND d.due_at = ${BLOCKED} AND d.${which} AND d.handler = (
              SELECT name FROM livekit_handlers h

@@ -10,6 +10,11 @@ const MOST_A_STATEMENT = 10_000;
 /** The SQL of the due time of deliveries that wait in a room until this time: replays come after the others. */
 export const dueInRoom = (time: string): string => `${time} + CASE WHEN replay_no > 0 THEN 1 ELSE 0 END`;
 
+/** The SQL of when the last of those pending in a room is due that are not blocked; NULL: there is none. */
+export const lastDueInRoom = (handler: string, orderKey: string): string =>
+  `(SELECT max(w.due_at) FROM livekit_deliveries w
+    WHERE w.handler = ${handler} AND w.order_key = ${orderKey} AND w.state = 'pending' AND w.due_at < ${BLOCKED})`;
+
 /** Lets those behind a pending delivery in its room wait until it is due. */
 export function holdBack(manager: EntityManager, id: number): Promise<void> {
   const due = dueInRoom('head_due_at');
@@ -36,13 +41,11 @@ export async function block(manager: EntityManager, id: number): Promise<void> {
  */
 export async function unblock(manager: EntityManager, id: number): Promise<void> {
   const p = new SqlParameters(dialectOf(manager));
-  const same = 'd.handler = head.handler AND d.order_key = head.order_key';
   const [free] = await manager.query<{ since: number | string }[]>(
-    `SELECT coalesce(
-       (SELECT max(d.due_at) FROM livekit_deliveries d WHERE ${same} AND d.state = 'pending' AND d.due_at < ${BLOCKED}),
-       head.done_at) AS since
-     FROM livekit_deliveries head WHERE head.id = ${p.add(id)}
-       AND NOT EXISTS (SELECT 1 FROM livekit_deliveries d WHERE ${same} AND d.state = 'dead')`,
+    `SELECT coalesce(${lastDueInRoom('head.handler', 'head.order_key')}, head.done_at) AS since
+     FROM livekit_deliveries head WHERE head.id = ${p.add(id)} AND NOT EXISTS (
+       SELECT 1 FROM livekit_deliveries d
+       WHERE d.handler = head.handler AND d.order_key = head.order_key AND d.state = 'dead')`,
     p.values,
   );
   if (free !== undefined)
