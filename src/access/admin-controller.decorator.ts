@@ -1,9 +1,9 @@
 import {
   applyDecorators,
   Controller,
-  type ExceptionFilter,
+  type NestInterceptor,
   type Type,
-  UseFilters,
+  UseInterceptors,
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
@@ -21,11 +21,11 @@ export interface AdminAccess {
 export const AdminController = (
   path: string,
   { adminToken, adminDecorators = [] }: AdminAccess,
-  filter: Type<ExceptionFilter>,
+  errors: Type<NestInterceptor>,
 ): ClassDecorator =>
   applyDecorators(
     Controller({ path, version: VERSION_NEUTRAL }),
     UseGuards(BearerTokenGuard('adminToken', adminToken)),
-    UseFilters(filter),
+    UseInterceptors(errors),
     ...adminDecorators,
   );

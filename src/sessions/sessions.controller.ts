@@ -4,13 +4,13 @@ import { QueryReader } from '../access/query-reader.js';
 import { SentBody } from '../access/sent-body.decorator.js';
 import { dispositionIn, expectationIn } from './request-bodies.js';
 import type { Expectation } from './expectations/expectation.js';
-import { SessionErrorsFilter } from './session-errors.filter.js';
+import { SessionErrorsInterceptor } from './session-errors.interceptor.js';
 import { type Session, SESSION_STATES } from './session.js';
 import { type SessionsPage, SessionsService } from './sessions.service.js';
 
 /** Creates the controller that lists sessions, and takes what a backend says about them, behind the admin token. */
 export function createSessionsController(access: AdminAccess): Type {
-  @AdminController('voice/sessions', access, SessionErrorsFilter)
+  @AdminController('voice/sessions', access, SessionErrorsInterceptor)
   class SessionsController {
     constructor(private readonly sessions: SessionsService) {}
 

@@ -12,7 +12,7 @@ import { type AdminAccess, AdminController } from '../../access/admin-controller
 import { QueryReader } from '../../access/query-reader.js';
 import { SentBody } from '../../access/sent-body.decorator.js';
 import { Deliveries } from './deliveries.js';
-import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
+import { DeliveryErrorsInterceptor } from './delivery-errors.interceptor.js';
 import {
   type Delivery,
   DELIVERY_STATES,
@@ -23,7 +23,7 @@ import {
 
 /** Creates the controller that lists, replays and dismisses deliveries for callers with the admin token. */
 export function createDeliveriesController(access: AdminAccess): Type {
-  @AdminController('voice/deliveries', access, DeliveryErrorsFilter)
+  @AdminController('voice/deliveries', access, DeliveryErrorsInterceptor)
   class DeliveriesController {
     constructor(private readonly deliveries: Deliveries) {}
 

@@ -3,12 +3,12 @@ import { type AdminAccess, AdminController } from '../../access/admin-controller
 import { QueryReader } from '../../access/query-reader.js';
 import { SentBody } from '../../access/sent-body.decorator.js';
 import { Deliveries } from './deliveries.js';
-import { DeliveryErrorsFilter } from './delivery-errors.filter.js';
+import { DeliveryErrorsInterceptor } from './delivery-errors.interceptor.js';
 import type { HandlerLag } from './delivery.js';
 
 /** Creates the controller that shows handlers' lag, and pauses and backfills them, for callers with the admin token. */
 export function createHandlersController(access: AdminAccess): Type {
-  @AdminController('voice/handlers', access, DeliveryErrorsFilter)
+  @AdminController('voice/handlers', access, DeliveryErrorsInterceptor)
   class HandlersController {
     constructor(private readonly deliveries: Deliveries) {}
 

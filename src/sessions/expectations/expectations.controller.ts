@@ -1,14 +1,14 @@
 import { Get, Query, type Type } from '@nestjs/common';
 import { type AdminAccess, AdminController } from '../../access/admin-controller.decorator.js';
 import { QueryReader } from '../../access/query-reader.js';
-import { SessionErrorsFilter } from '../session-errors.filter.js';
+import { SessionErrorsInterceptor } from '../session-errors.interceptor.js';
 import { SessionsService } from '../sessions.service.js';
 import { EXPECTATION_STATES } from './expectation.js';
 import type { ExpectationsPage } from './expectations.js';
 
 /** Creates the controller that lists expectations, behind the admin token. */
 export function createExpectationsController(access: AdminAccess): Type {
-  @AdminController('voice/expectations', access, SessionErrorsFilter)
+  @AdminController('voice/expectations', access, SessionErrorsInterceptor)
   class ExpectationsController {
     constructor(private readonly sessions: SessionsService) {}
 

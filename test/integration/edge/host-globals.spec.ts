@@ -147,6 +147,26 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
       expect(await statuses({})).toEqual([401, 401, 401, 401, 401]);
     });
 
+    test('a filter of the host answers all their errors alike', async () => {
+      await boot({
+        filter: (adapterHost) => new EnvelopeFilter(adapterHost),
+        webhooks: { adminToken },
+        imports: [SessionsModule.forRoot({ adminToken })],
+      });
+      const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' };
+      for (const [method, path, body] of [
+        ['GET', 'sessions?limt=1'],
+        ['GET', 'sessions?project=none&cursor=strange'],
+        ['PUT', 'sessions/call-9/disposition', '{"disposition":"transferred"}'],
+        ['PUT', 'sessions/call-9/expectation', '{"expiresIn":60}'],
+        ['POST', 'deliveries/9/replay', '{}'],
+      ] as const) {
+        const response = await fetch(`${host.url}/voice/${path}`, { method, headers, ...(body && { body }) });
+        const answer = { ok: false, message: expect.any(String) };
+        expect([path, await response.json()]).toEqual([path, answer]);
+      }
+    });
+
     test('a guard of the host guards as it does all others', async () => {
       await bootWith();
       const authorization = `Bearer ${adminToken}`;

@@ -1,9 +1,9 @@
 import { BadRequestException, NotFoundException } from '@nestjs/common';
-import { ErrorsFilter } from '../access/errors.filter.js';
+import { ErrorsInterceptor } from '../access/errors.interceptor.js';
 import { SessionNotFoundError, SessionRequestError } from './errors.js';
 
 /** Answers invalid requests with 400, and requests for what does not exist with 404. */
-export const SessionErrorsFilter = ErrorsFilter(
+export const SessionErrorsInterceptor = ErrorsInterceptor(
   [SessionRequestError, BadRequestException],
   [SessionNotFoundError, NotFoundException],
 );
