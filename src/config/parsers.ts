@@ -70,7 +70,7 @@ export const each =
 export const url =
   (...schemes: readonly string[]): Parser<string> =>
   (text) =>
-    schemes.some((scheme) => text.startsWith(`${scheme}://`)) && URL.canParse(text)
+    new RegExp(`^(?:${schemes.join('|')})://[^\\s/]`).test(text) && URL.canParse(text)
       ? text
       : wrong(`a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`);
 

@@ -230,6 +230,7 @@ describe('a wrong value is refused with its name and the cure', () => {
     ['RECONCILE_INTERVAL', '999ms', /1s/],
     ['LIVEKIT_URL', 'livekit.example.com', /https:\/\/ or http:\/\/ or wss:\/\/ or ws:\/\//],
     ['LIVEKIT_URL', 'ftp://livekit.example.com', /begins with https:\/\//],
+    ['LIVEKIT_URL', 'https:///livekit.example.com', /begins with https:\/\//],
     ['RECONCILE_INTERVAL', '15', /such as 500ms/],
     ['SESSION_SETTLE', 'soon', /such as 500ms/],
     ['SESSION_EXPECT_TIMEOUT', '-10m', /such as 500ms/],
