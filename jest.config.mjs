@@ -17,6 +17,6 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // Most of them wait for a disk, a server or a process: three workers keep two cores busy.
-  maxWorkers: livekit ? 1 : Math.ceil(availableParallelism() * 1.5), // Jest takes '150%' for 150
+  maxWorkers: livekit ? 1 : Math.min(Math.ceil(availableParallelism() * 1.5), 12), // Jest takes '150%' for 150
   testTimeout: 240_000, // of a busy machine: what is waited for has its own patience
 };

@@ -3,8 +3,8 @@ import {
   Controller,
   type NestInterceptor,
   type Type,
-  UseInterceptors,
   UseGuards,
+  UseInterceptors,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { BearerTokenGuard } from './bearer-token.guard.js';

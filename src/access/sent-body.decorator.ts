@@ -8,7 +8,7 @@ const sentBody = ({ headers, body }: ParsedRequest): unknown => {
   // Express does not tell an unparsed body from none, so a condition in it would be missed.
   const isSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
   // JSON sent as a form, which is the default of curl and urllib, is parsed as a field of that name.
-  const isJson = /\bjson\b/i.test(headers['content-type'] ?? '');
+  const isJson = /^[^;]*\bjson\b/i.test(headers['content-type'] ?? '');
   return isSent && (body === undefined || !isJson) ? null : body;
 };
 

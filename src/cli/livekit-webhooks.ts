@@ -1,10 +1,14 @@
 #!/usr/bin/env node
 import { run } from './run.js';
 
-// Whoever reads the output may go before its end (`| head`): what was begun is finished all the same.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+// What was begun is finished whatever becomes of its output; whoever reads that may have seen enough (`| head`).
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code !== 'EPIPE') process.exitCode ||= 1;
+  });
 
-process.exitCode = await run(process.argv.slice(2), process.env, {
+const code = await run(process.argv.slice(2), process.env, {
   out: (line) => void process.stdout.write(`${line}\n`),
   err: (line) => void process.stderr.write(`${line}\n`),
 });
+process.exitCode = code || process.exitCode;

@@ -72,7 +72,7 @@ export const url =
   (text) =>
     new RegExp(`^(?:${schemes.join('|')})://[^\\s/]`).test(text) && URL.canParse(text)
       ? text
-      : wrong(`a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`);
+      : wrong(`a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')} and a host`);
 
 /** A text that matches a pattern. */
 export const matching =

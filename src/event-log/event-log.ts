@@ -193,7 +193,7 @@ function hostDraft(name: string, data: unknown, options: HostEventOptions): Even
     );
   if (occurredAt != null && new Date(occurredAt).getTime() !== occurredAt)
     throw new HostEventError("an event's `occurredAt` is a moment: a whole number of UTC milliseconds");
-  const own = id === undefined ? undefined : APP_ID + id;
+  const own = id == null ? undefined : APP_ID + id;
   // Nothing else: a host may give a record of its own, with a `kind` that means something to it alone.
   return { kind: 'app', name: hostName(name), data, id: own, project, room, occurredAt };
 }

@@ -23,6 +23,6 @@ export function pageSize(limit = 50): number {
   throw new SessionRequestError(`\`limit\` must be a whole number from 1 to ${LARGEST_PAGE}`);
 }
 
-/** The cursor of a page was not given as it was. */
+/** The error about a cursor that is not one of ours. */
 export const strangeCursor = (): SessionRequestError =>
   new SessionRequestError('`cursor` is not one of ours: give the `nextCursor` of the page before, as it was');

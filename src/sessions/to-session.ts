@@ -56,12 +56,11 @@ const toRecording = ({ egressId, startedAt, report }: EgressFact): SessionRecord
   error: report.error,
 });
 
-// A disposition is only as certain as who was there when, and why they left and the room closed; a recording that never ended
-// is not final.
-function inferredIn({ inferred, recordings }: SessionFold, row: SessionRow): string[] {
-  const isUnsure = (['leftAt', 'peakParticipants', 'endedAt'] as const).some((field) =>
-    inferred.includes(field),
-  );
+// A disposition is only as certain as who was there when, and why the room closed; a recording that never ended is not final.
+function inferredIn({ inferred, endReason, recordings }: SessionFold, row: SessionRow): string[] {
+  // Even a recorder's leave may tell that the room was deleted.
+  const mayBeDeleted = row.disposition === 'completed' && endReason === null && inferred.includes('leftAt');
+  const isUnsure = inferred.includes('peakParticipants') || inferred.includes('endedAt') || mayBeDeleted;
   const isRuled = row.dispositionSource === 'rules' && isUnsure;
   const isUnfinished = row.state === 'settled' && recordings.some(isRunning);
   return [...inferred, ...(isRuled ? ['disposition'] : []), ...(isUnfinished ? ['recordings'] : [])];

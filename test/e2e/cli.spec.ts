@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { open } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { buildApplication } from '../support/application-process.js';
 
@@ -10,4 +11,12 @@ test('a reader of its output that goes before the end does not make it fail', as
   cli.stdout.destroy();
   const [[code], err] = await Promise.all([once(cli, 'exit'), text(cli.stderr)]);
   expect({ code, err }).toEqual({ code: 0, err: '' });
+});
+
+test('output that can not be written is told by its exit code', async () => {
+  await using full = await open('/dev/full', 'w');
+  const cli = spawn(process.execPath, ['dist/cli/livekit-webhooks.js', '--help'], {
+    stdio: ['ignore', full.fd, 'ignore'],
+  });
+  expect(await once(cli, 'exit')).toEqual([1, null]);
 });

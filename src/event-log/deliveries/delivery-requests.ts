@@ -29,7 +29,7 @@ export function checkedStart(start: BackfillStart): BackfillStart {
   return start;
 }
 
-/** The delivery before which a page begins. @throws DeliveryRequestError when the cursor was not given as it was. */
+/** The delivery before which a page begins. @throws DeliveryRequestError when the cursor is not one of ours. */
 export function positionOf(cursor: string): number {
   if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
   throw new DeliveryRequestError(

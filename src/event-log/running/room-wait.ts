@@ -10,7 +10,7 @@ const MOST_A_STATEMENT = 10_000;
 /** The SQL of the due time of deliveries that wait in a room until this time: replays come after the others. */
 export const dueInRoom = (time: string): string => `${time} + CASE WHEN replay_no > 0 THEN 1 ELSE 0 END`;
 
-/** The SQL of when the last of those pending in a room is due that are not blocked; NULL: there is none. */
+/** The SQL of the latest due time of a room's pending deliveries that are not blocked; NULL if there are none. */
 export const lastDueInRoom = (handler: string, orderKey: string): string =>
   `(SELECT max(w.due_at) FROM livekit_deliveries w
     WHERE w.handler = ${handler} AND w.order_key = ${orderKey} AND w.state = 'pending' AND w.due_at < ${BLOCKED})`;

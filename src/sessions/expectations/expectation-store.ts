@@ -25,8 +25,8 @@ export type Match = Pick<SessionRow, 'sessionId' | 'metadata'>;
 /** Rows per query. */
 const BATCH = 500;
 
-/** The SQL condition on an expectation `e`. Tokens for a session that goes on are made for the room that it was expected in. */
-const IS_NOT_GOING_ON = `NOT EXISTS (
+/** The SQL condition that the session of an expectation `e` is over: tokens for one that goes on name the room it was expected in. */
+const IS_OVER = `NOT EXISTS (
   SELECT 1 FROM livekit_sessions s WHERE s.source = e.source AND s.room_sid = e.room_sid AND s.state = 'active')`;
 
 /** Stores expectations. Matching or making one requires the locks on all names by which it could be matched. */
@@ -111,11 +111,11 @@ export class ExpectationStore {
   async prune(manager: EntityManager, cutoff: number, limit: number): Promise<number> {
     const p = new SqlParameters(this.store.dialect);
     const isOld = `state IN ('matched', 'expired') AND expires_at < ${p.add(cutoff)}`;
-    // Told twice for PostgreSQL, which checks again only the outer one if its session is expected anew meanwhile.
+    // Written twice: if the session is expected anew meanwhile, PostgreSQL checks only the outer one again.
     const gone = await manager.query(
       `DELETE FROM livekit_expected_sessions WHERE ${isOld} AND (source, session_id) IN (
          SELECT source, session_id FROM livekit_expected_sessions e
-         WHERE ${isOld} AND ${IS_NOT_GOING_ON} LIMIT ${p.add(limit)})
+         WHERE ${isOld} AND ${IS_OVER} LIMIT ${p.add(limit)})
        RETURNING session_id`,
       p.values,
     );

@@ -55,7 +55,7 @@ export function dispositionOf(session: SessionFold, parties = DEFAULT_PARTIES): 
   return wasDeleted(session) ? 'deleted' : 'completed';
 }
 
-/** Whether the room was deleted: whoever was in it then is told so, and be it a recorder that the callers have left behind. */
+/** Whether the room was deleted: everybody in it is told so, even a recorder that is there alone. */
 const wasDeleted = ({ endReason, participants }: SessionFold): boolean =>
   endReason === 'ROOM_END_API_DELETE' ||
   participants.some(({ connections }) => connections.some(({ reason }) => reason === 'ROOM_DELETED'));

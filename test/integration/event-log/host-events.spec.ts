@@ -161,6 +161,13 @@ describe("an event of the host's", () => {
     expect(await countOf(hosts.url, 'livekit_events')).toBe(0);
   });
 
+  test('has an id of its own where its type was ignored, and none was given', async () => {
+    const withoutId = { id: null as unknown as string };
+    await host.log.append('order.created', 1, withoutId);
+    await host.log.append('order.created', 2, withoutId);
+    expect(await countOf(hosts.url, 'livekit_events')).toBe(2);
+  });
+
   test('has options as long as they may be, and is handled', async () => {
     const room = { sid: random(255), name: random(512) };
     await host.log.append('order.created', 1, { id: random(255), project: random(255), room });

@@ -48,6 +48,7 @@ describe('the disposition of a session', () => {
       stay('PA_2', 3_000, null, { kind: 'egress' }),
     );
     expect(toSession(fold, ROW).inferred).toEqual(['leftAt', 'disposition']);
+    expect(toSession(fold, { ...ROW, disposition: 'abandoned' }).inferred).toEqual(['leftAt']);
   });
 
   it.each(['host', 'option'] as const)('is not doubted where the %s has said it', (dispositionSource) => {
