@@ -42,6 +42,15 @@ export async function sqlQuery<Row = Record<string, unknown>>(
   return until('the file to be free', () => askedIfFree<Row>(url, sql, parameters), 5_000);
 }
 
+/** How many statements wait for a lock in a PostgreSQL database. */
+export async function lockWaits(url: string): Promise<number> {
+  const waiting = await sqlQuery(
+    url,
+    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+  );
+  return waiting.length;
+}
+
 function askedIfFree<Row>(url: string, sql: string, parameters: unknown[]): Row[] | undefined {
   const connection = new Database(url.slice('file:'.length), { timeout: 1 });
   try {

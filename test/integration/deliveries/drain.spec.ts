@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { EventAppender } from '../../../src/event-log/append/event-appender.js';
-import { sqlQuery } from '../../support/database.js';
+import { lockWaits, sqlQuery } from '../../support/database.js';
 import { handlerHosts, handlerOf } from '../../support/handlers.js';
 import { describeOnPostgres } from '../../support/only-on.js';
 import { until } from '../../support/until.js';
@@ -29,12 +29,7 @@ describeOnPostgres('drain()', () => {
     await holder.query('BEGIN');
     await holder.query('LOCK TABLE livekit_handlers IN ACCESS EXCLUSIVE MODE');
     host.app.get(EventAppender).announce([]); // there is nothing to route, and so it asks
-    await until('it to ask', async () => {
-      const waiting = await ask(
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-      );
-      return waiting.length === 1;
-    });
+    await until('it to ask', async () => (await lockWaits(hosts.url)) === 1);
     const passed = host.pass(1_200); // which begins with what the dead have left
     await until('drain() to wait for it', async () => {
       const left = await ask("SELECT FROM livekit_deliveries WHERE state = 'running'");

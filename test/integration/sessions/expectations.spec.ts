@@ -5,7 +5,7 @@ import { EntityRows } from '../../../src/database/entity-rows.js';
 import { EventStore } from '../../../src/database/event-store.js';
 import { Deliveries } from '../../../src/event-log/deliveries/deliveries.js';
 import { CAPTURE_KEY } from '../../support/captures.js';
-import { sqlQuery } from '../../support/database.js';
+import { lockWaits } from '../../support/database.js';
 import { Retention } from '../../../src/event-log/retention/retention.js';
 import { testOnPostgres } from '../../support/only-on.js';
 import { is, sessionHosts, without } from '../../support/session-host.js';
@@ -239,7 +239,7 @@ describe('an expected session', () => {
       "UPDATE livekit_expected_sessions SET state = 'awaiting', expires_at = 9000000000000",
     );
     const pruned = host.app.get(Retention).prune();
-    await until('the pruning to wait for it', () => somethingWaits(hosts.url));
+    await until('the pruning to wait for it', async () => (await lockWaits(hosts.url)) > 0);
     await expecting.query('COMMIT');
     await expecting.end();
     await pruned;
@@ -273,7 +273,7 @@ describe('an expected session', () => {
     await withdrawing.query('BEGIN');
     await withdrawing.query('DELETE FROM livekit_expected_sessions');
     const played = host.play('two-party-call');
-    await until('the match to wait for it', () => somethingWaits(hosts.url));
+    await until('the match to wait for it', async () => (await lockWaits(hosts.url)) > 0);
     await withdrawing.query('COMMIT');
     await withdrawing.end();
     await played;
@@ -394,9 +394,3 @@ describe('a session without an id', () => {
     ]);
   });
 });
-
-/** Whether a statement waits for a lock in PostgreSQL. */
-async function somethingWaits(url: string): Promise<boolean> {
-  const waiting = `datname = current_database() AND wait_event_type = 'Lock'`;
-  return (await sqlQuery(url, `SELECT 1 FROM pg_stat_activity WHERE ${waiting}`)).length > 0;
-}
