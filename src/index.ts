@@ -67,14 +67,12 @@ export type { HandlerOptions } from './event-log/handlers/handler.js';
 export { DiscardDelivery, FailDelivery, RetryAfter } from './event-log/handlers/outcomes.js';
 export {
   type ErasedCounts,
-  type ErasedSubject,
   Erasure,
   ErasureError,
   type ErasureOptions,
-  type ErasurePart,
 } from './event-log/retention/erasure.js';
 export type { RetentionOptions } from './event-log/retention/retention-options.js';
-export { type PrunedCounts, Retention, type RetentionPart } from './event-log/retention/retention.js';
+export { type PrunedCounts, Retention } from './event-log/retention/retention.js';
 export { ApplicationStoppingError, DeliveryTimeoutError } from './event-log/handler-runs.js';
 export { LeaseLostError } from './event-log/settlements.js';
 export { MissingPeerError } from './optional-peer.js';
@@ -94,7 +92,6 @@ export {
 } from './livekit-webhook/livekit-events.js';
 export type { LogOptions } from './logging/log-options.js';
 export { ToldError } from './logging/told-error.js';
-export { LivekitSignatureGuard } from './livekit-webhook/livekit-signature.guard.js';
 export { OnLivekitEvent } from './livekit-webhook/on-livekit-event.decorator.js';
 export { LivekitWebhookModule } from './livekit-webhook/livekit-webhook.module.js';
 export {
@@ -105,13 +102,6 @@ export {
   type LivekitWebhookModuleOptions,
   type SignatureScheme,
 } from './livekit-webhook/livekit-webhook.options.js';
-export {
-  type TimedWebhookReceipt,
-  type WebhookObserver,
-  type WebhookOutcome,
-  type WebhookReceipt,
-  WebhookReceipts,
-} from './livekit-webhook/webhook-receipts.js';
 export { MetricsOptionsError } from './metrics/errors.js';
 export { MetricsModule } from './metrics/metrics.module.js';
 export type { MetricsModuleOptions } from './metrics/metrics.options.js';
@@ -162,12 +152,10 @@ export type {
 export type { RuledDisposition } from './sessions/fold/disposition.js';
 export type { FoldedSipCall as SipCall } from './sessions/fold/participants.js';
 export type { CountedKind } from './sessions/fold/presence.js';
-export {
-  type AddedEvent,
-  type ReconciliationObserver,
-  type ReconciliationOutcome,
-  type ReconciliationRound,
-  Reconciliations,
+export type {
+  AddedEvent,
+  ReconciliationOutcome,
+  ReconciliationRound,
 } from './sessions/reconciliation/reconciliations.js';
 export type { CreatedRoom, CreateRoomOptions, CreateTokenOptions } from './sessions/rooms/session-rooms.js';
 export type { SessionsFilter } from './sessions/session-queries.js';

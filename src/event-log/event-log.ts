@@ -48,7 +48,11 @@ export class EventLog implements OnApplicationShutdown {
     );
   }
 
-  /** Events waiting for their commit. */
+  /**
+   * Events waiting for their commit.
+   *
+   * @internal
+   */
   get depth(): number {
     return this.queue.depth;
   }
@@ -120,7 +124,11 @@ export class EventLog implements OnApplicationShutdown {
     return Number(row?.count);
   }
 
-  /** Calls `listener` with every batch that this process commits; returns a function that ends that. */
+  /**
+   * Calls `listener` with every batch that this process commits; returns a function that ends that.
+   *
+   * @internal
+   */
   onCommitted(listener: CommitListener): () => void {
     return this.events.onCommitted(listener);
   }

@@ -42,12 +42,20 @@ export class OutletStates {
     return this.observers.add(observer);
   }
 
-  /** Registers an outlet. */
+  /**
+   * Registers an outlet.
+   *
+   * @internal
+   */
   add(outlet: OutletName): void {
     this.states.set(outlet, { status: 'unused' });
   }
 
-  /** Runs an attempt to publish, and remembers its outcome; rejects as `attempt` does. */
+  /**
+   * Runs an attempt to publish, and remembers its outcome; rejects as `attempt` does.
+   *
+   * @internal
+   */
   async watch(outlet: OutletName, attempt: () => Promise<void>): Promise<void> {
     try {
       await attempt();

@@ -220,7 +220,7 @@ export class SessionsService {
    *
    * @param room its name or its sid.
    */
-  rebuild(room: string, options: Partial<OfProject> = {}): Promise<RebuiltRoom[]> {
+  rebuild(room: string, options: Pick<RebuildOptions, 'project'> = {}): Promise<RebuiltRoom[]> {
     return this.rebuilding.rebuild(room, options);
   }
 

@@ -4,6 +4,11 @@ import { appendBatch } from '../../dist/event-log/append/append-batch.js';
 import type { NewEvent } from '../../dist/event-log/events.js';
 import { nextBody } from './bodies.js';
 
+/** The log as the edge knows it: what the package's types leave out. */
+export interface Receiving {
+  receive(event: NewEvent): Promise<unknown>;
+}
+
 /** Events in one transaction. */
 const BATCH = 500;
 

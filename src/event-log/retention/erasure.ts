@@ -58,7 +58,11 @@ export class Erasure {
 
   constructor(private readonly store: EventStore) {}
 
-  /** Adds a part of the application that keeps data of its own to erase. */
+  /**
+   * Adds a part of the application that keeps data of its own to erase.
+   *
+   * @internal
+   */
   register(part: ErasurePart): void {
     this.parts.push(part);
   }

@@ -63,7 +63,11 @@ export class Retention implements OnApplicationBootstrap, OnModuleDestroy {
     await this.pass;
   }
 
-  /** Adds a part of the application that keeps data of its own to prune. */
+  /**
+   * Adds a part of the application that keeps data of its own to prune.
+   *
+   * @internal
+   */
   register(part: RetentionPart): void {
     this.parts.push(part);
   }

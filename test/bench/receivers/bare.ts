@@ -8,6 +8,7 @@ import { Notifications } from '../../../dist/event-log/running/notifications.js'
 import { WebhookEventDto } from '../../../dist/livekit-webhook/dto/webhook-event.dto.js';
 import { readBody } from '../../../dist/livekit-webhook/raw-body/read-body.js';
 import { verifyLivekitToken } from '../../../dist/livekit-webhook/signatures/livekit-token.verifier.js';
+import type { Receiving } from '../events.js';
 import { API_KEY, API_SECRET } from '../keys.js';
 import { type Started, startPlain } from './started.js';
 
@@ -15,7 +16,8 @@ import { type Started, startPlain } from './started.js';
 export async function startBare(url: string): Promise<Started> {
   const store = await EventStore.open({ url });
   const events = new EventAppender(store, systemClock);
-  const log = new EventLog(store, events, new Notifications(store, events), APPEND_QUEUE_LIMITS);
+  const notifications = new Notifications(store, events);
+  const log: unknown = new EventLog(store, events, notifications, APPEND_QUEUE_LIMITS);
   const keys = [{ project: 'default', apiKey: API_KEY, secret: createSecretKey(Buffer.from(API_SECRET)) }];
   return startPlain(async (request, response) => {
     const answer = (status: number, text: string) =>
@@ -37,7 +39,7 @@ export async function startBare(url: string): Promise<Started> {
     });
     if (!('key' in verdict)) return answer(401, '{"status":"unauthorized"}');
     const { event, id = '', occurredAt = now, room } = WebhookEventDto.from(JSON.parse(body.toString()));
-    await log.receive({
+    await (log as Receiving).receive({
       source: verdict.key.project,
       eventId: id,
       kind: 'livekit',
