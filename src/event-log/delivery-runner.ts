@@ -21,6 +21,7 @@ import { Recovery } from './running/recovery.js';
 import { ApplicationStoppingError, HandlerRuns } from './handler-runs.js';
 import { EdgeRoleError, ROLE, type Role } from './role.js';
 import { Leases } from './running/leases.js';
+import { TurnShares } from './running/turn-shares.js';
 import type { Settlement } from './settlements.js';
 import { holdsRoom } from './running/verdict.js';
 import { type WakeHint, WakeUp } from './running/wake-up.js';
@@ -45,12 +46,6 @@ const SLOW_POLL = 30_000;
  */
 const heldUpFor = exponentialBackoff({ first: 5, longest: 1_000 });
 
-/** The most deliveries claimed in one turn: few enough that webhooks, which share the process, hardly notice. */
-const MOST_A_TURN = 1_024;
-
-/** After so many halvings a handler claims one delivery in a turn. */
-const MOST_HALVINGS = Math.log2(MOST_A_TURN);
-
 /** How long it waits when the store fails, milliseconds. */
 const STORE_TROUBLE = 1_000;
 
@@ -65,6 +60,7 @@ const CONTENDED = 20;
 export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Log('DeliveryRunner');
   private readonly queues = new Map<string, HandlerQueue>();
+  private readonly shares = new TurnShares();
   private ended: Settlement[] = [];
   private readonly agenda: Agenda;
   private loop: Promise<void> | undefined;
@@ -72,8 +68,6 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private hasEnded = false;
   /** How often in a row nothing could be claimed, though something was due. */
   private heldUp = 0;
-  /** How often demands are halved: what failed may have been too much for the store to read in its time. */
-  private halvings = 0;
   private idleWaiters: (() => void)[] = [];
 
   constructor(
@@ -177,7 +171,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     const since = performance.now();
     try {
       const outcome = await this.turns.take(turn, (handlers) => this.demandsOf(handlers));
-      this.halvings = Math.max(0, this.halvings - 1);
+      this.shares.grow();
       this.settled(turn, outcome);
       this.agenda.enterAfter(turn, outcome);
       if (outcome.claimed.length > 0) this.heldUp = 0;
@@ -187,7 +181,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       return settling.length > 0 || outcome.claimed.length > 0 || this.agenda.mayBeUnrouted;
     } catch (error) {
       this.logger.error('the store failed a turn of deliveries; trying again', errorFields(error));
-      this.halvings = Math.min(this.halvings + 1, MOST_HALVINGS);
+      this.shares.shrink();
       this.ended = [...settling, ...this.ended];
       this.lookAgain();
       await delay(STORE_TROUBLE);
@@ -211,17 +205,14 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     if (mayHelp || mustTakeOver) this.notifications.notify();
   }
 
-  /** What handlers have room for, and nothing once the runner stops; they share a turn equally. */
+  /** What these handlers may claim in a turn: nothing once the runner stops. */
   private demandsOf(names: Iterable<string>): Demand[] {
     if (this.stopping) return [];
-    const queues = [...names]
+    const wanted = [...names]
       .flatMap((name) => this.queues.get(name) ?? [])
-      .filter(({ demand }) => demand > 0);
-    const share = Math.ceil(MOST_A_TURN / queues.length);
-    return queues.map(({ handler, demand }) => ({
-      handler,
-      limit: Math.ceil(Math.min(demand, Math.max(share, handler.batch ?? 1)) / 2 ** this.halvings),
-    }));
+      .map(({ handler, demand }) => ({ handler, limit: demand }))
+      .filter(({ limit }) => limit > 0);
+    return this.shares.of(wanted);
   }
 
   private begin(claimed: readonly ClaimedDelivery[], since: number): void {
