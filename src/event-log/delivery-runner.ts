@@ -4,26 +4,22 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import { EventStore } from '../database/event-store.js';
 import { Agenda } from './running/agenda.js';
 import { exponentialBackoff } from './running/backoff.js';
-import type { ClaimedDelivery, Demand } from './claims.js';
+import type { Demand } from './claims.js';
 import { errorFields } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
-import { DeliveryLog } from './delivery-log.js';
 import { DeliveryTurns, type Turn, type TurnOutcome } from './delivery-turns.js';
 import { Dispatcher } from './dispatcher.js';
-import { HandlerActivity } from './handler-activity.js';
-import { HandlerQueue } from './running/handler-queue.js';
 import { HandlerRegistry } from './handlers/handler-registry.js';
 import { HandlerTable } from './handlers/handler-table.js';
+import { InFlight } from './running/in-flight.js';
 import { inSteps } from './running/in-steps.js';
 import { Notifications } from './running/notifications.js';
 import type { DeliveryEngineOptions } from './engines/delivery-engine.js';
 import { Recovery } from './running/recovery.js';
-import { ApplicationStoppingError, HandlerRuns } from './handler-runs.js';
+import { ApplicationStoppingError } from './handler-runs.js';
 import { EdgeRoleError, ROLE, type Role } from './role.js';
 import { Leases } from './running/leases.js';
 import { TurnShares } from './running/turn-shares.js';
-import type { Settlement } from './settlements.js';
-import { holdsRoom } from './running/verdict.js';
 import { type WakeHint, WakeUp } from './running/wake-up.js';
 
 /** Options of the delivery runner. */
@@ -59,10 +55,8 @@ const CONTENDED = 20;
 @Injectable()
 export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Log('DeliveryRunner');
-  private readonly queues = new Map<string, HandlerQueue>();
-  private readonly shares = new TurnShares();
-  private ended: Settlement[] = [];
   private readonly agenda: Agenda;
+  private readonly shares = new TurnShares();
   private loop: Promise<void> | undefined;
   private stopping = false;
   private hasEnded = false;
@@ -76,9 +70,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly table: HandlerTable,
     private readonly turns: DeliveryTurns,
     private readonly dispatcher: Dispatcher,
-    private readonly runs: HandlerRuns,
-    private readonly activity: HandlerActivity,
-    private readonly deliveryLog: DeliveryLog,
+    private readonly inFlight: InFlight,
     private readonly leases: Leases,
     private readonly recovery: Recovery,
     private readonly wakeUp: WakeUp,
@@ -91,18 +83,15 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
 
   async onApplicationBootstrap(): Promise<void> {
     if (this.role === 'edge') return;
-    for (const handler of this.registry.handlers.values()) {
-      this.queues.set(handler.name, new HandlerQueue(handler));
-    }
-    await this.store.write((manager) => this.table.enter(manager, this.registry.handlers.values()));
+    const handlers = [...this.registry.handlers.values()];
+    this.inFlight.open(handlers, (handler, mayHaveMore) => this.agenda.enterEnded(handler, mayHaveMore));
+    await this.store.write((manager) => this.table.enter(manager, handlers));
     await inSteps(
       () => this.store.write((manager) => this.table.unblock(manager)),
       () => this.stopping,
     );
     await this.recovery.atStart();
-    await this.dispatcher.start([...this.registry.handlers.values()], (handler) =>
-      this.agenda.enterDue(handler),
-    );
+    await this.dispatcher.start(handlers, (handler) => this.agenda.enterDue(handler));
     this.wakeUp.onWake((hint) => this.wake(hint));
     this.lookAgain();
     this.loop = this.run();
@@ -112,7 +101,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     this.stopping = true;
     this.agenda.close();
-    for (const queue of this.queues.values()) this.release(queue.clear());
+    this.inFlight.close();
     this.wakeUp.signal();
     await this.dispatcher.stop(); // before runs have had their time: other processes run what it would hand out here
     await this.loop;
@@ -130,11 +119,11 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Looks for work of every kind at once. */
   lookAgain(): void {
-    this.agenda.enterAll(this.queues.keys());
+    this.agenda.enterAll(this.registry.handlers.keys());
   }
 
   private async run(): Promise<void> {
-    const lengths = [...this.queues.values()].map(({ handler }) => handler.lease);
+    const lengths = [...this.registry.handlers.values()].map(({ lease }) => lease);
     const thirdOfLease = Math.min(...lengths, 60_000) / 3;
     let takeOverAt = performance.now() + thirdOfLease;
     const heartbeat = setInterval(() => void this.leases.renew(), thirdOfLease);
@@ -155,48 +144,37 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     } finally {
       clearInterval(heartbeat);
       this.hasEnded = true;
-      for (const resolve of this.idleWaiters.splice(0)) resolve();
+      this.endDrains();
     }
   }
 
   /** @returns whether there may be more to do at once. */
   private async turn(): Promise<boolean> {
-    const settling = this.ended;
+    const settling = this.inFlight.takeEnded();
     const demands = this.demandsOf(this.agenda.mayBeDue);
     const routing = !this.stopping && this.agenda.mayBeUnrouted;
     if (settling.length === 0 && demands.length === 0 && !routing) return false;
     const turn: Turn = { settling, demands, routing, backfilling: this.agenda.mayBeBackfillable };
-    this.ended = [];
     this.agenda.begin(demands);
     const since = performance.now();
     try {
       const outcome = await this.turns.take(turn, (handlers) => this.demandsOf(handlers));
       this.shares.grow();
-      this.settled(turn, outcome);
+      this.inFlight.settled(settling, outcome.lost);
       this.agenda.enterAfter(turn, outcome);
       if (outcome.claimed.length > 0) this.heldUp = 0;
       this.tellOthers(turn, outcome);
-      this.begin(outcome.claimed, since);
+      this.inFlight.begin(outcome.claimed, since);
       if (outcome.routed === null) await delay(CONTENDED);
       return settling.length > 0 || outcome.claimed.length > 0 || this.agenda.mayBeUnrouted;
     } catch (error) {
       this.logger.error('the store failed a turn of deliveries; trying again', errorFields(error));
       this.shares.shrink();
-      this.ended = [...settling, ...this.ended];
+      this.inFlight.putBack(settling);
       this.lookAgain();
       await delay(STORE_TROUBLE);
       return true;
     }
-  }
-
-  private settled({ settling }: Turn, { lost }: TurnOutcome): void {
-    for (const { delivery } of settling) this.leases.drop(delivery);
-    if (lost.length > 0) {
-      this.logger.warn('leases were lost before deliveries were acknowledged: another run counts', {
-        deliveries: lost.join(', '),
-      });
-    }
-    this.activity.settled(settling.filter(({ delivery }) => !lost.includes(delivery.id)));
   }
 
   private tellOthers({ settling }: Turn, { routed }: TurnOutcome): void {
@@ -208,42 +186,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   /** What these handlers may claim in a turn: nothing once the runner stops. */
   private demandsOf(names: Iterable<string>): Demand[] {
     if (this.stopping) return [];
-    const wanted = [...names]
-      .flatMap((name) => this.queues.get(name) ?? [])
-      .map(({ handler, demand }) => ({ handler, limit: demand }))
-      .filter(({ limit }) => limit > 0);
-    return this.shares.of(wanted);
-  }
-
-  private begin(claimed: readonly ClaimedDelivery[], since: number): void {
-    for (const delivery of claimed) {
-      this.leases.hold(delivery, since);
-      this.queues.get(delivery.handler.name)?.add(delivery);
-    }
-    if (this.stopping) for (const queue of this.queues.values()) this.release(queue.clear());
-    for (const queue of this.queues.values()) this.startRuns(queue);
-  }
-
-  private startRuns(queue: HandlerQueue): void {
-    for (let run = queue.next(); run !== undefined; run = queue.next()) void this.runOne(queue, run);
-  }
-
-  private async runOne(queue: HandlerQueue, run: ClaimedDelivery[]): Promise<void> {
-    const started = performance.now();
-    const settlements = await this.runs.run(run, (delivery) => this.leases.of(delivery));
-    // What was acknowledged in its transaction, or is another process's by now, is not to be settled.
-    const unsettled = new Set(settlements.map(({ delivery }) => delivery));
-    for (const delivery of run) if (!unsettled.has(delivery)) this.leases.drop(delivery);
-    for (const settlement of settlements) this.deliveryLog.ended(settlement);
-    const isHeld = settlements.some(holdsRoom);
-    this.ended.push(...settlements);
-    this.release(queue.ended(run, performance.now() - started, isHeld));
-    if (!this.stopping) this.startRuns(queue);
-    this.agenda.enterEnded(queue.handler.name, !queue.hasMoreOf(run));
-  }
-
-  private release(deliveries: readonly ClaimedDelivery[]): void {
-    for (const delivery of deliveries) this.ended.push({ delivery, verdict: { state: 'released' } });
+    return this.shares.of(this.inFlight.wantedBy(names));
   }
 
   private wake(hint: WakeHint): void {
@@ -254,23 +197,22 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private async rest(woken: Promise<void>, seen: number): Promise<void> {
     const patience = await this.patience();
     if (seen !== this.agenda.entries) return; // something came during that query, which can't answer for a `drain` begun since
-    // What is due may be on its way through an engine.
-    const isIdle = this.leases.size === 0 && this.ended.length === 0;
-    if (isIdle && !(this.dispatcher.hasEngine && this.heldUp > 0)) {
-      for (const resolve of this.idleWaiters.splice(0)) resolve();
-    }
+    const isUnderWay = this.dispatcher.hasEngine && this.heldUp > 0; // what is due, perhaps, through the engine
+    if (this.leases.size === 0 && !isUnderWay) this.endDrains();
     const timer = new AbortController();
     const poll = delay(patience, 'poll' as const, { signal: timer.signal, ref: false }).catch(
       () => undefined,
     );
-    if ((await Promise.race([woken, poll])) === 'poll') {
-      await this.takeOver();
-    }
+    if ((await Promise.race([woken, poll])) === 'poll') await this.takeOver();
     timer.abort();
   }
 
+  private endDrains(): void {
+    for (const resolve of this.idleWaiters.splice(0)) resolve();
+  }
+
   private async patience(): Promise<number> {
-    const hungry = [...this.queues.values()].filter(({ demand }) => demand > 0);
+    const hungry = this.inFlight.wantedBy(this.registry.handlers.keys());
     try {
       const { wait, isOverdue } = await this.recovery.untilNext(hungry.map(({ handler }) => handler.name));
       this.heldUp = isOverdue ? this.heldUp + 1 : 0;
@@ -297,11 +239,9 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
     const { drainTimeout } = this.options;
     const lateness = new AbortController();
     const late = once(lateness.signal, 'abort');
+    const giveUp = () => this.leases.giveUp(new ApplicationStoppingError('the application stops'));
     const timers = [
-      setTimeout(
-        () => this.leases.giveUp(new ApplicationStoppingError('the application stops')),
-        drainTimeout,
-      ),
+      setTimeout(giveUp, drainTimeout),
       setTimeout(() => lateness.abort(), drainTimeout + 1_000), // for runs that heed the signal
     ];
     while (this.leases.size > 0 && !lateness.signal.aborted) {
@@ -309,7 +249,7 @@ export class DeliveryRunner implements OnApplicationBootstrap, OnModuleDestroy {
       if (!(await this.turn())) await Promise.race([woken, late]);
     }
     for (const timer of timers) clearTimeout(timer);
-    if (this.ended.length > 0) await this.turn(); // the store was slow, or failed: what is not given back would wait for its lease
+    if (this.inFlight.hasEnded) await this.turn(); // the store was slow, or failed: what is not given back would wait for its lease
     if (this.leases.size === 0) return;
     this.logger.warn('deliveries were still running when the application stopped: they are run again', {
       count: this.leases.size,

@@ -20,6 +20,7 @@ import { HandlerTable } from './handlers/handler-table.js';
 import { EventAppender } from './append/event-appender.js';
 import { HostEmitter } from './host-emitter.js';
 import { WebhookTimes } from './last-webhooks.js';
+import { InFlight } from './running/in-flight.js';
 import { Leases } from './running/leases.js';
 import { Notifications } from './running/notifications.js';
 import { Recovery } from './running/recovery.js';
@@ -62,6 +63,7 @@ export const eventLogProviders: Provider[] = [
   HandlerTable,
   HostEmitter,
   EventAppender,
+  InFlight,
   Leases,
   Notifications,
   Recovery,
