@@ -33,7 +33,7 @@ export {
   OnAppEvent,
   OnDeliveryEvent,
 } from './event-log/handlers/on-app-event.decorator.js';
-export type { BackoffOptions } from './event-log/running/backoff.js';
+export type { BackoffOptions } from './event-log/backoff.js';
 export { Deliveries } from './event-log/deliveries/deliveries.js';
 export type {
   BackfillStart,
@@ -51,7 +51,7 @@ export {
   DeliveryRequestError,
   DeliveryStateError,
 } from './event-log/deliveries/errors.js';
-export type { DeliveryRunnerOptions } from './event-log/delivery-runner.js';
+export type { DeliveryRunnerOptions } from './event-log/loop/delivery-runner.js';
 export { type DeliveryEngineOptions } from './event-log/engines/delivery-engine.js';
 export { EdgeRoleError, type Role } from './event-log/role.js';
 export { EventLog, type HostEventOptions } from './event-log/event-log.js';
@@ -73,8 +73,8 @@ export {
 } from './event-log/retention/erasure.js';
 export type { RetentionOptions } from './event-log/retention/retention-options.js';
 export { type PrunedCounts, Retention } from './event-log/retention/retention.js';
-export { ApplicationStoppingError, DeliveryTimeoutError } from './event-log/handler-runs.js';
-export { LeaseLostError } from './event-log/settlements.js';
+export { ApplicationStoppingError, DeliveryTimeoutError } from './event-log/run/handler-runs.js';
+export { LeaseLostError } from './event-log/claim/lease.js';
 export { MissingPeerError } from './optional-peer.js';
 export { AppendQueueFullError, HostEventError, StoreUnavailableError } from './event-log/errors.js';
 export { CLOCK, type Clock } from './event-log/clock.js';

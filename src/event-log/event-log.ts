@@ -16,7 +16,7 @@ import {
   type QuarantinedBody,
 } from './events.js';
 import { Observers } from './observers.js';
-import { Notifications } from './running/notifications.js';
+import { Notifications } from './notifications.js';
 
 /** Injection token of the limits of the queue in front of the store, `APPEND_QUEUE_LIMITS` by default. */
 export const EVENT_LOG_LIMITS = Symbol.for('nestjs-livekit-webhooks:event-log-limits');

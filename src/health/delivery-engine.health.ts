@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
-import { Dispatcher } from '../event-log/dispatcher.js';
+import { Dispatcher } from '../event-log/engines/dispatcher.js';
 
 /** Reports to Terminus whether the engine that carries deliveries can be reached: while it can't, they wait in the store. */
 @Injectable()

@@ -1,5 +1,5 @@
 import type { EventStoreOptions } from '../database/connections.js';
-import type { DeliveryRunnerOptions } from '../event-log/delivery-runner.js';
+import type { DeliveryRunnerOptions } from '../event-log/loop/delivery-runner.js';
 import type { RetentionOptions } from '../event-log/retention/retention-options.js';
 import type { Role } from '../event-log/role.js';
 import type { LogOptions } from '../logging/log-options.js';

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Counter } from 'prom-client';
-import { Dispatcher } from '../event-log/dispatcher.js';
+import { Dispatcher } from '../event-log/engines/dispatcher.js';
 import type { EngineFigures } from '../event-log/engines/engine-supply.js';
 import { Instruments } from './instruments.js';
 

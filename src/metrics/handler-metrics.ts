@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Counter } from 'prom-client';
-import { HandlerActivity, type HandlerRun } from '../event-log/handler-activity.js';
+import { HandlerActivity, type HandlerRun } from '../event-log/run/handler-activity.js';
 import { HandlerRegistry } from '../event-log/handlers/handler-registry.js';
-import type { Settlement } from '../event-log/settlements.js';
+import type { Settlement } from '../event-log/settle/settlements.js';
 import { countEach, Instruments, type Observe } from './instruments.js';
 import { LabelValues, MOST_HANDLERS } from './label-values.js';
 

@@ -1,7 +1,7 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { DeliveryContext } from '../event-log/handlers/context.js';
 import { declareHandler, type HandlerOptions } from '../event-log/handlers/handler.js';
-import { exponentialBackoff } from '../event-log/running/backoff.js';
+import { exponentialBackoff } from '../event-log/backoff.js';
 import { type OutletEvent, toOutletEvent } from './cloud-event.js';
 import type { PublishedEvents } from './event-patterns.js';
 import type { OutletName, OutletStates } from './outlet-states.js';

@@ -1,4 +1,4 @@
-import { Dispatcher } from '../../src/event-log/dispatcher.js';
+import { Dispatcher } from '../../src/event-log/engines/dispatcher.js';
 import type { LoggedEvent } from '../../src/event-log/events.js';
 import { type HandlerHost, handlerHosts } from './handlers.js';
 import { type ENGINES, PrivateServer } from './private-server.js';

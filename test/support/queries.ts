@@ -1,5 +1,5 @@
 import type { EventStore } from '../../src/database/event-store.js';
-import type { Claims } from '../../src/event-log/claims.js';
+import type { Claims } from '../../src/event-log/claim/claims.js';
 
 /** Counts the queries of a store from now on. */
 export function countQueries(store: EventStore): () => number {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
 import { sharedRead } from '../../database/shared-read.js';
 import { StoreClock } from '../clock.js';
-import { FIRST_UNROUTED } from '../router.js';
+import { FIRST_UNROUTED } from '../route/router.js';
 
 /** The most deliveries of a handler that are counted: counting more would hold up the process, in which SQLite runs. */
 export const MOST_COUNTED = 10_000;

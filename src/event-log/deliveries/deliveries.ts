@@ -6,9 +6,9 @@ import { EventStore } from '../../database/event-store.js';
 import { plainText } from '../../database/plain-text.js';
 import { rowsOf, type SqlParameters } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
-import { DeliveryRunner } from '../delivery-runner.js';
-import { Notifications } from '../running/notifications.js';
-import { Timetable } from '../running/timetable.js';
+import { DeliveryRunner } from '../loop/delivery-runner.js';
+import { Notifications } from '../notifications.js';
+import { Timetable } from '../timetable.js';
 import type {
   BackfillStart,
   Delivery,

@@ -1,7 +1,7 @@
 import type { SqlParameters } from '../../database/sql.js';
 import { plainText } from '../../database/plain-text.js';
 import { EVENT_COLUMNS, eventHeader, type EventRow, ownId } from '../events.js';
-import { BLOCKED } from '../running/room-wait.js';
+import { BLOCKED } from '../room-wait.js';
 import type { Delivery, DeliveryFilter, DeliveryState, FailedAttempt } from './delivery.js';
 
 /** A delivery with its event, as either database returns it. */

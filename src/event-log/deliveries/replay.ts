@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
-import { BLOCKED, lastDueInRoom, unblock } from '../running/room-wait.js';
+import { BLOCKED, lastDueInRoom, unblock } from '../room-wait.js';
 import type { EndedDelivery } from './ended-deliveries.js';
 
 /** Replays deliveries and ends dead letters, in the caller's transaction, which holds the ordering lock. */

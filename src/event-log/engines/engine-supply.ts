@@ -4,7 +4,7 @@ import type { EventStore } from '../../database/event-store.js';
 import { rowsOf, skipLocked } from '../../database/sql.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
-import { type ClaimedDelivery, isRoomFree } from '../claims.js';
+import { type ClaimedDelivery, isRoomFree } from '../claim/claims.js';
 import type { StoreClock } from '../clock.js';
 import type { Handler } from '../handlers/handler.js';
 import type { DeliveryEngine, DeliveryEngineOptions } from './delivery-engine.js';

@@ -1,5 +1,5 @@
 import { isDate } from 'node:util/types';
-import { exponentialBackoff } from '../running/backoff.js';
+import { exponentialBackoff } from '../backoff.js';
 import { LONGEST_TIMEOUT } from '../clock.js';
 import type { EventKind, LoggedEvent } from '../events.js';
 import { HandlerDeclarationError } from './errors.js';

@@ -3,7 +3,7 @@ import { EventStore } from '../../database/event-store.js';
 import { ROLE, type Role } from '../role.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
-import { inSteps } from '../running/in-steps.js';
+import { inSteps } from '../in-steps.js';
 import { HandlerRegistry } from './handler-registry.js';
 import { HandlerTable } from './handler-table.js';
 

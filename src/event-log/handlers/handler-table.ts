@@ -4,8 +4,8 @@ import { lock } from '../../database/advisory-locks.js';
 import { rowsOf } from '../../database/sql.js';
 import { StoreClock } from '../clock.js';
 import { plainText } from '../../database/plain-text.js';
-import { BLOCKED, dueInRoom, lastDueInRoom } from '../running/room-wait.js';
-import { STEP } from '../running/in-steps.js';
+import { BLOCKED, dueInRoom, lastDueInRoom } from '../room-wait.js';
+import { STEP } from '../in-steps.js';
 import type { Handler } from './handler.js';
 
 /** How long a handler that no process has any more still gets deliveries, milliseconds: longer than any deploy takes. */

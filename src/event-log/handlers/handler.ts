@@ -1,5 +1,5 @@
 import type { EventKind, LoggedEvent } from '../events.js';
-import type { BackoffOptions } from '../running/backoff.js';
+import type { BackoffOptions } from '../backoff.js';
 
 /** How a durable handler is run. Every option has a default. */
 export interface HandlerOptions {

@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import { lock } from '../../database/advisory-locks.js';
 import type { EventStore } from '../../database/event-store.js';
 import { plainText } from '../../database/plain-text.js';
-import { giveWay } from '../running/in-steps.js';
+import { giveWay } from '../in-steps.js';
 import { EraseSteps, type SidOfProject, type Stretch } from './erase-steps.js';
 import type { ErasedCounts, ErasedSubject } from './erasure.js';
 import { holds, mentions } from './mentions.js';

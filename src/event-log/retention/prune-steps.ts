@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import type { Dialect } from '../../database/sql.js';
 import { rowsOf, SqlParameters } from '../../database/sql.js';
 import type { EventKind } from '../events.js';
-import { hearersSql } from '../fan-out.js';
+import { hearersSql } from '../route/fan-out.js';
 import type { FlooredEvent } from './dedup-floor.js';
 
 /** Rows examined in one transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */

@@ -7,7 +7,7 @@ import { DedupFloor } from './dedup-floor.js';
 import { BATCH, PruneSteps, type Step } from './prune-steps.js';
 import { RETENTION_SETTINGS, type RetentionSettings } from './retention-options.js';
 import { ROLE, type Role } from '../role.js';
-import { giveWay } from '../running/in-steps.js';
+import { giveWay } from '../in-steps.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
 

@@ -7,7 +7,7 @@ import { EventStore } from '../../database/event-store.js';
 import { EventAppender } from '../../event-log/append/event-appender.js';
 import { StoreClock } from '../../event-log/clock.js';
 import { plainText } from '../../database/plain-text.js';
-import { Timetable } from '../../event-log/running/timetable.js';
+import { Timetable } from '../../event-log/timetable.js';
 import { SESSION_EVENT_VERSION } from '../events/session-events.js';
 import type { RoomKey } from '../projection/fact-store.js';
 import { oneOf, pageSize, strangeCursor } from '../filter-values.js';

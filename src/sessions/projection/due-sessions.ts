@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { tryLock } from '../../database/advisory-locks.js';
 import { EventStore } from '../../database/event-store.js';
 import { StoreClock } from '../../event-log/clock.js';
-import { Timetable } from '../../event-log/running/timetable.js';
+import { Timetable } from '../../event-log/timetable.js';
 import { distinctRooms } from './fact-store.js';
 import { roomsWithin } from './rooms-within.js';
 import { SessionKeeper } from './session-keeper.js';

@@ -5,7 +5,7 @@ import { EntityRows } from '../../database/entity-rows.js';
 import { EventStore } from '../../database/event-store.js';
 import { EventAppender, type EventDraft } from '../../event-log/append/event-appender.js';
 import { StoreClock } from '../../event-log/clock.js';
-import { Timetable } from '../../event-log/running/timetable.js';
+import { Timetable } from '../../event-log/timetable.js';
 import { type KeptRoom, SessionAnnouncer } from '../events/session-announcer.js';
 import { FactStore, type RoomChange, type RoomKey, roomKey } from './fact-store.js';
 import type { SessionFold } from '../fold/fold.js';

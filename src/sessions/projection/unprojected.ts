@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { MOST_COUNTED } from '../../event-log/deliveries/backlog.js';
-import { FIRST_UNROUTED } from '../../event-log/router.js';
+import { FIRST_UNROUTED } from '../../event-log/route/router.js';
 
 /** Attempts, half a minute of them: an event that keeps failing must not hold up for hours what waits for all that came. */
 const MOST_ATTEMPTS = 5;

@@ -1,4 +1,4 @@
-import { exponentialBackoff } from '../../event-log/running/backoff.js';
+import { exponentialBackoff } from '../../event-log/backoff.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
 import { type Ask, isNotFound, LivekitCallError } from './asking.js';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { exponentialBackoff, withJitter } from '../../event-log/running/backoff.js';
+import { exponentialBackoff, withJitter } from '../../event-log/backoff.js';
 import type { WebhookTimes } from '../../event-log/last-webhooks.js';
 import { errorFields, toldOf } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';

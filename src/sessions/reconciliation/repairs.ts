@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { EventStore } from '../../database/event-store.js';
 import { EventAppender } from '../../event-log/append/event-appender.js';
 import { StoreClock } from '../../event-log/clock.js';
-import { giveWay } from '../../event-log/running/in-steps.js';
+import { giveWay } from '../../event-log/in-steps.js';
 import { ToldError } from '../../logging/told-error.js';
 import { FactStore } from '../projection/fact-store.js';
 import { lockRooms } from '../projection/room-locks.js';

@@ -6,7 +6,7 @@ import { SessionEntity } from '../../database/entities/session.entity.js';
 import { EventStore } from '../../database/event-store.js';
 import { SqlParameters } from '../../database/sql.js';
 import { type ErasedSubject, Erasure } from '../../event-log/retention/erasure.js';
-import { giveWay } from '../../event-log/running/in-steps.js';
+import { giveWay } from '../../event-log/in-steps.js';
 import { FactStore, type RoomKey, roomKey } from '../projection/fact-store.js';
 import { tells, withoutIdentity, withoutRoom } from '../facts/erase.js';
 import type { Facts, RoomFacts } from '../facts/facts.js';

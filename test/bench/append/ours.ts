@@ -4,8 +4,8 @@ import { EventLog, EventStore } from '../../../dist/index.js';
 import { APPEND_QUEUE_LIMITS } from '../../../dist/event-log/append/append-queue.js';
 import { EventAppender } from '../../../dist/event-log/append/event-appender.js';
 import { systemClock } from '../../../dist/event-log/clock.js';
-import { Notifications } from '../../../dist/event-log/running/notifications.js';
-import { type Receiving } from '../events.js';
+import { Notifications } from '../../../dist/event-log/notifications.js';
+import type { Receiving } from '../events.js';
 import { answerByAppending } from './appending.js';
 
 const [url = ''] = process.argv.slice(2);

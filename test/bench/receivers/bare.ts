@@ -4,7 +4,7 @@ import { EventLog, EventStore } from '../../../dist/index.js';
 import { APPEND_QUEUE_LIMITS } from '../../../dist/event-log/append/append-queue.js';
 import { EventAppender } from '../../../dist/event-log/append/event-appender.js';
 import { systemClock } from '../../../dist/event-log/clock.js';
-import { Notifications } from '../../../dist/event-log/running/notifications.js';
+import { Notifications } from '../../../dist/event-log/notifications.js';
 import { WebhookEventDto } from '../../../dist/livekit-webhook/dto/webhook-event.dto.js';
 import { readBody } from '../../../dist/livekit-webhook/raw-body/read-body.js';
 import { verifyLivekitToken } from '../../../dist/livekit-webhook/signatures/livekit-token.verifier.js';

@@ -7,7 +7,7 @@ import {
   SessionsModule,
   SessionsService,
 } from '../../../dist/index.js';
-import { Timetable } from '../../../dist/event-log/running/timetable.js';
+import { Timetable } from '../../../dist/event-log/timetable.js';
 import { SessionProjection } from '../../../dist/sessions/projection/session-projection.js';
 import { application } from '../application.js';
 import { answer } from '../child.js';

@@ -3,7 +3,7 @@ import { StoreClock } from '../../../src/event-log/clock.js';
 import { Backlog, MOST_COUNTED } from '../../../src/event-log/deliveries/backlog.js';
 import { lagOfHandlers } from '../../../src/event-log/deliveries/handler-lag.js';
 import { WebhookTimes } from '../../../src/event-log/last-webhooks.js';
-import { BLOCKED } from '../../../src/event-log/running/room-wait.js';
+import { BLOCKED } from '../../../src/event-log/room-wait.js';
 import { TestClock } from '../../../src/testing/test-clock.js';
 import { onPostgres, unusedDatabase } from '../../support/database.js';
 import { newEvent } from '../../support/events.js';

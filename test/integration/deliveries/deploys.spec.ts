@@ -4,7 +4,7 @@ import { HandlerKeeper } from '../../../src/event-log/handlers/handler-keeper.js
 import { HandlerRegistry } from '../../../src/event-log/handlers/handler-registry.js';
 import { HandlerTable } from '../../../src/event-log/handlers/handler-table.js';
 import { FailDelivery } from '../../../src/event-log/handlers/outcomes.js';
-import { BLOCKED } from '../../../src/event-log/running/room-wait.js';
+import { BLOCKED } from '../../../src/event-log/room-wait.js';
 import { backlog } from '../../support/backlog.js';
 import { AssignableClock } from '../../support/clock.js';
 import { sqlQuery } from '../../support/database.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isRoomFree } from '../../../src/event-log/claims.js';
+import { isRoomFree } from '../../../src/event-log/claim/claims.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
 import type { BatchContext, DeliveryContext } from '../../../src/event-log/handlers/context.js';
 import { FailDelivery } from '../../../src/event-log/handlers/outcomes.js';

@@ -1,4 +1,4 @@
-import { block, BLOCKED, holdBack, unblock } from '../../../src/event-log/running/room-wait.js';
+import { block, BLOCKED, holdBack, unblock } from '../../../src/event-log/room-wait.js';
 import { freshStores } from '../../support/stores.js';
 
 describe('deliveries that wait behind one in their room', () => {

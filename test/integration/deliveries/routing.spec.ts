@@ -1,5 +1,5 @@
 import { EventStore } from '../../../src/database/event-store.js';
-import { Router } from '../../../src/event-log/router.js';
+import { Router } from '../../../src/event-log/route/router.js';
 import { sqlQuery } from '../../support/database.js';
 import {
   type HandlerHost,

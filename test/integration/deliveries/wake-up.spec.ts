@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { EventStore } from '../../../src/database/event-store.js';
-import { Claims } from '../../../src/event-log/claims.js';
+import { Claims } from '../../../src/event-log/claim/claims.js';
 import { systemClock } from '../../../src/event-log/clock.js';
 import { sqlQuery } from '../../support/database.js';
 import {

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Dispatcher } from '../../../src/event-log/dispatcher.js';
+import { Dispatcher } from '../../../src/event-log/engines/dispatcher.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
 import { carriedDeliveries } from '../../support/carried-deliveries.js';
 import { sqlQuery } from '../../support/database.js';

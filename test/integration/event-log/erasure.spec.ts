@@ -1,6 +1,6 @@
 import { type DynamicModule, Injectable } from '@nestjs/common';
 import { readFileSync } from 'node:fs';
-import { DeliveryRunner } from '../../../src/event-log/delivery-runner.js';
+import { DeliveryRunner } from '../../../src/event-log/loop/delivery-runner.js';
 import { EventLog } from '../../../src/event-log/event-log.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
 import { declareHandler } from '../../../src/event-log/handlers/handler.js';

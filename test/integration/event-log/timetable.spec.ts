@@ -1,5 +1,5 @@
 import { systemClock } from '../../../src/event-log/clock.js';
-import { Timetable } from '../../../src/event-log/running/timetable.js';
+import { Timetable } from '../../../src/event-log/timetable.js';
 import { SessionsModule } from '../../../src/sessions/sessions.module.js';
 import { SessionsService } from '../../../src/sessions/sessions.service.js';
 import { newEvent } from '../../support/events.js';

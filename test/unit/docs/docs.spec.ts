@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { exponentialBackoff } from '../../../src/event-log/running/backoff.js';
+import { exponentialBackoff } from '../../../src/event-log/backoff.js';
 import { resolveSettings } from '../../../src/health/health.options.js';
 import { moduleBlocks, typeErrors } from './code-blocks.js';
 

@@ -1,8 +1,8 @@
-import type { Demand } from '../../../src/event-log/claims.js';
-import { NOTHING } from '../../../src/event-log/fan-out.js';
-import type { TurnOutcome } from '../../../src/event-log/delivery-turns.js';
+import type { Demand } from '../../../src/event-log/claim/claims.js';
+import { NOTHING } from '../../../src/event-log/route/fan-out.js';
+import type { TurnOutcome } from '../../../src/event-log/loop/delivery-turns.js';
 import type { Handler } from '../../../src/event-log/handlers/handler.js';
-import { Agenda } from '../../../src/event-log/running/agenda.js';
+import { Agenda } from '../../../src/event-log/loop/agenda.js';
 import { until } from '../../support/until.js';
 import { claimed, handler } from './deliveries.js';
 

@@ -1,4 +1,4 @@
-import type { ClaimedDelivery } from '../../../src/event-log/claims.js';
+import type { ClaimedDelivery } from '../../../src/event-log/claim/claims.js';
 import { buildHandlers } from '../../../src/event-log/handlers/build-handler.js';
 import type { Handler } from '../../../src/event-log/handlers/handler.js';
 

@@ -1,6 +1,6 @@
-import type { ClaimedDelivery } from '../../../src/event-log/claims.js';
+import type { ClaimedDelivery } from '../../../src/event-log/claim/claims.js';
 import type { Handler } from '../../../src/event-log/handlers/handler.js';
-import { HandlerQueue } from '../../../src/event-log/running/handler-queue.js';
+import { HandlerQueue } from '../../../src/event-log/run/handler-queue.js';
 import { claimed, handler } from './deliveries.js';
 
 /** A queue that holds deliveries: of a room each, `null` of none. */

@@ -1,4 +1,4 @@
-import { Lease, LeaseOverError } from '../../../src/event-log/running/lease.js';
+import { Lease, LeaseOverError } from '../../../src/event-log/claim/lease.js';
 
 describe('a lease that is given up', () => {
   let lease: Lease;

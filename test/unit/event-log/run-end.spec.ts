@@ -1,4 +1,4 @@
-import { RunEnd } from '../../../src/event-log/running/run-end.js';
+import { RunEnd } from '../../../src/event-log/run/run-end.js';
 
 const late = new Error('too late');
 const later = new Error('later still');

@@ -1,4 +1,4 @@
-import { TurnShares } from '../../../src/event-log/running/turn-shares.js';
+import { TurnShares } from '../../../src/event-log/loop/turn-shares.js';
 import { handler } from './deliveries.js';
 
 const FULL = 1_024;

@@ -1,11 +1,11 @@
-import { exponentialBackoff } from '../../../src/event-log/running/backoff.js';
+import { exponentialBackoff } from '../../../src/event-log/backoff.js';
 import {
   errorText,
   holdsRoom,
   readable,
   type Verdict,
   verdictOf,
-} from '../../../src/event-log/running/verdict.js';
+} from '../../../src/event-log/settle/verdict.js';
 import { DiscardDelivery, FailDelivery, RetryAfter } from '../../../src/event-log/handlers/outcomes.js';
 import { claimed, handler } from './deliveries.js';
 

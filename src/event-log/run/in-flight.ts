@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import type { ClaimedDelivery, Demand } from '../claims.js';
-import { DeliveryLog } from '../delivery-log.js';
-import { HandlerActivity } from '../handler-activity.js';
-import { HandlerRuns } from '../handler-runs.js';
-import type { Handler } from '../handlers/handler.js';
 import { Log } from '../../logging/log.js';
-import type { Settlement } from '../settlements.js';
+import type { ClaimedDelivery, Demand } from '../claim/claims.js';
+import { Leases } from '../claim/leases.js';
+import type { Handler } from '../handlers/handler.js';
+import type { Settlement } from '../settle/settlements.js';
+import { holdsRoom } from '../settle/verdict.js';
+import { DeliveryLog } from './delivery-log.js';
+import { HandlerActivity } from './handler-activity.js';
 import { HandlerQueue } from './handler-queue.js';
-import { Leases } from './leases.js';
-import { holdsRoom } from './verdict.js';
+import { HandlerRuns } from './handler-runs.js';
 
 /** Runs the deliveries that this process has claimed, and collects how they ended until that is settled. */
 @Injectable()

@@ -1,7 +1,7 @@
 import { type Context, type Link, ROOT_CONTEXT } from '@opentelemetry/api';
 import { type Span, SpanKind, startSpan } from '../../tracing/spans.js';
 import { contextOf, linksTo } from '../../tracing/trace-context.js';
-import type { ClaimedDelivery } from '../claims.js';
+import type { ClaimedDelivery } from '../claim/claims.js';
 import type { LoggedEvent } from '../events.js';
 
 type Attempted = ClaimedDelivery & { event: LoggedEvent };

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
-import { withJitter } from './backoff.js';
-import type { ClaimedDelivery } from '../claims.js';
 import { plainText } from '../../database/plain-text.js';
+import { withJitter } from '../backoff.js';
+import type { ClaimedDelivery } from '../claim/claims.js';
 import { DiscardDelivery, FailDelivery, RetryAfter } from '../handlers/outcomes.js';
 
 /**

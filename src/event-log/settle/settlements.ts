@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { rowsOf, type SqlParameters } from '../database/sql.js';
-import { byToken, type ClaimedDelivery } from './claims.js';
-import { StoreClock } from './clock.js';
-import { EventAppender } from './append/event-appender.js';
-import { block, holdBack } from './running/room-wait.js';
-import type { Verdict } from './running/verdict.js';
-import { ToldError } from '../logging/told-error.js';
+import { rowsOf, type SqlParameters } from '../../database/sql.js';
+import { EventAppender } from '../append/event-appender.js';
+import { byToken, type ClaimedDelivery } from '../claim/claims.js';
+import { LeaseLostError } from '../claim/lease.js';
+import { StoreClock } from '../clock.js';
+import { block, holdBack } from '../room-wait.js';
+import type { Verdict } from './verdict.js';
 
 /** A claimed delivery, and the verdict on it. */
 export interface Settlement {
@@ -20,18 +20,6 @@ export interface Settlement {
 
 /** The SQL of what to change in a row. */
 type Change = (parameters: SqlParameters) => string;
-
-/** Deliveries are no longer ours: their lease was over, and another claim may have run them. */
-export class LeaseLostError extends ToldError {
-  override readonly name = 'LeaseLostError';
-
-  constructor(ids: readonly number[]) {
-    super(
-      `the lease of delivery ${ids.join(', ')} was lost before it was acknowledged: its transaction is rolled back, and another run counts. ` +
-        'If the process was not held up, let the handler have a longer `lease`',
-    );
-  }
-}
 
 /** Records the outcomes of deliveries, only under their own token, so that a process that comes late changes nothing. */
 @Injectable()

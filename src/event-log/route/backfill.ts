@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { StoreClock } from '../clock.js';
-import { fanOut } from '../fan-out.js';
+import { fanOut } from './fan-out.js';
 
 /** Events examined in one step. */
 const STEP = 500;

@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { EventAppender } from '../append/event-appender.js';
-import { Notifications } from './notifications.js';
+import { Notifications } from '../notifications.js';
 
 /** What there is to look at: events that this process appended, or whatever another one did. */
 export type WakeHint = 'appended' | 'elsewhere';

@@ -1,11 +1,11 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
-import { EventStore } from '../../database/event-store.js';
-import { StoreClock } from '../clock.js';
-import { ROLE, type Role } from '../role.js';
+import { EventStore } from '../database/event-store.js';
+import { errorFields } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
+import { StoreClock } from './clock.js';
 import { giveWay } from './in-steps.js';
-import { errorFields } from '../../logging/error-fields.js';
-import { Log } from '../../logging/log.js';
+import { ROLE, type Role } from './role.js';
 
 /** Work that falls due by itself, at a time kept in the store. */
 export interface TimedWork {

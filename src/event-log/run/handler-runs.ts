@@ -1,19 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { EventStore } from '../database/event-store.js';
-import type { ClaimedDelivery } from './claims.js';
-import type { BatchContext, DeliveryContext } from './handlers/context.js';
-import type { LoggedEvent } from './events.js';
+import { EventStore } from '../../database/event-store.js';
+import { ToldError } from '../../logging/told-error.js';
+import { inSpan, within } from '../../tracing/spans.js';
+import { traceparentOf } from '../../tracing/trace-context.js';
+import type { ClaimedDelivery } from '../claim/claims.js';
+import { type Lease, LeaseLostError, LeaseOverError } from '../claim/lease.js';
+import type { LoggedEvent } from '../events.js';
+import type { BatchContext, DeliveryContext } from '../handlers/context.js';
+import { DiscardDelivery } from '../handlers/outcomes.js';
+import { type Settlement, Settlements } from '../settle/settlements.js';
+import { holdsRoom, readable, verdictOf } from '../settle/verdict.js';
+import { startAttempt } from './attempt-span.js';
 import { HandlerActivity, type HandlerRun } from './handler-activity.js';
-import { DiscardDelivery } from './handlers/outcomes.js';
-import { LeaseLostError, type Settlement, Settlements } from './settlements.js';
-import { type Lease, LeaseOverError } from './running/lease.js';
-import { inSpan, within } from '../tracing/spans.js';
-import { traceparentOf } from '../tracing/trace-context.js';
-import { startAttempt } from './running/attempt-span.js';
-import { RunEnd } from './running/run-end.js';
-import { holdsRoom, readable, verdictOf } from './running/verdict.js';
-import { ToldError } from '../logging/told-error.js';
+import { RunEnd } from './run-end.js';
 
 /** A run took longer than its handler's `timeout`. */
 export class DeliveryTimeoutError extends ToldError {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Observers } from './observers.js';
-import type { Settlement } from './settlements.js';
+import { Observers } from '../observers.js';
+import type { Settlement } from '../settle/settlements.js';
 
 /** One call of a handler, with a delivery or with a batch of them. */
 export interface HandlerRun {

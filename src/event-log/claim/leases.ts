@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { EventStore } from '../../database/event-store.js';
-import { type ClaimedDelivery, Claims } from '../claims.js';
-import { LeaseLostError } from '../settlements.js';
-import { Lease } from './lease.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
+import { type ClaimedDelivery, Claims } from './claims.js';
+import { Lease, LeaseLostError } from './lease.js';
 
 /** Every delivery that this process has claimed and not settled, under its lease. */
 @Injectable()

@@ -1,20 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { EventStore } from '../database/event-store.js';
-import { type ClaimedDelivery, Claims, type Demand } from './claims.js';
-import { StoreClock } from './clock.js';
-import { Arrivals } from './engines/arrivals.js';
-import {
-  type DeliveryEngine,
-  DeliveryEngineError,
-  type DeliveryEngineOptions,
-} from './engines/delivery-engine.js';
-import { type EngineFigures, EngineSupply } from './engines/engine-supply.js';
-import { openEngine } from './engines/open-engine.js';
-import { storeId } from './engines/store-id.js';
-import type { Handler } from './handlers/handler.js';
-import { errorFields, toldOf } from '../logging/error-fields.js';
-import { Log } from '../logging/log.js';
+import { EventStore } from '../../database/event-store.js';
+import { errorFields, toldOf } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
+import { type ClaimedDelivery, Claims, type Demand } from '../claim/claims.js';
+import { StoreClock } from '../clock.js';
+import type { Handler } from '../handlers/handler.js';
+import { Arrivals } from './arrivals.js';
+import { type DeliveryEngine, DeliveryEngineError, type DeliveryEngineOptions } from './delivery-engine.js';
+import { type EngineFigures, EngineSupply } from './engine-supply.js';
+import { openEngine } from './open-engine.js';
+import { storeId } from './store-id.js';
 
 /** Injection token of the delivery engine's options. */
 export const DELIVERY_ENGINE_OPTIONS = Symbol.for('nestjs-livekit-webhooks:delivery-engine-options');

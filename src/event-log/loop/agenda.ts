@@ -1,5 +1,5 @@
-import type { ClaimedDelivery, Demand } from '../claims.js';
-import type { Turn, TurnOutcome } from '../delivery-turns.js';
+import type { ClaimedDelivery, Demand } from '../claim/claims.js';
+import type { Turn, TurnOutcome } from './delivery-turns.js';
 
 /**
  * The shortest time between two routings of what this process appends, milliseconds: a turn for each of many small commits

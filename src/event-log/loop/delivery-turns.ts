@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { lock, tryLock } from '../database/advisory-locks.js';
-import { EventStore } from '../database/event-store.js';
-import type { ClaimedDelivery, Demand } from './claims.js';
-import { Backfill, type Backfilled } from './deliveries/backfill.js';
-import { Dispatcher } from './dispatcher.js';
-import { type FannedOut, NOTHING } from './fan-out.js';
-import { Router } from './router.js';
-import { type Settlement, Settlements } from './settlements.js';
+import { lock, tryLock } from '../../database/advisory-locks.js';
+import { EventStore } from '../../database/event-store.js';
+import type { ClaimedDelivery, Demand } from '../claim/claims.js';
+import { Dispatcher } from '../engines/dispatcher.js';
+import { Backfill, type Backfilled } from '../route/backfill.js';
+import { type FannedOut, NOTHING } from '../route/fan-out.js';
+import { Router } from '../route/router.js';
+import { type Settlement, Settlements } from '../settle/settlements.js';
 
 /** The work of one turn. */
 export interface Turn {

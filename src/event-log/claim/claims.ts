@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import { EventStore } from '../database/event-store.js';
-import { bytes, rowsOf, skipLocked, type SqlParameters } from '../database/sql.js';
-import { StoreClock } from './clock.js';
-import { EVENT_COLUMNS, eventHeader, type EventRow, type LoggedEvent } from './events.js';
-import type { Handler } from './handlers/handler.js';
+import { EventStore } from '../../database/event-store.js';
+import { bytes, rowsOf, skipLocked, type SqlParameters } from '../../database/sql.js';
+import { StoreClock } from '../clock.js';
+import { EVENT_COLUMNS, eventHeader, type EventRow, type LoggedEvent } from '../events.js';
+import type { Handler } from '../handlers/handler.js';
 
 /** A delivery that this process has taken to run. */
 export interface ClaimedDelivery {

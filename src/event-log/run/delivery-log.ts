@@ -1,10 +1,10 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { errorFields } from '../logging/error-fields.js';
-import { LOG_SETTINGS, type LogSettings } from '../logging/log-options.js';
-import { Log } from '../logging/log.js';
-import { traceIdOf } from '../tracing/trace-context.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { LOG_SETTINGS, type LogSettings } from '../../logging/log-options.js';
+import { Log } from '../../logging/log.js';
+import { traceIdOf } from '../../tracing/trace-context.js';
+import type { Settlement } from '../settle/settlements.js';
 import { HandlerActivity } from './handler-activity.js';
-import type { Settlement } from './settlements.js';
 
 /** Logs each failed attempt when it has failed, and at `debug` each successful one once it is committed. */
 @Injectable()

@@ -5,6 +5,18 @@ export class LeaseOverError extends ToldError {
   override readonly name = 'LeaseOverError';
 }
 
+/** Deliveries are no longer ours: their lease was over, and another claim may have run them. */
+export class LeaseLostError extends ToldError {
+  override readonly name = 'LeaseLostError';
+
+  constructor(ids: readonly number[]) {
+    super(
+      `the lease of delivery ${ids.join(', ')} was lost before it was acknowledged: its transaction is rolled back, and another run counts. ` +
+        'If the process was not held up, let the handler have a longer `lease`',
+    );
+  }
+}
+
 /** The lease under which a process holds a delivery that it has claimed. */
 export class Lease {
   private readonly listeners = new Set<(reason: Error) => void>();

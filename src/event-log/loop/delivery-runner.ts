@@ -1,26 +1,26 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { once } from 'node:events';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
-import { EventStore } from '../database/event-store.js';
-import { Agenda } from './running/agenda.js';
-import { exponentialBackoff } from './running/backoff.js';
-import type { Demand } from './claims.js';
-import { errorFields } from '../logging/error-fields.js';
-import { Log } from '../logging/log.js';
+import { EventStore } from '../../database/event-store.js';
+import { errorFields } from '../../logging/error-fields.js';
+import { Log } from '../../logging/log.js';
+import { exponentialBackoff } from '../backoff.js';
+import type { Demand } from '../claim/claims.js';
+import { Leases } from '../claim/leases.js';
+import { Recovery } from '../claim/recovery.js';
+import type { DeliveryEngineOptions } from '../engines/delivery-engine.js';
+import { Dispatcher } from '../engines/dispatcher.js';
+import { HandlerRegistry } from '../handlers/handler-registry.js';
+import { HandlerTable } from '../handlers/handler-table.js';
+import { inSteps } from '../in-steps.js';
+import { Notifications } from '../notifications.js';
+import { EdgeRoleError, ROLE, type Role } from '../role.js';
+import { ApplicationStoppingError } from '../run/handler-runs.js';
+import { InFlight } from '../run/in-flight.js';
+import { Agenda } from './agenda.js';
 import { DeliveryTurns, type Turn, type TurnOutcome } from './delivery-turns.js';
-import { Dispatcher } from './dispatcher.js';
-import { HandlerRegistry } from './handlers/handler-registry.js';
-import { HandlerTable } from './handlers/handler-table.js';
-import { InFlight } from './running/in-flight.js';
-import { inSteps } from './running/in-steps.js';
-import { Notifications } from './running/notifications.js';
-import type { DeliveryEngineOptions } from './engines/delivery-engine.js';
-import { Recovery } from './running/recovery.js';
-import { ApplicationStoppingError } from './handler-runs.js';
-import { EdgeRoleError, ROLE, type Role } from './role.js';
-import { Leases } from './running/leases.js';
-import { TurnShares } from './running/turn-shares.js';
-import { type WakeHint, WakeUp } from './running/wake-up.js';
+import { TurnShares } from './turn-shares.js';
+import { type WakeHint, WakeUp } from './wake-up.js';
 
 /** Options of the delivery runner. */
 export interface DeliveryRunnerOptions {

@@ -1,10 +1,10 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import { EventStore } from '../../database/event-store.js';
-import { errorFields } from '../../logging/error-fields.js';
-import { Log } from '../../logging/log.js';
-import { EventAppender } from '../append/event-appender.js';
+import { EventStore } from '../database/event-store.js';
+import { errorFields } from '../logging/error-fields.js';
+import { Log } from '../logging/log.js';
+import { EventAppender } from './append/event-appender.js';
 
 /** Our channel on PostgreSQL. */
 const CHANNEL = 'livekit_events';

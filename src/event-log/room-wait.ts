@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { dialectOf, rowsOf, SqlParameters } from '../../database/sql.js';
+import { dialectOf, rowsOf, SqlParameters } from '../database/sql.js';
 
 /** A due time that never comes, of deliveries that wait behind a dead letter that blocks their room. */
 export const BLOCKED = Number.MAX_SAFE_INTEGER;

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
-import { type Dialect, dialectOf, jsonList, jsonValues } from '../database/sql.js';
-import { runOffThread } from '../database/off-thread.js';
-import { BLOCKED } from './running/room-wait.js';
+import { runOffThread } from '../../database/off-thread.js';
+import { type Dialect, dialectOf, jsonList, jsonValues } from '../../database/sql.js';
+import { BLOCKED } from '../room-wait.js';
 
 /** Which events are given to which handlers, as SQL without parameters. */
 export interface FanOut {

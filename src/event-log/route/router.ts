@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { EventStore } from '../database/event-store.js';
-import { startSpan } from '../tracing/spans.js';
-import { contextOf } from '../tracing/trace-context.js';
-import { StoreClock } from './clock.js';
+import { EventStore } from '../../database/event-store.js';
+import { startSpan } from '../../tracing/spans.js';
+import { contextOf } from '../../tracing/trace-context.js';
+import { StoreClock } from '../clock.js';
 import { fanOut, type FannedOut, NOTHING } from './fan-out.js';
 
 /**

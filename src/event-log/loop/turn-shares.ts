@@ -1,4 +1,4 @@
-import type { Demand } from '../claims.js';
+import type { Demand } from '../claim/claims.js';
 
 /** The most deliveries claimed in one turn: few enough that webhooks, which share the process, hardly notice. */
 const MOST_A_TURN = 1_024;

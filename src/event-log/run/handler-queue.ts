@@ -1,4 +1,4 @@
-import type { ClaimedDelivery } from '../claims.js';
+import type { ClaimedDelivery } from '../claim/claims.js';
 import type { Handler } from '../handlers/handler.js';
 
 /** Work that is fetched ahead for a quick handler, milliseconds: what is claimed here is kept from other replicas. */
