@@ -1,4 +1,4 @@
-export type { EventStoreOptions } from './database/connections.js';
+export type { EventStoreOptions } from './database/event-store-options.js';
 export { EventStore } from './database/event-store.js';
 export type { HandlerDataSource } from './database/handler-transactions.js';
 export type { MigrationsMode } from './database/migrate.js';

@@ -3,7 +3,7 @@ import type { LogLevel } from '@nestjs/common';
 import { accessSync, constants, statSync } from 'node:fs';
 import { parseDatabaseUrl } from '../database/database-url.js';
 import type { Dialect } from '../database/sql.js';
-import type { EventStoreOptions } from '../database/connections.js';
+import type { EventStoreOptions } from '../database/event-store-options.js';
 import { LIVEKIT_EVENT_NAMES, type LivekitEventName } from '../livekit-webhook/livekit-events.js';
 import type { DeliveryEngineOptions } from '../event-log/engines/delivery-engine.js';
 import type { Role } from '../event-log/role.js';

@@ -8,7 +8,7 @@ import {
   TransactionLostError,
   TransactionOverError,
 } from './errors.js';
-import { keepEnd } from './fenced-manager.js';
+import { keepEnd } from './keep-end.js';
 import { isConnectionLost } from './lost-connection.js';
 import { sqlStateOf } from './sql-state.js';
 import { ToldError } from '../logging/told-error.js';

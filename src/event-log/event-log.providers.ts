@@ -1,5 +1,5 @@
 import type { Provider } from '@nestjs/common';
-import type { EventStoreOptions } from '../database/connections.js';
+import type { EventStoreOptions } from '../database/event-store-options.js';
 import { EventStore } from '../database/event-store.js';
 import { APPEND_QUEUE_LIMITS } from './append/append-queue.js';
 import { EventAppender } from './append/event-appender.js';

@@ -1,4 +1,4 @@
-import type { EventStoreOptions } from '../database/connections.js';
+import type { EventStoreOptions } from '../database/event-store-options.js';
 import type { DeliveryRunnerOptions } from '../event-log/loop/delivery-runner.js';
 import type { RetentionOptions } from '../event-log/retention/retention-options.js';
 import type { Role } from '../event-log/role.js';

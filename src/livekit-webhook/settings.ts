@@ -2,7 +2,7 @@ import { LONGEST_TIMEOUT } from '../event-log/clock.js';
 import type { DeliveryEngineOptions } from '../event-log/engines/delivery-engine.js';
 import { natsAddress } from '../event-log/engines/nats-address.js';
 import { isRedisUrl } from '../event-log/engines/redis-url.js';
-import type { EventStoreOptions } from '../database/connections.js';
+import type { EventStoreOptions } from '../database/event-store-options.js';
 import { parseDatabaseUrl } from '../database/database-url.js';
 import type { Role } from '../event-log/role.js';
 import { isLogLevel, type LogOptions, type LogSettings, logSettings } from '../logging/log-options.js';

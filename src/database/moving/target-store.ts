@@ -1,10 +1,10 @@
 import type { DataSource, EntityManager } from 'typeorm';
-import { requireUnicode } from '../connections.js';
 import { createDataSource, type DataSourceSettings } from '../data-source.js';
 import { parseDatabaseUrl, toldUrl } from '../database-url.js';
 import { DatabaseUnreachableError } from '../errors.js';
 import { hasTable } from '../has-table.js';
 import { migrate } from '../migrate.js';
+import { requireUnicode } from '../postgres/connections.js';
 import { bytes, SqlParameters } from '../sql.js';
 import type { SourceRow } from './batches.js';
 import { MoveRefusedError } from './errors.js';

@@ -1,5 +1,12 @@
-import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import { TransactionEndError, TransactionLostError, TransactionOverError } from './errors.js';
+import type { EntityManager, QueryRunner } from 'typeorm';
+import { abandonable } from './abandonable.js';
+import {
+  TransactionDeadlineError,
+  TransactionEndError,
+  TransactionLostError,
+  TransactionOverError,
+} from './errors.js';
+import { depthOf, keepEnd } from './keep-end.js';
 
 interface SqliteConnection {
   readonly inTransaction: boolean;
@@ -8,8 +15,41 @@ interface SqliteConnection {
 /** A statement that ends a transaction, and not only one within it. */
 const END = /^\s*(?:COMMIT|END|ROLLBACK(?!\s+(?:TRANSACTION\s+)?TO\b))\b/i;
 
+/**
+ * Does `work` in a transaction of a query runner that others use after it: it can neither end the transaction nor go on
+ * after its end.
+ *
+ * @param deadline how long it has, milliseconds.
+ * @throws TransactionDeadlineError when it takes too long, the error that has ended the transaction before its time, and
+ *   whatever `work` throws.
+ */
+export async function runFenced<T>(
+  runner: QueryRunner,
+  work: (manager: EntityManager) => Promise<T>,
+  deadline: number,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  const { manager, settled, close } = await fencedManager(runner);
+  const started = performance.now();
+  const tooLong = new TransactionDeadlineError(deadline);
+  try {
+    const limit = { after: deadline, error: tooLong };
+    const working = async () => {
+      const result = await work(manager);
+      await settled(); // a forgotten `await` is no reason to commit a part
+      return result;
+    };
+    const result = await abandonable(working, { signal, limit });
+    // Work that kept the event loop busy kept the timer from firing, too.
+    if (performance.now() - started > deadline) throw tooLong;
+    return result;
+  } finally {
+    close();
+  }
+}
+
 /** An entity manager for one transaction, and the function that ends its use. */
-export interface FencedManager {
+interface FencedManager {
   manager: EntityManager;
   /** Resolves once every requested statement has run. @throws the error that has ended the transaction before its time. */
   settled(): Promise<void>;
@@ -22,7 +62,7 @@ export interface FencedManager {
  * transaction (a forgotten `await`, a missed deadline) would write into another one. And SQLite ends a transaction by itself
  * where it must (a full disk): statements after that would be committed alone, an acknowledgement too.
  */
-export async function fencedManager(dataSource: DataSource, shared: QueryRunner): Promise<FencedManager> {
+async function fencedManager(shared: QueryRunner): Promise<FencedManager> {
   const connection: SqliteConnection = await shared.connect();
   let open = true;
   let ended: Error | undefined;
@@ -49,7 +89,7 @@ export async function fencedManager(dataSource: DataSource, shared: QueryRunner)
     }
   };
   const lent = Object.create(shared) as QueryRunner;
-  const manager = dataSource.createEntityManager(lent);
+  const manager = shared.dataSource.createEntityManager(lent);
   // One after the other, as SQLite runs them: none may be on its way when the one before ends the transaction.
   const query: QueryRunner['query'] = (...statement: Parameters<QueryRunner['query']>) => {
     const result = last.then(() => run(statement));
@@ -61,36 +101,3 @@ export async function fencedManager(dataSource: DataSource, shared: QueryRunner)
   keepEnd(lent, depthOf(shared));
   return { manager, settled, close: () => void (open = false) };
 }
-
-/**
- * Reserves the end of a query runner's transaction for the caller, who gets the functions returned: the runner's other users
- * may begin and end transactions within it.
- *
- * @param depth how many transactions, one within the other, are not theirs to end.
- */
-export function keepEnd(
-  runner: QueryRunner,
-  depth: number,
-): Pick<QueryRunner, 'commitTransaction' | 'release'> {
-  const { commitTransaction, rollbackTransaction, release } = runner;
-  const within = (end: () => Promise<void>) => async () => {
-    if (depthOf(runner) <= depth) throw new TransactionEndError();
-    await end.call(runner);
-  };
-  Object.assign(runner, {
-    commitTransaction: within(commitTransaction),
-    rollbackTransaction: within(rollbackTransaction),
-    release: () => Promise.reject(new TransactionEndError()),
-  });
-  return {
-    // While one is open within it (a forgotten `await`), TypeORM ends that one, and sends no COMMIT.
-    commitTransaction: async () => {
-      do await commitTransaction.call(runner);
-      while (runner.isTransactionActive);
-    },
-    release: () => release.call(runner),
-  };
-}
-
-const depthOf = (runner: QueryRunner): number =>
-  (runner as unknown as { transactionDepth: number }).transactionDepth;
