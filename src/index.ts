@@ -1,6 +1,6 @@
 export type { EventStoreOptions } from './database/event-store-options.js';
 export { EventStore } from './database/event-store.js';
-export type { HandlerDataSource } from './database/handler-transactions.js';
+export type { HandlerDataSource } from './database/postgres/handler-transactions.js';
 export type { MigrationsMode } from './database/migrate.js';
 export {
   DatabaseConfigurationError,

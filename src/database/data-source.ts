@@ -2,9 +2,9 @@ import { DataSource, type DataSourceOptions, type EntitySchema, type MigrationIn
 import { lockKey } from './advisory-locks.js';
 import { parseDatabaseUrl } from './database-url.js';
 import { entities } from './entities/index.js';
-import { Database } from './libsql.js';
 import { migrations } from './migrations/index.js';
-import { MAKE_STAGE } from './staged-write.js';
+import { Database } from './sqlite/libsql.js';
+import { MAKE_STAGE } from './sqlite/staged-write.js';
 
 /**
  * How long SQLite itself waits for another connection's lock, in milliseconds. It blocks the event loop meanwhile, so it is

@@ -1,8 +1,8 @@
 import type { DataSourceSettings } from './data-source.js';
 import { type DatabaseLocation, parseDatabaseUrl } from './database-url.js';
 import { DatabaseConfigurationError } from './errors.js';
-import type { HandlerDataSource } from './handler-transactions.js';
 import type { MigrationsMode } from './migrate.js';
+import type { HandlerDataSource } from './postgres/handler-transactions.js';
 
 /** Where the events are stored, and how the schema is kept up to date. */
 export interface EventStoreOptions {

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { abandonable } from './abandonable.js';
 import { type EventStoreOptions, requireLocation } from './event-store-options.js';
-import type { PipelinedWrite } from './pipelined-writer.js';
+import type { PipelinedWrite } from './postgres/pipelined-writer.js';
 import { PostgresDatabase } from './postgres/postgres-database.js';
 import { type Dialect, SqlParameters } from './sql.js';
 import { SqliteDatabase } from './sqlite/sqlite-database.js';
-import type { StagedWrite } from './staged-write.js';
+import type { StagedWrite } from './sqlite/staged-write.js';
+import type { WriteLane } from './sqlite/write-lock.js';
 import type { StoreDatabase, Work } from './store-database.js';
-import type { WriteLane } from './write-lock.js';
 
 /** How long transactions may go on when the store is closed, milliseconds. */
 const CLOSING_PATIENCE = 1_000;

@@ -1,8 +1,8 @@
 import type { EntityManager } from 'typeorm';
-import type { PipelinedWrite } from './pipelined-writer.js';
+import type { PipelinedWrite } from './postgres/pipelined-writer.js';
 import type { Dialect } from './sql.js';
-import type { StagedWrite } from './staged-write.js';
-import type { WriteLane } from './write-lock.js';
+import type { StagedWrite } from './sqlite/staged-write.js';
+import type { WriteLane } from './sqlite/write-lock.js';
 
 /** What is done in a transaction. */
 export type Work<T> = (manager: EntityManager) => Promise<T>;

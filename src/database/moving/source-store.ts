@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { createDataSource } from '../data-source.js';
 import { parseDatabaseUrl } from '../database-url.js';
-import { Database } from '../libsql.js';
 import { migrate } from '../migrate.js';
-import { claimForThisProcess } from '../single-process.js';
+import { Database } from '../sqlite/libsql.js';
+import { claimForThisProcess } from '../sqlite/single-process.js';
 import { inBatches, type SourceRow } from './batches.js';
 import { MoveRefusedError } from './errors.js';
 import { MOVED_OUT, type MoveMark, moveMarkOf } from './marks.js';

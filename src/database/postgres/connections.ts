@@ -3,10 +3,10 @@ import { createDataSource, type DataSourceSettings, POOL_SIZE } from '../data-so
 import { toldUrl } from '../database-url.js';
 import { DatabaseConfigurationError, DatabaseUnreachableError, HandlerDataSourceError } from '../errors.js';
 import type { EventStoreOptions } from '../event-store-options.js';
-import { type HandlerDataSource, HandlerTransactions } from '../handler-transactions.js';
 import { migrate } from '../migrate.js';
 import { refuseMovedStore } from '../moving/marks.js';
-import { PipelinedWriter } from '../pipelined-writer.js';
+import { type HandlerDataSource, HandlerTransactions } from './handler-transactions.js';
+import { PipelinedWriter } from './pipelined-writer.js';
 
 /** The connections of a store to its PostgreSQL database. */
 export interface PostgresConnections {

@@ -1,10 +1,10 @@
-import { despiteConflicts } from '../conflicts.js';
 import type { EventStoreOptions } from '../event-store-options.js';
-import { isConnectionLost } from '../lost-connection.js';
-import type { PipelinedWrite } from '../pipelined-writer.js';
-import { listenOnPostgres } from '../postgres-listener.js';
 import type { StoreDatabase, TransactionLimits, Work } from '../store-database.js';
+import { despiteConflicts } from './conflicts.js';
 import { connect, type PostgresConnections } from './connections.js';
+import { listenOnPostgres } from './listener.js';
+import { isConnectionLost } from './lost-connection.js';
+import type { PipelinedWrite } from './pipelined-writer.js';
 
 /** PostgreSQL, on connections of our own for webhooks, for handlers and for all else. */
 export class PostgresDatabase implements StoreDatabase {

@@ -5,8 +5,8 @@ import { DatabaseConfigurationError, HandlerDataSourceError } from '../errors.js
 import type { EventStoreOptions } from '../event-store-options.js';
 import { migrate } from '../migrate.js';
 import { refuseMovedStore } from '../moving/marks.js';
-import { OpenedFile } from '../opened-file.js';
-import { claimForThisProcess } from '../single-process.js';
+import { OpenedFile } from './opened-file.js';
+import { claimForThisProcess } from './single-process.js';
 
 /** A file, or a database in memory. */
 export type SqliteLocation = Extract<DatabaseLocation, { dialect: 'sqlite' }>;

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
 import type { EventStoreOptions } from '../event-store-options.js';
-import { runFenced } from '../fenced-work.js';
-import { GroupCommit } from '../group-commit.js';
-import { commitOffThread } from '../off-thread.js';
-import { setStage, type StagedWrite } from '../staged-write.js';
 import type { StoreDatabase, TransactionLimits, Work } from '../store-database.js';
-import { type WriteLane, WriteLock } from '../write-lock.js';
 import { connect, type SqliteConnections, type SqliteLocation } from './connections.js';
+import { runFenced } from './fenced-work.js';
+import { GroupCommit } from './group-commit.js';
+import { commitOffThread } from './off-thread.js';
+import { setStage, type StagedWrite } from './staged-write.js';
+import { type WriteLane, WriteLock } from './write-lock.js';
 
 /** How long a host's transaction may hold the one writer, milliseconds: a webhook waits at most twice that long. */
 const DEADLINE = 1_000;

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { EventStore } from '../../database/event-store.js';
-import type { PipelinedWrite } from '../../database/pipelined-writer.js';
+import type { PipelinedWrite } from '../../database/postgres/pipelined-writer.js';
 import { type Dialect, SqlParameters } from '../../database/sql.js';
 import {
   LAST_SEQ,
@@ -9,7 +9,7 @@ import {
   STAGED_BYTES,
   STAGED_ROWS,
   type StagedWrite,
-} from '../../database/staged-write.js';
+} from '../../database/sqlite/staged-write.js';
 import type { AppendOutcome, LoggedEvent, NewEvent } from '../events.js';
 
 /** The `seq`s of those events of a batch that are new in the log, by their index in the batch, from 0. */

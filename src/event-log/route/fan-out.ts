@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
-import { runOffThread } from '../../database/off-thread.js';
 import { type Dialect, dialectOf, jsonList, jsonValues } from '../../database/sql.js';
+import { runOffThread } from '../../database/sqlite/off-thread.js';
 import { BLOCKED } from '../room-wait.js';
 
 /** Which events are given to which handlers, as SQL without parameters. */

@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { listenOnPostgres } from '../../../src/database/postgres-listener.js';
+import { listenOnPostgres } from '../../../src/database/postgres/listener.js';
 
 /** What PostgreSQL says to whoever connects: no password is asked for, and it is ready. */
 const READY = Buffer.from('R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I', 'latin1');

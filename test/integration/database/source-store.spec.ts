@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MoveRefusedError } from '../../../src/database/moving/errors.js';
 import { SourceStore } from '../../../src/database/moving/source-store.js';
-import { claimForThisProcess } from '../../../src/database/single-process.js';
+import { claimForThisProcess } from '../../../src/database/sqlite/single-process.js';
 
 describe('a store that is to be moved', () => {
   let path: string;

@@ -1,4 +1,4 @@
-import { despiteConflicts } from '../../../src/database/conflicts.js';
+import { despiteConflicts } from '../../../src/database/postgres/conflicts.js';
 
 describe('a transaction', () => {
   const failing = (times: number, error: object) => {

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
-import { GroupCommit } from '../../../src/database/group-commit.js';
-import { WriteLock } from '../../../src/database/write-lock.js';
+import { GroupCommit } from '../../../src/database/sqlite/group-commit.js';
+import { WriteLock } from '../../../src/database/sqlite/write-lock.js';
 
 const runner = {
   startTransaction: async () => undefined,

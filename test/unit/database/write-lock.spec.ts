@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { WriteLock } from '../../../src/database/write-lock.js';
+import { WriteLock } from '../../../src/database/sqlite/write-lock.js';
 
 describe('the write lock', () => {
   test('lets one write through at a time, in the order they came, appends first', async () => {

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { jsonText } from './sql.js';
+import { jsonText } from '../sql.js';
 
 /**
  * A write on SQLite whose statements need nothing of this process between them: they find their data on the stage, so that

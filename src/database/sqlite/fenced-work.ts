@@ -1,12 +1,12 @@
 import type { EntityManager, QueryRunner } from 'typeorm';
-import { abandonable } from './abandonable.js';
+import { abandonable } from '../abandonable.js';
 import {
   TransactionDeadlineError,
   TransactionEndError,
   TransactionLostError,
   TransactionOverError,
-} from './errors.js';
-import { depthOf, keepEnd } from './keep-end.js';
+} from '../errors.js';
+import { depthOf, keepEnd } from '../keep-end.js';
 
 interface SqliteConnection {
   readonly inTransaction: boolean;

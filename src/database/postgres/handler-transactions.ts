@@ -1,17 +1,17 @@
 import type { EventEmitter } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import { abandonable } from './abandonable.js';
+import { ToldError } from '../../logging/told-error.js';
+import { abandonable } from '../abandonable.js';
 import {
   HandlerDataSourceError,
   TransactionEndError,
   TransactionLostError,
   TransactionOverError,
-} from './errors.js';
-import { keepEnd } from './keep-end.js';
+} from '../errors.js';
+import { keepEnd } from '../keep-end.js';
 import { isConnectionLost } from './lost-connection.js';
 import { sqlStateOf } from './sql-state.js';
-import { ToldError } from '../logging/told-error.js';
 
 /** The parts of a host's DataSource that are needed; any release of TypeORM since 0.3 has them. */
 export interface HandlerDataSource {

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { DatabaseFileGoneError } from './errors.js';
+import { DatabaseFileGoneError } from '../errors.js';
 
 /** Where a path leads: what SQLite keeps beside a file is there, whichever link the file was opened by. */
 export function realPath(path: string): string {

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { DatabaseConfigurationError, DatabaseInUseError } from './errors.js';
+import { DatabaseConfigurationError, DatabaseInUseError } from '../errors.js';
 import { Database } from './libsql.js';
 import { realPath } from './opened-file.js';
 
