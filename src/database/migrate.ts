@@ -2,9 +2,10 @@ import { setTimeout } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import { toldOf } from '../logging/error-fields.js';
 import { tryLock } from './advisory-locks.js';
-import { createDataSource, type DataSourceSettings, WITHOUT_TIMEOUTS } from './data-source.js';
+import { createDataSource, type DataSourceSettings } from './data-source.js';
 import { DatabaseConfigurationError, PendingMigrationsError } from './errors.js';
 import { hasTable } from './has-table.js';
+import { WITHOUT_TIMEOUTS } from './postgres/settings.js';
 import { sqlStateOf } from './postgres/sql-state.js';
 
 /** `run` them (under a lock), `check` that there are none left to run, or `none`: leave the schema alone. */

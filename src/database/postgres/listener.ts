@@ -1,4 +1,4 @@
-import { POSTGRES_CONNECTION } from '../data-source.js';
+import { POSTGRES_CONNECTION } from './settings.js';
 
 /**
  * How often the connection is tested, milliseconds: one that was cut silently reports nothing, and a server that has become

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Pool } from 'pg';
-import { BEGIN_SERVING, POSTGRES_CONNECTION } from '../data-source.js';
+import { BEGIN_SERVING, POSTGRES_CONNECTION } from './settings.js';
 import { sqlStateOf } from './sql-state.js';
 
 /** A write of one statement on PostgreSQL. */
