@@ -1,39 +1,30 @@
 import type { Clock } from '../../event-log/clock.js';
-import { type Ask, isNotFound, LivekitCallError, someAtATime } from './asking.js';
-import { EgressInquiry } from './egress-inquiry.js';
-import type { ActiveRoom, KnownEgress, KnownPresence, KnownRooms } from './known-rooms.js';
+import type { Ask } from './asking.js';
+import { askAttendances, type Attendance, isAsKnown } from './attendance.js';
+import { type EgressAnswer, EgressInquiry } from './egress-inquiry.js';
+import type { ActiveRoom, KnownEgress, KnownRooms } from './known-rooms.js';
 import type { LivekitClient } from './livekit-clients.js';
-import type { RoomAnswer, Suspects } from './missing-facts.js';
+import {
+  afterFailedCalls,
+  afterGap,
+  afterListing,
+  afterLosses,
+  afterRound,
+  isCatchingUp,
+  NO_MEMORY,
+} from './memory.js';
+import type { RoomAnswer } from './missing-facts.js';
 import type { ReconciliationRound } from './reconciliations.js';
 import type { RoomListings } from './room-listings.js';
 import { reconciledId } from './reconciled-event.js';
 import type { Repairs } from './repairs.js';
 import { roomsToAsk } from './rooms-to-ask.js';
-import { type ToldEgress, type ToldParticipant, toldParticipant, type ToldRoom } from './told.js';
-
-/** Calls at once. */
-const CALLS = 4;
-
-/** How long a round goes on asking, milliseconds: what is left waits for the next one. */
-const PATIENCE = 10_000;
-
-/** Failed calls after which a round stops asking. */
-const FAILURES = 4;
-
-/** What LiveKit said about the participants of a room. */
-interface Attendance {
-  at: number;
-  participants: ToldParticipant[];
-}
+import type { ToldEgress, ToldRoom } from './told.js';
 
 /** Asks the LiveKit of one project what there is, and adds what webhooks have missed: see `missing-facts.ts`. */
 export class ProjectReconciler {
   private readonly egress: EgressInquiry;
-  private readonly askedAt = new Map<string, number>();
-  private readonly suspects = new Map<string, Suspects>();
-  private rooms = new Set<string>();
-  /** Lost egresses that have not been reported yet: a round that fails reports none. */
-  private readonly lost: string[] = [];
+  private memory = NO_MEMORY;
 
   constructor(
     private readonly client: LivekitClient,
@@ -47,80 +38,70 @@ export class ProjectReconciler {
 
   /** Whether any rooms have not been asked about since the start, or since the last gap. */
   get isCatchingUp(): boolean {
-    return [...this.rooms].some((sid) => !this.askedAt.has(sid));
+    return isCatchingUp(this.memory);
   }
 
   /** Has all rooms asked about anew: webhooks of any may have been missed. */
   catchUp(): void {
-    this.askedAt.clear();
+    this.memory = afterGap(this.memory);
   }
 
   /** Asks once. @throws LivekitCallError when LiveKit does not list its rooms; StaleAnswerError; whatever the store failed with. */
   async round(ask: Ask): Promise<ReconciliationRound> {
     const { project } = this.client;
-    // By the clock that replicas share, without reading it for every call.
-    const ahead = (await this.known.now()) - this.clock.now();
-    const now = () => this.clock.now() + ahead;
+    const now = await this.sharedClock();
     const at = now();
+
     const listed = await this.listings.ask(this.client, ask);
     const active = await this.known.active(project);
-    this.rooms = new Set(listed.map(({ sid }) => sid));
-    const { attendances, failures } = await this.attendancesOf(ask, this.choose(listed, active), now);
+    this.memory = afterListing(this.memory, sidsOf(listed));
+
+    const attendances = await askAttendances(ask, this.client, this.choose(listed, active), now);
+    this.memory = afterFailedCalls(this.memory, attendances.failedAt);
+
     const running = await this.known.runningEgresses(project);
     const isQuiet = listed.length === 0 && active.length === 0 && running.length === 0;
-    const egress = isQuiet ? { egresses: [], lost: [] } : await this.egress.ask(ask, running, now());
-    this.lost.push(...egress.lost);
-    const answers = await this.answers(at, listed, active, attendances, egress.egresses);
+    const { egresses, lost } = isQuiet ? NO_EGRESSES : await this.egress.ask(ask, running, now());
+    this.memory = afterLosses(this.memory, lost);
+
+    const answers = await this.answers(at, listed, active, attendances.byRoom, egresses);
+    const { suspects, lostEgresses } = this.memory;
     const repaired = await this.repairs.repair(
       answers,
-      (roomSid) => this.suspects.get(roomSid) ?? new Map(),
+      (roomSid) => suspects.get(roomSid) ?? new Map(),
       ask.signal,
     );
-    this.remember(attendances, answers, repaired.suspects);
+    this.memory = afterRound(this.memory, {
+      attendances: attendances.byRoom,
+      unlike: new Set(answers.map(({ roomSid }) => roomSid)),
+      suspects: repaired.suspects,
+    });
     return {
       project,
-      outcome: failures > 0 ? 'incomplete' : 'done',
+      outcome: attendances.failures > 0 ? 'incomplete' : 'done',
       added: repaired.added.map((event) => ({
         name: event.name,
         id: reconciledId(event),
         roomSid: event.room.sid,
       })),
-      lostEgresses: this.lost.splice(0),
+      lostEgresses: [...lostEgresses],
     };
   }
 
-  private choose(listed: readonly ToldRoom[], active: readonly ActiveRoom[]): ToldRoom[] {
-    return roomsToAsk(listed, {
-      present: new Map(active.map(({ roomSid, present }) => [roomSid, present])),
-      askedAt: this.askedAt,
-      suspected: new Set(this.suspects.keys()),
-      isCatchingUp: this.isCatchingUp,
-    });
+  /** The clock that replicas share, without reading it for every call. */
+  private async sharedClock(): Promise<() => number> {
+    const ahead = (await this.known.now()) - this.clock.now();
+    return () => this.clock.now() + ahead;
   }
 
-  private async attendancesOf(
-    ask: Ask,
-    rooms: readonly ToldRoom[],
-    now: () => number,
-  ): Promise<{ attendances: Map<string, Attendance>; failures: number }> {
-    const attendances = new Map<string, Attendance>();
-    const begun = performance.now();
-    let failures = 0;
-    const isOver = () => failures >= FAILURES || performance.now() - begun > PATIENCE;
-    await someAtATime(rooms, CALLS, isOver, async ({ sid, name }) => {
-      const at = now();
-      try {
-        const participants = await ask('RoomService/ListParticipants', () =>
-          this.client.rooms.listParticipants(name),
-        );
-        attendances.set(sid, { at, participants: participants.map(toldParticipant) });
-      } catch (error) {
-        if (!(error instanceof LivekitCallError)) throw error;
-        if (!isNotFound(error)) failures += 1; // gone meanwhile is no failure: the next round will see
-        this.askedAt.set(sid, at);
-      }
+  private choose(listed: readonly ToldRoom[], active: readonly ActiveRoom[]): ToldRoom[] {
+    const { askedAt, suspects } = this.memory;
+    return roomsToAsk(listed, {
+      present: new Map(active.map(({ roomSid, present }) => [roomSid, present])),
+      askedAt,
+      suspected: new Set(suspects.keys()),
+      isCatchingUp: this.isCatchingUp,
     });
-    return { attendances, failures };
   }
 
   /** What LiveKit said about each room that is not as we know it. */
@@ -135,12 +116,12 @@ export class ProjectReconciler {
     const rooms = new Map(listed.map((room) => [room.sid, room]));
     const actives = new Map(active.map((room) => [room.roomSid, room]));
     const present = await this.known.presentIn(project, [...attendances.keys()]);
-    const isAsKnown = (sid: string): boolean =>
-      (actives.get(sid)?.isDescribed ?? false) && areSame(present.get(sid), attendances.get(sid));
+    const isNothingNew = (sid: string): boolean =>
+      (actives.get(sid)?.isDescribed ?? false) && isAsKnown(attendances.get(sid), present.get(sid));
     const changed = await this.changed(egresses);
     const sids = new Set([
       ...[...actives.keys()].filter((sid) => !rooms.has(sid)),
-      ...[...rooms.keys()].filter((sid) => !isAsKnown(sid)),
+      ...[...rooms.keys()].filter((sid) => !isNothingNew(sid)),
       ...changed.keys(),
     ]);
     const byName = new Map(listed.map((room) => [room.name, room]));
@@ -179,32 +160,8 @@ export class ProjectReconciler {
     }
     return byRoom;
   }
-
-  private remember(
-    attendances: ReadonlyMap<string, Attendance>,
-    answers: readonly RoomAnswer[],
-    suspects: ReadonlyMap<string, Suspects>,
-  ): void {
-    for (const [sid, { at }] of attendances) this.askedAt.set(sid, at);
-    for (const sid of this.askedAt.keys()) if (!this.rooms.has(sid)) this.askedAt.delete(sid);
-    const looked = new Set(answers.map(({ roomSid }) => roomSid));
-    // A room that was asked about and left nothing to examine misses nothing any more.
-    for (const sid of this.suspects.keys()) {
-      if (!looked.has(sid) && (attendances.has(sid) || !this.rooms.has(sid))) this.suspects.delete(sid);
-    }
-    for (const [sid, missing] of suspects) {
-      if (missing.size > 0) this.suspects.set(sid, missing);
-      else this.suspects.delete(sid);
-    }
-  }
 }
 
-function areSame(present: KnownPresence | undefined, attendance: Attendance | undefined): boolean {
-  if (present === undefined || attendance === undefined) return true; // not asked about
-  const { participants } = attendance;
-  const listed = new Set(participants.flatMap(({ sid, isGone }) => (isGone ? [] : [sid])));
-  return (
-    participants.every(({ sid, isActive }) => !isActive || present.get(sid) === true) &&
-    [...present.keys()].every((sid) => listed.has(sid))
-  );
-}
+const NO_EGRESSES: EgressAnswer = { egresses: [], lost: [] };
+
+const sidsOf = (rooms: readonly ToldRoom[]): string[] => rooms.map(({ sid }) => sid);
