@@ -1,27 +1,11 @@
-import type { ReconciledEventName } from '../../livekit-webhook/livekit-events.js';
-import type { ConnectionFact, EgressFact, RoomFacts } from '../facts/facts.js';
+import type { ConnectionFact, RoomFacts } from '../facts/facts.js';
 import { foldRoom, type SessionFold } from '../fold/fold.js';
 import { leaveOf } from '../fold/participants.js';
 import { lastToldOf, REOPENED_AFTER } from '../fold/segments.js';
+import { missingEgresses } from './missing-egresses.js';
 import { finishedFact, type ReconciledEvent } from './reconciled-event.js';
-import type { ToldEgress, ToldParticipant, ToldRoom } from './told.js';
-
-/** What LiveKit said about a room when asked. */
-export interface RoomAnswer {
-  project: string;
-  roomSid: string;
-  /** When it was asked, UTC milliseconds. */
-  at: number;
-  /** When the rooms were listed: whoever joined since may have joined another room of the same name. */
-  listedAt: number;
-  /** `null` if it is not listed. */
-  room: ToldRoom | null;
-  /** `null` if they were not asked for. */
-  participants: readonly ToldParticipant[] | null;
-  egresses: readonly ToldEgress[];
-  /** When another room of the same name, which is listed now, was opened. */
-  successorOpenedAt: number | null;
-}
+import { isRecent, type RoomAnswer } from './room-answer.js';
+import type { ToldParticipant, ToldRoom } from './told.js';
 
 /** What was missing from an answer for the first time: by sid, when that answer was asked for. */
 export type Suspects = ReadonlyMap<string, number>;
@@ -32,9 +16,6 @@ export interface MissingFacts {
   /** What is missing for the first time: another round must confirm it. */
   suspects: Suspects;
 }
-
-/** What happened less than this before LiveKit was asked is left to the webhooks that are on their way, milliseconds. */
-const LEFT_TO_WEBHOOKS = 5_000;
 
 /** What was there less than this before LiveKit was asked does not count as missing yet, milliseconds. */
 const SURELY_LISTED = 10_000;
@@ -49,17 +30,12 @@ export function missingFacts(
   suspects: Suspects = new Map(),
 ): MissingFacts {
   const session = known === null ? undefined : foldRoom(known).at(-1);
-  const parts = [
-    answer.room === null
+  const { room } = answer;
+  const { events, suspects: stillSuspect } =
+    room === null
       ? missingEnd(known, session, answer, suspects)
-      : missingLife(known, session, { ...answer, room: answer.room }, suspects),
-    // An egress of a room that is neither known nor listed makes no session.
-    known === null && answer.room === null ? NOTHING : missingEgresses(known, answer),
-  ];
-  return {
-    events: parts.flatMap(({ events }) => events),
-    suspects: new Map(parts.flatMap((part) => [...part.suspects])),
-  };
+      : missingLife(known, session, { ...answer, room }, suspects);
+  return { events: [...events, ...missingEgresses(known, answer)], suspects: stillSuspect };
 }
 
 const NOTHING: MissingFacts = { events: [], suspects: new Map() };
@@ -174,33 +150,6 @@ function missingLeaves(present: readonly ConnectionFact[], answer: Asked, suspec
   return { events, suspects: stillSuspect };
 }
 
-/** Egresses that LiveKit reports as further on than we know. */
-function missingEgresses(known: RoomFacts | null, { project, at, egresses, room }: RoomAnswer): MissingFacts {
-  const facts = new Map((known?.egresses ?? []).map((one) => [one.egressId, one]));
-  const events = egresses
-    .filter((egress) => isFurther(egress, facts.get(egress.egressId)) && !isRecent(egress.changedAt, at))
-    .map(({ egressId, roomSid, roomName, progress, json }): ReconciledEvent => ({
-      ...(EGRESS_EVENTS[progress] as (typeof EGRESS_EVENTS)[number]),
-      project,
-      room: { sid: roomSid, name: known?.room.roomName ?? room?.name ?? roomName },
-      subject: egressId,
-      egressInfo: json,
-      at,
-    }));
-  return { events, suspects: new Map() };
-}
-
-// `livekit/livekit pkg/service/ioservice.go`: an update is sent when it is active, and when it is ending.
-const EGRESS_EVENTS: readonly { name: ReconciledEventName; fact: string }[] = [
-  { name: 'egress_started', fact: 'started' },
-  { name: 'egress_updated', fact: 'active' },
-  { name: 'egress_updated', fact: 'ending' },
-  { name: 'egress_ended', fact: 'ended' },
-];
-
-const isFurther = ({ progress }: ToldEgress, known: EgressFact | undefined): boolean =>
-  known === undefined || progress > known.report.progress;
-
 /**
  * When something was missing for the first time, if it is now missing for the second.
  *
@@ -216,8 +165,6 @@ function missingSince(
   if (first !== undefined && lastTold <= first - SURELY_LISTED) return first;
   return lastTold <= at - SURELY_LISTED ? 'first time' : 'too soon';
 }
-
-const isRecent = (time: number | null, at: number): boolean => time !== null && time > at - LEFT_TO_WEBHOOKS;
 
 // Somebody whose leave was reported is not there again: it is LiveKit's list that is late.
 function isNotKnownAsConnected(connection: ConnectionFact | undefined, at: number): boolean {

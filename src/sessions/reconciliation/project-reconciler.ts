@@ -13,8 +13,8 @@ import {
   isCatchingUp,
   NO_MEMORY,
 } from './memory.js';
-import type { RoomAnswer } from './missing-facts.js';
 import type { ReconciliationRound } from './reconciliations.js';
+import type { RoomAnswer } from './room-answer.js';
 import type { RoomListings } from './room-listings.js';
 import { reconciledId } from './reconciled-event.js';
 import type { Repairs } from './repairs.js';

@@ -8,8 +8,9 @@ import { ToldError } from '../../logging/told-error.js';
 import { FactStore } from '../projection/fact-store.js';
 import { lockRooms } from '../projection/room-locks.js';
 import { roomsWithin } from '../projection/rooms-within.js';
-import { missingFacts, type RoomAnswer, type Suspects } from './missing-facts.js';
+import { missingFacts, type Suspects } from './missing-facts.js';
 import { type ReconciledEvent, reconciledDraft, reconciledId } from './reconciled-event.js';
+import type { RoomAnswer } from './room-answer.js';
 
 /** Rooms per transaction: few enough that webhooks, which wait behind it on SQLite, hardly notice. */
 const BATCH = 50;

@@ -1,9 +1,6 @@
 import type { ConnectionFact, RoomFact, RoomFacts } from '../../../src/sessions/facts/facts.js';
-import {
-  missingFacts,
-  type RoomAnswer,
-  type Suspects,
-} from '../../../src/sessions/reconciliation/missing-facts.js';
+import { missingFacts, type Suspects } from '../../../src/sessions/reconciliation/missing-facts.js';
+import type { RoomAnswer } from '../../../src/sessions/reconciliation/room-answer.js';
 import type { ToldEgress, ToldParticipant, ToldRoom } from '../../../src/sessions/reconciliation/told.js';
 import { connectionFact, recording, roomFact } from './facts.js';
 
