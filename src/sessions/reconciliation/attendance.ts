@@ -21,9 +21,9 @@ export interface Attendance {
 
 /** What LiveKit said about the participants of some rooms. */
 export interface Attendances {
-  byRoom: Map<string, Attendance>;
+  byRoom: ReadonlyMap<string, Attendance>;
   /** When it was asked about each room of which it said nothing. */
-  failedAt: Map<string, number>;
+  failedAt: ReadonlyMap<string, number>;
   /** How many of these calls should not have failed. */
   failures: number;
 }
@@ -35,28 +35,34 @@ export async function askAttendances(
   rooms: readonly ToldRoom[],
   now: () => number,
 ): Promise<Attendances> {
-  const told: Attendances = { byRoom: new Map(), failedAt: new Map(), failures: 0 };
+  const byRoom = new Map<string, Attendance>();
+  const failedAt = new Map<string, number>();
+  let failures = 0;
   const begun = performance.now();
-  const isOver = () => told.failures >= FAILURES || performance.now() - begun > PATIENCE;
+  const isOver = () => failures >= FAILURES || performance.now() - begun > PATIENCE;
   await someAtATime(rooms, CALLS, isOver, async ({ sid, name }) => {
     const at = now();
     try {
       const participants = await ask('RoomService/ListParticipants', () => service.listParticipants(name));
-      told.byRoom.set(sid, { at, participants: participants.map(toldParticipant) });
+      byRoom.set(sid, { at, participants: participants.map(toldParticipant) });
     } catch (error) {
       if (!(error instanceof LivekitCallError)) throw error;
-      if (!isNotFound(error)) told.failures += 1; // gone meanwhile is no failure: the next round will see
-      told.failedAt.set(sid, at);
+      if (!isNotFound(error)) failures += 1; // gone meanwhile is no failure: the next round will see
+      failedAt.set(sid, at);
     }
   });
-  return told;
+  return { byRoom, failedAt, failures };
 }
+
+/** The sids of the connections that LiveKit listed in a room. */
+export const listedIn = (attendance: Attendance | undefined): ReadonlySet<string> =>
+  new Set(attendance?.participants.flatMap(({ sid, isGone }) => (isGone ? [] : [sid])));
 
 /** Whether those whom LiveKit lists in a room are those whom we know there, as far as it was asked. */
 export function isAsKnown(attendance: Attendance | undefined, present: KnownPresence = new Map()): boolean {
   if (attendance === undefined) return true;
   const { participants } = attendance;
-  const listed = new Set(participants.flatMap(({ sid, isGone }) => (isGone ? [] : [sid])));
+  const listed = listedIn(attendance);
   return (
     participants.every(({ sid, isActive }) => !isActive || present.get(sid) === true) &&
     [...present.keys()].every((sid) => listed.has(sid))

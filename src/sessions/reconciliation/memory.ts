@@ -1,3 +1,4 @@
+import { type Attendances, listedIn } from './attendance.js';
 import type { Suspects } from './missing-facts.js';
 
 /** What a reconciler remembers of its rounds. It is never changed: what happens in a round makes another of it. */
@@ -27,16 +28,22 @@ export const isCatchingUp = ({ listed, askedAt }: Memory): boolean =>
 /** After a gap: every room is to be asked about anew. */
 export const afterGap = (memory: Memory): Memory => ({ ...memory, askedAt: new Map() });
 
-/** After LiveKit has listed its rooms. */
-export const afterListing = (memory: Memory, sids: Iterable<string>): Memory => ({
-  ...memory,
-  listed: new Set(sids),
-});
+/** After LiveKit has listed its rooms: none of these is missing. */
+export function afterListing(memory: Memory, sids: Iterable<string>): Memory {
+  const listed = new Set(sids);
+  return {
+    ...memory,
+    listed,
+    suspects: without(memory.suspects, () => listed),
+  };
+}
 
-/** After calls about rooms have failed, each at its time: those rooms have had their turn, even if the round fails. */
-export const afterFailedCalls = (memory: Memory, failedAt: ReadonlyMap<string, number>): Memory => ({
+/** After LiveKit was asked who is in some rooms: whoever it listed is not missing, even if the room can't be examined now. */
+export const afterAsking = (memory: Memory, { byRoom, failedAt }: Attendances): Memory => ({
   ...memory,
+  // Those rooms have had their turn, even if the round fails.
   askedAt: new Map([...memory.askedAt, ...failedAt]),
+  suspects: without(memory.suspects, (roomSid) => listedIn(byRoom.get(roomSid))),
 });
 
 /** After egresses were found lost: LiveKit is not asked for them again, and so they wait here for the end of a round. */
@@ -47,8 +54,8 @@ export const afterLosses = (memory: Memory, egressIds: readonly string[]): Memor
 
 /** How a round went that has come to its end. */
 export interface Examination {
-  /** When LiveKit was asked about each room of which it said who is there. */
-  attendances: ReadonlyMap<string, { at: number }>;
+  /** Who is in each room that LiveKit was asked about, and when it was asked. */
+  attendances: Attendances['byRoom'];
   /** The rooms that were not as we know them, by their sids. */
   unlike: ReadonlySet<string>;
   /** What these miss; a room that is absent here could not be examined now. */
@@ -68,6 +75,18 @@ export function afterRound(memory: Memory, { attendances, unlike, suspects }: Ex
     suspects: only(new Map([...stillSuspected, ...suspects]), (_, missing) => missing.size > 0),
     lostEgresses: [],
   };
+}
+
+/** @param listed what LiveKit has listed, by the sid of the room that may have missed it. */
+function without(
+  suspects: Memory['suspects'],
+  listed: (roomSid: string) => ReadonlySet<string>,
+): Memory['suspects'] {
+  const left = [...suspects].map(([roomSid, missing]) => {
+    const there = listed(roomSid);
+    return [roomSid, only(missing, (sid) => !there.has(sid))] as const;
+  });
+  return only(new Map(left), (_, missing) => missing.size > 0);
 }
 
 const only = <V>(map: ReadonlyMap<string, V>, isKept: (sid: string, value: V) => boolean): Map<string, V> =>

@@ -5,7 +5,7 @@ import { type EgressAnswer, EgressInquiry } from './egress-inquiry.js';
 import type { ActiveRoom, KnownEgress, KnownRooms } from './known-rooms.js';
 import type { LivekitClient } from './livekit-clients.js';
 import {
-  afterFailedCalls,
+  afterAsking,
   afterGap,
   afterListing,
   afterLosses,
@@ -57,7 +57,7 @@ export class ProjectReconciler {
     this.memory = afterListing(this.memory, sidsOf(listed));
 
     const attendances = await askAttendances(ask, this.client, this.choose(listed, active), now);
-    this.memory = afterFailedCalls(this.memory, attendances.failedAt);
+    this.memory = afterAsking(this.memory, attendances);
 
     const running = await this.known.runningEgresses(project);
     const isQuiet = listed.length === 0 && active.length === 0 && running.length === 0;

@@ -241,6 +241,34 @@ describe('reconciliation', () => {
     expect(callerIn(await host.session('call'))).toEqual([expect.objectContaining({ leftAt: iso(60) })]);
   });
 
+  test('adds no leave of one who was missed, was there again with news on their way, and was missed once more', async () => {
+    await boot();
+    await startCall();
+    const [agent, caller] = standIn.participants.get('call') as [Told, Told];
+    standIn.participants.set('call', [agent]);
+    expect(await rounds(30)).toEqual([]);
+    const late = participant('late', 35);
+    standIn.participants.set('call', [agent, caller, late]);
+    await host.app.get(Deliveries).pause('sessions');
+    at(45);
+    await host.tester.deliver(
+      JSON.stringify({
+        event: 'participant_joined',
+        id: 'EV_late',
+        createdAt: String(BEGIN / SECOND + 35),
+        room: room('call'),
+        participant: late,
+      }),
+    );
+    await host.app.get(Reconciler).reconcileNow();
+    await host.app.get(Deliveries).resume('sessions');
+    await host.tester.drain();
+    standIn.participants.set('call', [agent, late]);
+    expect(await rounds(60)).toEqual([]);
+    expect(await rounds(75)).toEqual(['participant_left reconciled:PA_caller:left']);
+    expect(callerIn(await host.session('call'))).toEqual([expect.objectContaining({ leftAt: iso(60) })]);
+  });
+
   test('adds a leave though LiveKit said nothing of its room between the two rounds that agree', async () => {
     await boot();
     await startCall();
@@ -301,6 +329,20 @@ describe('reconciliation', () => {
     }
     await webhook('room_finished', 25, { room: room('call') });
     expect(await host.session('call')).toMatchObject({ endedAt: iso(25), inferred: [] });
+  });
+
+  test('ends no room that was missed, was listed though LiveKit did not say who is there, and was missed once more', async () => {
+    await boot();
+    await startCall();
+    standIn.rooms.clear();
+    expect(await rounds(30)).toEqual([]);
+    standIn.rooms.set('call', room('call'));
+    standIn.troubles.set('ListParticipants', { status: 500, code: 'internal', msg: 'out of order' });
+    expect(await rounds(45)).toEqual([]);
+    standIn.rooms.clear();
+    expect(await rounds(60)).toEqual([]);
+    expect(await rounds(75)).toEqual(['room_finished reconciled:RM_call:finished']);
+    expect(await host.session('call')).toMatchObject({ state: 'ended', endedAt: iso(60) });
   });
 
   test('opens a room again that LiveKit lists, though it was taken for gone', async () => {

@@ -1,5 +1,6 @@
+import type { Attendances } from '../../../src/sessions/reconciliation/attendance.js';
 import {
-  afterFailedCalls,
+  afterAsking,
   afterGap,
   afterListing,
   afterLosses,
@@ -9,10 +10,30 @@ import {
   type Memory,
   NO_MEMORY,
 } from '../../../src/sessions/reconciliation/memory.js';
+import type { ToldParticipant } from '../../../src/sessions/reconciliation/told.js';
 
 const missing = (...sids: string[]) => new Map(sids.map((sid) => [sid, 1]));
 
 const memory = (more: Partial<Memory> = {}): Memory => ({ ...NO_MEMORY, ...more });
+
+/** What LiveKit said of rooms, each with who is there. */
+const told = (
+  rooms: Record<string, ToldParticipant[]> = {},
+  failedAt = new Map<string, number>(),
+): Attendances => ({
+  byRoom: new Map(Object.entries(rooms).map(([sid, participants]) => [sid, { at: 2, participants }])),
+  failedAt,
+  failures: failedAt.size,
+});
+
+const there = (sid: string, isGone = false): ToldParticipant => ({
+  sid,
+  identity: sid,
+  isActive: !isGone,
+  isGone,
+  joinedAt: 1,
+  json: {},
+});
 
 const round = (more: Partial<Examination> = {}): Examination => ({
   attendances: new Map(),
@@ -33,9 +54,10 @@ describe('which rooms have had their turn', () => {
   });
 
   test('one that was asked about has, whether LiveKit answered or failed', () => {
-    const failed = afterFailedCalls(memory({ listed, askedAt: new Map([['RM_2', 1]]) }), missing('RM_1'));
+    const known = memory({ listed, askedAt: new Map([['RM_2', 1]]) });
+    const failed = afterAsking(known, told({}, new Map([['RM_1', 1]])));
     expect(isCatchingUp(failed)).toBe(false);
-    const { askedAt } = afterRound(failed, round({ attendances: new Map([['RM_2', { at: 2 }]]) }));
+    const { askedAt } = afterRound(failed, round({ attendances: told({ RM_2: [] }).byRoom }));
     expect([...askedAt]).toEqual([
       ['RM_2', 2],
       ['RM_1', 1],
@@ -81,11 +103,25 @@ describe('what rooms miss', () => {
   });
 
   test('is nothing any more where all is as known', () => {
-    expect(left(suspecting, { attendances: new Map([['RM_1', { at: 1 }]]) })).toEqual([]);
+    expect(left(suspecting, { attendances: told({ RM_1: [] }).byRoom })).toEqual([]);
   });
 
   test('is nothing any more where the room is gone, and so is its session', () => {
     expect(left(afterListing(suspecting, []), {})).toEqual([]);
+  });
+
+  test('is not the room itself any more once that is listed, nor whoever is listed in it', () => {
+    const known = memory({
+      suspects: new Map([
+        ['RM_1', missing('PA_1', 'PA_2', 'PA_3')],
+        ['RM_2', missing('RM_2')],
+        ['RM_3', missing('RM_3')],
+      ]),
+    });
+    const listed = afterListing(known, ['RM_1', 'RM_2']);
+    expect([...listed.suspects.keys()]).toEqual(['RM_1', 'RM_3']);
+    const asked = afterAsking(listed, told({ RM_1: [there('PA_1'), there('PA_2', true)] }));
+    expect([...(asked.suspects.get('RM_1') ?? [])]).toEqual([...missing('PA_2', 'PA_3')]);
   });
 
   test('is what it was where the room was not asked about', () => {
@@ -94,7 +130,7 @@ describe('what rooms miss', () => {
 
   test('is what it was where the room could not be examined', () => {
     const unlike = new Set(['RM_1']);
-    expect(left(suspecting, { unlike, attendances: new Map([['RM_1', { at: 1 }]]) })).toEqual([['RM_1', 1]]);
+    expect(left(suspecting, { unlike, attendances: told({ RM_1: [] }).byRoom })).toEqual([['RM_1', 1]]);
     expect(left(afterListing(suspecting, []), { unlike })).toEqual([['RM_1', 1]]);
   });
 });
