@@ -98,7 +98,7 @@ export const cursorOf = ({ beganAt, pk }: SessionEntity): string =>
   Buffer.from(`${beganAt}:${pk}`).toString('base64url');
 
 function positionOf(cursor: string): { beganAt: number; pk: number } {
-  const [, beganAt, pk] = /^(\d{1,15}):(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
+  const [, beganAt, pk] = /^(\d{1,16}):(\d{1,10})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
   // Our keys have 32 bits: PostgreSQL would fail on more.
   if (beganAt === undefined || pk === undefined || Number(pk) >= 2 ** 31) throw strangeCursor();
   return { beganAt: Number(beganAt), pk: Number(pk) };

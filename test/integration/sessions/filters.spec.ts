@@ -3,6 +3,7 @@ import { SessionRequestError } from '../../../src/sessions/errors.js';
 import type { ExpectationsFilter } from '../../../src/sessions/expectations/expectations.js';
 import type { SessionsFilter } from '../../../src/sessions/session-queries.js';
 import { deliveries } from '../../support/captures.js';
+import { send } from '../../support/one-room.js';
 import { sessionHosts } from '../../support/session-host.js';
 
 // As a host's own route may hand them on, which no compiler has seen.
@@ -37,6 +38,17 @@ describe('a filter', () => {
     await host.tester.drain();
     const { sessions } = await host.service.list({ number: number.slice(0, 255) });
     expect(sessions).toMatchObject([{ participants: [{}, { sip: { from: number } }] }]);
+  });
+
+  test('goes on behind a session that began as late as a time can be told', async () => {
+    const host = await hosts.boot();
+    // Milliseconds, where LiveKit has seconds: what a relay may make of them.
+    for (const creationTime of ['1787074610412', '1787074610413']) {
+      await send(host, 'room_started', { room: { sid: `RM_${creationTime}`, name: 'call', creationTime } });
+    }
+    const { nextCursor } = await host.service.list({ limit: 1 });
+    const { sessions } = await host.service.list({ limit: 1, cursor: nextCursor ?? '' });
+    expect(sessions).toMatchObject([{ roomSid: 'RM_1787074610412' }]);
   });
 
   test('finds nothing, and does not fail, for a project that no database holds', async () => {
