@@ -20,7 +20,8 @@ export class MisdirectedWebhooks implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {
     const ours = new Set(this.routes.urls);
     const server: Server | undefined = this.adapterHost.httpAdapter?.getHttpServer();
-    server?.on('request', ({ url = '', headers }: IncomingMessage, response: ServerResponse) => {
+    // Ahead of Express, which takes the prefix of what it passes a request on to off its `url`.
+    server?.prependListener('request', ({ url = '', headers }: IncomingMessage, response: ServerResponse) => {
       if (ours.has(url) || headers['content-type'] !== WEBHOOK_TYPE) return;
       response.once('close', () => {
         if (response.statusCode === 404) this.tell(url);

@@ -29,6 +29,15 @@ describe.each(ADAPTERS)('a webhook that is posted elsewhere on %s', (adapter) =>
     await host.close();
   });
 
+  test('is told of by all of its path, below the prefix of the host too', async () => {
+    const host = await bootHost(adapter, { globalPrefix: 'api' });
+    const paths = ['/api/livekit/webhook', `/api${host.path}`];
+    for (const path of paths) expect((await host.deliver(webhook(), { path })).status).toBe(404);
+    await until('the lines', () => warnings(host).length === paths.length);
+    expect(warnings(host)).toMatchObject(paths.map((path) => ({ path })));
+    await host.close();
+  });
+
   test('is none of ours where a route of the host takes it', async () => {
     const host = await bootHost(adapter, { ownParser: true });
     expect((await host.deliver(webhook(), { path: '/host/echo' })).status).toBe(200);
