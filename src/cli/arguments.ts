@@ -56,10 +56,19 @@ export function readArguments(
 }
 
 function parsed(args: readonly string[]) {
+  const { tokens, ...read } = tokenized(args);
+  const given = tokens.flatMap((token) => (token.kind === 'option' ? token.name : []));
+  const twice = given.find((option, nth) => given.indexOf(option) !== nth);
+  if (twice !== undefined) throw new UsageError(`--${twice} is given more than once: give it once`);
+  return read;
+}
+
+function tokenized(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
+      tokens: true,
       options: {
         help: { type: 'boolean', short: 'h' },
         database: { type: 'string' },

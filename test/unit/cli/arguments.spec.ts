@@ -31,6 +31,8 @@ describe('the command line', () => {
     [`migrate-store --form ${TO}`, /no such option/],
     [`migrate-store --${TO}`, /no such option/],
     ['migrate-store --from', /lacks its value/],
+    [`migrate-store --from ${FROM} --from file:./other.sqlite --release`, /--from is given more than once/],
+    [`migrate --database=${TO} --database ${TO}`, /--database is given more than once/],
   ])('%s is refused with the cure, and nothing of it is told', (line, why) => {
     expect(() => read(line)).toThrow(UsageError);
     expect(() => read(line)).toThrow(why);
