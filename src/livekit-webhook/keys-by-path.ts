@@ -28,7 +28,24 @@ export function mountedPaths(
       );
     }
   }
-  return [...new Set(paths)];
+  const mounted = [...new Set(paths)];
+  requireDistinct(mounted);
+  return mounted;
+}
+
+// Express would receive both on one of them, with the keys of that one: the other project's webhooks would be refused.
+function requireDistinct(paths: readonly string[]): void {
+  const known = new Map<string, string>();
+  for (const path of paths) {
+    const twin = known.get(path.toLowerCase());
+    if (twin !== undefined) {
+      throw new LivekitWebhookOptionsError(
+        'path',
+        `names \`${twin}\` and \`${path}\`, which Express takes for one: give paths that differ in more than upper and lower case`,
+      );
+    }
+    known.set(path.toLowerCase(), path);
+  }
 }
 
 const normalizePath = (path: string): string => `/${path}`.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');

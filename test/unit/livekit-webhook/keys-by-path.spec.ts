@@ -191,4 +191,16 @@ describe('the paths that are mounted', () => {
   ])('%j is no plain path', (path) => {
     expect(() => mountedPaths({ path })).toThrow(/option `path` must be a plain path such as/);
   });
+
+  test('refuse two that only Fastify tells apart', () => {
+    const projects = [
+      { name: 'a', ...KEY, path: '/hooks' },
+      { name: 'b', apiSecret: 'other', path: '/Hooks' },
+    ];
+    expectRefused(
+      () => mountedPaths({ projects }),
+      'path',
+      /`\/hooks` and `\/Hooks`, which Express takes for one/,
+    );
+  });
 });
