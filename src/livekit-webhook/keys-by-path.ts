@@ -1,11 +1,14 @@
 import { createSecretKey } from 'node:crypto';
 import { LivekitWebhookOptionsError } from './errors.js';
+import { strayOption } from '../stray-option.js';
 import {
   DEFAULT_WEBHOOK_PATH,
+  KEY_NAMES,
   type LivekitKey,
   type LivekitProject,
   type LivekitWebhookModuleExtras,
   type LivekitWebhookModuleOptions,
+  PROJECT_NAMES,
 } from './livekit-webhook.options.js';
 import type { SigningKey } from './signatures/signature.js';
 
@@ -60,6 +63,7 @@ export function keysByPath(
   options: LivekitWebhookModuleOptions,
   mounted: readonly string[],
 ): ReadonlyMap<string, readonly SigningKey[]> {
+  refuseStrayNames(options);
   const projects = projectsOf(options);
   const own = new Set(projects.flatMap(({ path }) => (path === undefined ? [] : normalizePath(path))));
   const common = mounted.filter((path) => !own.has(path));
@@ -94,6 +98,23 @@ export function keysByPath(
     );
   }
   return byPath;
+}
+
+// A misspelt `apiKey` would be none, and any issuer accepted.
+function refuseStrayNames({ projects = [], keys }: LivekitWebhookModuleOptions): void {
+  const within = (keysOf: readonly LivekitKey[], option: string) =>
+    keysOf.map((key, nth) => ({ option: `${option}[${nth}]`, given: key, known: KEY_NAMES }));
+  const parts = [
+    ...within(keys ?? [], 'keys'),
+    ...projects.flatMap((project, nth) => [
+      { option: `projects[${nth}]`, given: project, known: PROJECT_NAMES },
+      ...within(project.keys ?? [], `projects[${nth}].keys`),
+    ]),
+  ];
+  for (const { option, given, known } of parts) {
+    const stray = strayOption(given, { known });
+    if (stray !== undefined) throw new LivekitWebhookOptionsError(`${option}.${stray[0]}`, stray[1]);
+  }
 }
 
 function projectsOf(options: LivekitWebhookModuleOptions): LivekitProject[] {

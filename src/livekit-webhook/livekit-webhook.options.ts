@@ -110,6 +110,17 @@ export const LIVEKIT_WEBHOOK_NAMES_WITHIN = {
   log: { level: true, sample: true } satisfies OptionNames<LogOptions>,
 };
 
+/** The names within a key. */
+export const KEY_NAMES: OptionNames<LivekitKey> = { apiKey: true, apiSecret: true };
+
+/** The names within a project. */
+export const PROJECT_NAMES: OptionNames<LivekitProject> = {
+  name: true,
+  ...KEY_NAMES,
+  keys: true,
+  path: true,
+};
+
 /** The name of every option that shapes the routes; none is set by default. */
 export const LIVEKIT_WEBHOOK_EXTRAS: Readonly<Record<keyof LivekitWebhookModuleExtras, undefined>> = {
   path: undefined,

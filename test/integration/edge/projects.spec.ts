@@ -128,7 +128,7 @@ describe.each(ADAPTERS)('whose event it is on %s', (adapter) => {
     ['livekit', [200, 'accepted'], [401, 'unauthorized']],
     ['hmac', [401, 'unauthorized'], [200, 'accepted']],
   ] as const)('with the scheme %s alone, the other is not looked at', async (scheme, livekit, hmac) => {
-    host = await bootHost(adapter, { webhooks: { keys: [NORTH], signatures: [scheme] } });
+    host = await bootHost(adapter, { webhooks: { projects: [NORTH], signatures: [scheme] } });
     expect(await deliver(webhook(), NORTH)).toEqual(livekit);
     expect(await byHmac(webhook(), NORTH)).toEqual(hmac);
   });

@@ -56,6 +56,21 @@ describe('the keys of each path', () => {
     ['projects', { projects: [{ name: 'a', ...KEY }], apiKey: 'APIkey' }, /stands beside/],
     ['projects', { projects: [{ name: 'a', ...KEY }], apiSecret: 'secret' }, /stands beside/],
     ['projects', { projects: [{ name: 'a', ...KEY }], keys: [] }, /stands beside/],
+    [
+      'projects[0].pth',
+      wrong({ projects: [{ name: 'a', ...KEY, pth: '/a' }] }),
+      /is none: there are `name`, .*`path`$/,
+    ],
+    [
+      'projects[0].keys[0].apikey',
+      wrong({ projects: [{ name: 'a', ...KEY, keys: [{ apikey: 'APIother', apiSecret: 'other' }] }] }),
+      /is none: there are `apiKey`, `apiSecret`$/,
+    ],
+    [
+      'keys[0].apikey',
+      wrong({ keys: [{ apikey: 'APIother', apiSecret: 'other' }] }),
+      /is none: there are `apiKey`/,
+    ],
     ['projects[0].name', { projects: [{ ...KEY, name: undefined as never }] }, /must be 1 to 64/],
     [
       'projects[0].name',
