@@ -1,10 +1,11 @@
 // Installs the packed library into a copy of an example, as a user would have it, type-checks it, and runs its demo: on SQLite,
 // again over what is stored by then, and on PostgreSQL where `TEST_POSTGRES_URL` names one.
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cpSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { basename, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 
 const CALLS = {
@@ -26,7 +27,7 @@ export async function tryBillingExample(tarball, workshop) {
     recursive: true,
     filter: (source) => !['node_modules', 'dist', 'data'].includes(basename(source)),
   });
-  run(folder, ['install', '--no-audit', '--no-fund', '--ignore-scripts', tarball]);
+  await run(folder, ['install', '--no-audit', '--no-fund', '--ignore-scripts', tarball]);
   await tryDemo(folder, 'file:./data/backend.sqlite');
   expectBills(await demo(folder, 'file:./data/backend.sqlite'), ({ deliveries }) => ({
     duplicate: 2 * deliveries,
@@ -57,17 +58,13 @@ function expectBills(output, answers) {
   }
 }
 
-function run(cwd, args, environment = {}) {
+async function run(cwd, args, environment = {}) {
   try {
-    return execFileSync('npm', args, {
-      cwd,
-      env: { ...process.env, ...environment },
-      stdio: ['ignore', 'pipe', 'inherit'],
-      encoding: 'utf8',
-      timeout: 300_000,
-    });
+    const env = { ...process.env, ...environment };
+    const { stdout } = await promisify(execFile)('npm', args, { cwd, env, timeout: 300_000 });
+    return stdout;
   } catch (error) {
-    console.error(error.stdout); // where the compiler says what is wrong
+    console.error(error.stdout, error.stderr); // where the compiler says what is wrong
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 // Packs the library as it would be published, installs it into fresh hosts outside the repository, runs their tests and its command,
 // boots them and sends each the webhooks of a captured call; then runs the example with it. `npm run test:package`
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,14 +8,15 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { capturedCall, signWebhook } from '../dist/testing/index.js';
 import { tryBillingExample } from './try-example.mjs';
 
-const npm = (args, cwd) => {
+const npm = async (args, cwd) => {
   try {
-    execFileSync('npm', args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
+    await promisify(execFile)('npm', args, { cwd });
   } catch (error) {
-    console.error(error.stdout); // where compilers and test runners say what is wrong
+    console.error(error.stdout, error.stderr); // where compilers and test runners say what is wrong
     throw error;
   }
 };
@@ -35,29 +36,37 @@ const HOSTS = [
 
 const workshop = mkdtempSync(join(tmpdir(), 'livekit-webhooks-package-'));
 try {
-  npm(['pack', '--silent', '--pack-destination', workshop], process.cwd());
-  const tarball = readdirSync(workshop).find((file) => file.endsWith('.tgz'));
-  for (const host of HOSTS) {
-    const folder = join(workshop, host.name);
-    cpSync(resolve('test/package', host.name), folder, { recursive: true });
-    cpSync(resolve('test/package/billing.test.ts'), join(folder, 'src/billing.test.ts'));
-    npm(
-      ['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts', join(workshop, tarball)],
-      folder,
-    );
-    for (const file of ['prometheus/alerts.yaml', 'grafana/overview.json'])
-      createRequire(join(folder, 'package.json')).resolve(`nestjs-livekit-webhooks/ops/${file}`);
-    npm(['exec', '--no', '--', 'livekit-webhooks', 'migrate', '--database', 'file:./command.sqlite'], folder);
-    npm(['run', '--silent', 'build'], folder);
-    npm(['test', '--silent'], folder);
-    await tryHost(folder, host);
-    console.log(
-      `${host.name}: ran its command, tested its handler, booted, received a captured call, told its session`,
-    );
-  }
-  await tryBillingExample(join(workshop, tarball), workshop);
+  await npm(['pack', '--silent', '--pack-destination', workshop], process.cwd());
+  const tarball = join(
+    workshop,
+    readdirSync(workshop).find((file) => file.endsWith('.tgz')),
+  );
+  await allOf([...HOSTS.map((host) => tryPackage(tarball, host)), tryBillingExample(tarball, workshop)]);
 } finally {
   rmSync(workshop, { recursive: true, force: true });
+}
+
+/** Waits for all of them, whatever one fails with: each works in the workshop. */
+async function allOf(tries) {
+  const failed = (await Promise.allSettled(tries)).find(({ status }) => status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
+async function tryPackage(tarball, host) {
+  const folder = join(workshop, host.name);
+  cpSync(resolve('test/package', host.name), folder, { recursive: true });
+  cpSync(resolve('test/package/billing.test.ts'), join(folder, 'src/billing.test.ts'));
+  await npm(['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts', tarball], folder);
+  for (const file of ['prometheus/alerts.yaml', 'grafana/overview.json'])
+    createRequire(join(folder, 'package.json')).resolve(`nestjs-livekit-webhooks/ops/${file}`);
+  const migrate = ['livekit-webhooks', 'migrate', '--database', 'file:./command.sqlite'];
+  await npm(['exec', '--no', '--', ...migrate], folder);
+  await npm(['run', '--silent', 'build'], folder);
+  await npm(['test', '--silent'], folder);
+  await tryHost(folder, host);
+  console.log(
+    `${host.name}: ran its command, tested its handler, booted, received a captured call, told its session`,
+  );
 }
 
 async function tryHost(folder, { also }) {

@@ -1,7 +1,7 @@
 import type { ApplicationProcess } from '../support/application-process.js';
 import { holdWrites } from '../support/hold-writes.js';
 import { describeOnPostgres } from '../support/only-on.js';
-import { DELIVERY_ENGINES, shareOf } from '../support/private-server.js';
+import { DELIVERY_ENGINES, shareOf, testOf } from '../support/private-server.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
 import { expectAllWell } from './all-well.js';
@@ -58,8 +58,7 @@ async function expectRecovery(): Promise<void> {
 }
 
 describe.each(DELIVERY_ENGINES)('over %s, handlers whose store fails', (engine) => {
-  // These ask nothing of an engine that the others do not: they are for the long run.
-  const testOfStore = engine === 'database' || process.env['TEST_LONG'] === '1' ? test : test.skip;
+  const testOfStore = testOf(engine);
 
   beforeEach(async () => {
     hosts = await HostProcesses.onFreshDatabase({ engine });

@@ -1,7 +1,7 @@
 import type { ApplicationProcess } from '../support/application-process.js';
 import { sqlQuery } from '../support/database.js';
 import { describeOnPostgres, describeOnSqlite } from '../support/only-on.js';
-import { DELIVERY_ENGINES, shareOf } from '../support/private-server.js';
+import { DELIVERY_ENGINES, shareOf, testOf } from '../support/private-server.js';
 import { seededRandom } from '../support/random.js';
 import { until } from '../support/until.js';
 import { expectAllWell } from './all-well.js';
@@ -16,8 +16,8 @@ const isLong = process.env['TEST_LONG'] === '1';
 const PATIENCE = isLong ? 900_000 : 240_000;
 
 /** How often one of two processes is paused, and how many webhooks both are sent. */
-const NAPS = { database: isLong ? 20 : 2, bullmq: isLong ? 20 : 1, jetstream: isLong ? 20 : 1 };
-const WEBHOOKS = { database: 400, bullmq: isLong ? 400 : 200, jetstream: isLong ? 400 : 200 };
+const NAPS = isLong ? 20 : 2;
+const WEBHOOKS = 400;
 
 const random = seededRandom(20_261_124);
 
@@ -50,6 +50,8 @@ async function begun(by: ApplicationProcess, expected: Record<string, number>): 
 }
 
 describeOnPostgres.each(DELIVERY_ENGINES)('of two processes on PostgreSQL, over %s,', (engine) => {
+  const testUnderLoad = testOf(engine);
+
   /** What stands in the store of the deliveries that were held, but for leases that are renewed. */
   const deliveries = () =>
     sqlQuery(
@@ -135,12 +137,12 @@ describeOnPostgres.each(DELIVERY_ENGINES)('of two processes on PostgreSQL, over 
     await Promise.all(Array.from({ length: 24 }, work));
   }
 
-  test(
+  testUnderLoad(
     'both under load, none runs what the other runs, and both together keep the order of every room',
     async () => {
       hosts = await HostProcesses.onFreshDatabase({ engine, lease: 10_000, seed: 1 });
       const both = [await hosts.start(), await hosts.start()];
-      await sendCalls(both, () => sender.all.length < WEBHOOKS[engine]);
+      await sendCalls(both, () => sender.all.length < WEBHOOKS);
       await expectAllWell(hosts, sender);
       const runs = readLedger(hosts.folder);
       for (const { pid } of both) expect(runs.filter(({ by }) => by === pid).length).toBeGreaterThan(100);
@@ -150,16 +152,15 @@ describeOnPostgres.each(DELIVERY_ENGINES)('of two processes on PostgreSQL, over 
     PATIENCE,
   );
 
-  test(
+  testUnderLoad(
     'either paused beyond its leases again and again, both together keep all promises',
     async () => {
       hosts = await HostProcesses.onFreshDatabase({ engine, seed: 2 });
       const [a, b] = [await hosts.start(), await hosts.start()];
       let naps = 0;
-      const enough = NAPS[engine];
-      const sending = sendCalls([a, b], () => naps < enough);
+      const sending = sendCalls([a, b], () => naps < NAPS);
       try {
-        for (; naps < enough; naps += 1) {
+        for (; naps < NAPS; naps += 1) {
           const [sleeper, other] = naps % 2 === 0 ? [a, b] : [b, a];
           await until('it to be at work', () => readLedger(hosts.folder).some(isOpenBy(sleeper)));
           sleeper.pause();
@@ -173,11 +174,11 @@ describeOnPostgres.each(DELIVERY_ENGINES)('of two processes on PostgreSQL, over 
           await until('it to go on', () => !readLedger(hosts.folder).some(isOpenBy(sleeper, cut)));
         }
       } finally {
-        naps = enough;
+        naps = NAPS;
         [a, b].forEach((host) => host.resume());
       }
       await sending;
-      await expectAllWell(hosts, sender, enough);
+      await expectAllWell(hosts, sender, NAPS);
       for (const host of [a, b]) expect(await host.stop()).toEqual({ code: 0, signal: null });
     },
     PATIENCE,

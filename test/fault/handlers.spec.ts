@@ -13,9 +13,9 @@ import { Sender } from './sender.js';
 const isLong = process.env['TEST_LONG'] === '1';
 /** On PostgreSQL the engines share them, but in the long run. */
 const ROUNDS = {
-  database: isLong ? 500 : onPostgres ? 10 : 20,
-  bullmq: isLong ? 200 : 5,
-  jetstream: isLong ? 200 : 5,
+  database: isLong ? 500 : onPostgres ? 6 : 12,
+  bullmq: isLong ? 200 : 3,
+  jetstream: isLong ? 200 : 3,
 };
 /** A store lives this long, so that it is killed both new and full. */
 const ROUNDS_PER_STORE = 20;

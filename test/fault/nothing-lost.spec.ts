@@ -7,9 +7,9 @@ import { callsAtOnce, type Random } from './calls.js';
 import { AT_ONCE, killWhileItStarts, sendUntilKilled } from './kills.js';
 import { Sender } from './sender.js';
 
-const ROUNDS = process.env['TEST_LONG'] === '1' ? 100 : 10;
-/** A store lives this long, so that it is killed both new and full. */
-const ROUNDS_PER_STORE = 10;
+const ROUNDS = process.env['TEST_LONG'] === '1' ? 100 : 6;
+/** A store lives at most this long, so that it is killed both new and full. */
+const ROUNDS_PER_STORE = Math.min(ROUNDS, 10);
 const SEED = Number(process.env['TEST_SEED'] ?? randomInt(2 ** 31));
 const CALLS = 40;
 

@@ -22,7 +22,7 @@ const SERVER = process.env['TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.
 /** Creates a database: a file of its own, or one on the PostgreSQL server. */
 export const freshDatabase = (): Promise<FreshDatabase> => (onPostgres ? freshPostgres() : freshSqlite());
 
-/** Queries a database from outside, on a connection of its own; placeholders are `?` on either. */
+/** Queries a database from outside, on a connection that no application shares; placeholders are `?` on either. */
 export async function sqlQuery<Row = Record<string, unknown>>(
   url: string,
   sql: string,
@@ -30,13 +30,11 @@ export async function sqlQuery<Row = Record<string, unknown>>(
 ): Promise<Row[]> {
   if (!url.startsWith('file:')) {
     let n = 0;
-    return withClient(url, async (client) => {
-      const { rows } = await client.query(
-        sql.replaceAll('?', () => `$${++n}`),
-        parameters,
-      );
-      return rows as Row[];
-    });
+    const { rows } = await poolOf(url).query(
+      sql.replaceAll('?', () => `$${++n}`),
+      parameters,
+    );
+    return rows as Row[];
   }
   // SQLite would block the event loop while it waits, and the holder of the file in this process could not finish with it.
   return until('the file to be free', () => askedIfFree<Row>(url, sql, parameters), 5_000);
@@ -91,7 +89,14 @@ export async function freshPostgres(): Promise<FreshDatabase> {
       await holder.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
       await holder.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
     }
-    return { url: onServer(name), drop: () => holder.end() }; // with its lock
+    const url = onServer(name);
+    return {
+      url,
+      drop: async () => {
+        await endPool(url);
+        await holder.end(); // with its lock
+      },
+    };
   }
 }
 
@@ -106,9 +111,11 @@ export const unusedDatabase = async (): Promise<FreshDatabase> =>
 async function newPostgres(template: string): Promise<FreshDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await withClient(SERVER, (server) => server.query(`CREATE DATABASE ${name} TEMPLATE ${template}`));
+  const url = onServer(name);
   return {
-    url: onServer(name),
+    url,
     drop: async () => {
+      await endPool(url);
       await withClient(SERVER, (server) => server.query(`DROP DATABASE ${name} WITH (FORCE)`));
     },
   };
@@ -127,6 +134,12 @@ async function emptied(server: pg.Client, name: string, template: string): Promi
   ]);
   templateShape ??= await withClient(onServer(template), shapeOf);
   return withClient(onServer(name), async (client) => {
+    // What a host has of its own is not in the template.
+    await client.query(`DO $$ DECLARE one record; BEGIN
+      FOR one IN SELECT relname FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname !~ '^livekit_' LOOP
+        EXECUTE format('DROP TABLE %I CASCADE', one.relname);
+      END LOOP; END $$`);
     if ((await shapeOf(client)) !== templateShape) return false;
     await client.query(`DO $$ DECLARE one record; BEGIN
       FOR one IN SELECT relname, relkind FROM pg_class
@@ -178,6 +191,22 @@ async function migratedTemplate(server: pg.Client): Promise<string> {
   } finally {
     await server.query('SELECT pg_advisory_unlock(hashtext($1))', [TEMPLATE]);
   }
+}
+
+const pools = new Map<string, pg.Pool>();
+
+/** Connections that last for as long as a test asks again and again: opening one takes the server longer than most queries. */
+function poolOf(url: string): pg.Pool {
+  const pool =
+    pools.get(url) ?? new pg.Pool({ connectionString: url, idleTimeoutMillis: 200, allowExitOnIdle: true });
+  if (!pools.has(url)) pool.on('error', () => undefined); // an idle one, whose server has gone
+  pools.set(url, pool);
+  return pool;
+}
+
+async function endPool(url: string): Promise<void> {
+  await pools.get(url)?.end();
+  pools.delete(url);
 }
 
 /** The URL of a database on the server. */

@@ -24,6 +24,10 @@ export const shareOf = <Case>(engine: EngineName, cases: readonly Case[]): Case[
     ? [...cases]
     : cases.filter((_, n) => n % ENGINES.length === ENGINES.indexOf(engine));
 
+/** For a test that asks nothing of an engine that others do not: the engines have it in the long run. */
+export const testOf = (engine: EngineName): typeof test | typeof test.skip =>
+  engine === 'database' || process.env['TEST_LONG'] === '1' ? test : test.skip;
+
 const SERVERS = {
   bullmq: {
     scheme: 'redis',
