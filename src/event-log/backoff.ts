@@ -1,9 +1,9 @@
 /** How long to wait between attempts, milliseconds. */
 export interface BackoffOptions {
   /** Before the second attempt, 1 s by default. It doubles from there. */
-  first?: number;
+  first?: number | undefined;
   /** The longest wait, 1 h by default. */
-  longest?: number;
+  longest?: number | undefined;
 }
 
 /** The wait after an attempt (from 1), doubling from the first to the longest, milliseconds. */

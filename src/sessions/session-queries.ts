@@ -9,26 +9,26 @@ import { SESSION_STATES, type SessionState } from './session.js';
 
 /** Which sessions to list. All of the given conditions must hold. */
 export interface SessionsFilter {
-  state?: SessionState;
-  sessionId?: string;
+  state?: SessionState | undefined;
+  sessionId?: string | undefined;
   /** The name of their room, or its sid. */
-  room?: string;
+  room?: string | undefined;
   /** Somebody with this identity was connected. */
-  identity?: string;
+  identity?: string | undefined;
   /** A telephone call from or to this number. */
-  number?: string;
+  number?: string | undefined;
   /** They started then or later; where the start is unknown, the earliest time known counts. */
-  from?: Date;
+  from?: Date | undefined;
   /** They started before then. */
-  to?: Date;
+  to?: Date | undefined;
   /** Whether they belong to nothing that the backend knows. */
-  unmatched?: boolean;
+  unmatched?: boolean | undefined;
   /** Of this project only; of all by default. */
-  project?: string;
+  project?: string | undefined;
   /** Sessions on a page, 1 to 200, 50 by default. */
-  limit?: number;
+  limit?: number | undefined;
   /** `nextCursor` of the page before. */
-  cursor?: string;
+  cursor?: string | undefined;
 }
 
 /** The query for sessions that meet a filter, the newest first. @throws SessionRequestError when the filter is invalid. */

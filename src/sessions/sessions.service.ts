@@ -41,7 +41,7 @@ export interface SessionsPage {
 /** Which project something is about. */
 export interface OfProject {
   /** The project, by default the one called `default`. */
-  project?: string;
+  project?: string | undefined;
 }
 
 /** How many sessions are counted at most: SQLite counts in this process, and webhooks wait meanwhile. */

@@ -10,9 +10,9 @@ export interface SigningKey {
 /** How a webhook is signed. */
 export interface SigningOptions<S extends SignatureScheme = SignatureScheme> extends SigningKey {
   /** When, UTC milliseconds; now by default. A token lives five minutes. */
-  now?: number;
+  now?: number | undefined;
   /** `livekit` (a token, as every LiveKit server sends) by default, or `hmac`. */
-  scheme?: S;
+  scheme?: S | undefined;
 }
 
 /** The headers that each scheme signs with. */

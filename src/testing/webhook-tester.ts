@@ -16,24 +16,24 @@ export type TestedApplication = Pick<INestApplication, 'get' | 'listen' | 'getHt
 /** The key and the path that a tester uses. */
 export interface WebhookTesterOptions extends SigningKey {
   /** Where to send, with the global prefix; by default the first path that the module receives webhooks on. */
-  path?: string;
+  path?: string | undefined;
 }
 
 /** How one webhook is sent. */
 export interface DeliverOptions {
   /** `livekit` by default. */
-  scheme?: SignatureScheme;
+  scheme?: SignatureScheme | undefined;
   /** Headers to replace or add; `null` leaves one out. */
-  headers?: Record<string, string | null>;
-  path?: string;
+  headers?: Record<string, string | null> | undefined;
+  path?: string | undefined;
 }
 
 /** How a captured call is played. */
 export interface PlayOptions {
   /** `recorded` by default; `shuffled` is the same in every run. */
-  order?: 'recorded' | 'reversed' | 'shuffled';
+  order?: 'recorded' | 'reversed' | 'shuffled' | undefined;
   /** How often each delivery is sent, once by default. */
-  repeat?: number;
+  repeat?: number | undefined;
 }
 
 /** The answer to a webhook. */

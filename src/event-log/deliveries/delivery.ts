@@ -60,26 +60,26 @@ export interface FailedAttempt {
 
 /** Selects the deliveries for which all the given conditions hold. */
 export interface DeliveryFilter {
-  handler?: string;
-  state?: DeliveryState;
+  handler?: string | undefined;
+  state?: DeliveryState | undefined;
   /** A room's sid or name. */
-  room?: string;
+  room?: string | undefined;
 }
 
 /** Which deliveries to list, and how many. */
 export interface DeliveryQuery extends DeliveryFilter {
   /** 1 to 500, 50 by default. */
-  limit?: number;
+  limit?: number | undefined;
   /** `nextCursor` of the previous page. */
-  cursor?: string;
+  cursor?: string | undefined;
 }
 
 /** Which stored events a backfill gives to a handler. */
 export interface BackfillStart {
   /** Those received since this time; by default all. */
-  since?: Date;
+  since?: Date | undefined;
   /** Those from this position in the log on. */
-  fromSeq?: number;
+  fromSeq?: number | undefined;
 }
 
 /** A page of deliveries, newest first, and the cursor of the next page. */

@@ -4,32 +4,32 @@ import type { BackoffOptions } from '../backoff.js';
 /** How a durable handler is run. Every option has a default. */
 export interface HandlerOptions {
   /** The name its deliveries are stored under, `Class.method` by default: set it, so that renaming code loses nothing. */
-  name?: string;
+  name?: string | undefined;
   /**
    * Runs in a transaction (`manager`) that includes its acknowledgement, so its writes happen exactly once. On SQLite the
    * transaction has one second.
    */
-  transactional?: boolean;
+  transactional?: boolean | undefined;
   /** Takes up to this many events at once, as an array. */
-  batch?: number;
+  batch?: number | undefined;
   /** `room`: runs the events of a room one at a time, in log order; later ones wait behind a retry. `none` by default. */
-  ordering?: 'none' | 'room';
+  ordering?: 'none' | 'room' | undefined;
   /** With `ordering: 'room'`: whether a room goes on after a dead letter (`continue`, the default) or waits (`block`). */
-  onDeadLetter?: 'continue' | 'block';
+  onDeadLetter?: 'continue' | 'block' | undefined;
   /** How many runs may go on at once in this process: 10 by default, 1 for batches (a batch is one run). */
-  concurrency?: number;
+  concurrency?: number | undefined;
   /** How many attempts a delivery has before it is a dead letter, 20 by default. */
-  maxAttempts?: number;
+  maxAttempts?: number | undefined;
   /** How long to wait before the next attempt: by default 1 s, doubling up to 1 h; either way with jitter. */
-  backoff?: BackoffOptions | ((attempt: number) => number);
+  backoff?: BackoffOptions | ((attempt: number) => number) | undefined;
   /** How long a run may take, milliseconds, 30 s by default; then its `signal` is aborted and the attempt has failed. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** How long a delivery belongs to the process that runs it, milliseconds, 60 s by default; renewed during the run. */
-  lease?: number;
+  lease?: number | undefined;
   /** Whether a new handler also gets events that are already stored: all, or those received since a date. No by default. */
-  backfill?: boolean | Date;
+  backfill?: boolean | Date | undefined;
   /** Also handles facts that LiveKit reported when queried (`event.reconciled`, no `raw`). No by default. */
-  includeReconciled?: boolean;
+  includeReconciled?: boolean | undefined;
 }
 
 /** What a method is declared to handle; a decorator adds one to the method. */
@@ -41,9 +41,9 @@ export interface HandlerDeclaration {
   /** Turns a logged event into what the method receives. */
   decode(event: LoggedEvent): unknown;
   /** Is not limited to the events of its kind that the host subscribes handlers to. */
-  unfiltered?: boolean;
+  unfiltered?: boolean | undefined;
   /** Runs in the event store's own transactions, because its tables are ours. */
-  internal?: boolean;
+  internal?: boolean | undefined;
 }
 
 /** A handler found in the application, with every default filled in. */

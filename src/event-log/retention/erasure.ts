@@ -39,7 +39,7 @@ export interface ErasedCounts {
 /** Where to erase. */
 export interface ErasureOptions {
   /** Only in this project; in all by default. */
-  project?: string;
+  project?: string | undefined;
 }
 
 /** An erasure was requested without saying of whom or what; the message names the cure. */

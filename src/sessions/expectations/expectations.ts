@@ -27,12 +27,12 @@ export interface ExpectationsPage {
 
 /** Which expectations to list. */
 export interface ExpectationsFilter {
-  state?: ExpectationState;
-  project?: string;
+  state?: ExpectationState | undefined;
+  project?: string | undefined;
   /** Expectations on a page, 1 to 200, 50 by default. */
-  limit?: number;
+  limit?: number | undefined;
   /** `nextCursor` of the page before. */
-  cursor?: string;
+  cursor?: string | undefined;
 }
 
 /** Expectations that expire in one transaction. */

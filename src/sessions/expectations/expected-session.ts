@@ -9,13 +9,13 @@ import { unknownProject } from '../unknown-project.js';
 /** What a backend says about a session that it expects. */
 export interface ExpectOptions {
   /** The name of the room it will be in, if its session id would not tell. */
-  roomName?: string;
+  roomName?: string | undefined;
   /** Passed on with the session, in its JSON and in its events. */
-  metadata?: Record<string, unknown>;
+  metadata?: Record<string, unknown> | undefined;
   /** How long to wait for it, milliseconds; the option `expectTimeout` by default. */
-  expiresIn?: number;
+  expiresIn?: number | undefined;
   /** The project, by default the one called `default`. */
-  project?: string;
+  project?: string | undefined;
 }
 
 /** The part of an expectation that the backend gives. */

@@ -34,11 +34,11 @@ export interface RebuiltCounts {
 /** How all rooms are rebuilt. */
 export interface RebuildOptions {
   /** Of this project only; of all by default. */
-  project?: string;
+  project?: string | undefined;
   /** Called after every batch of up to 200 rooms. */
-  onProgress?: (counts: Readonly<RebuiltCounts>) => void;
+  onProgress?: ((counts: Readonly<RebuiltCounts>) => void) | undefined;
   /** Stops after the current room. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Events per query. */
@@ -60,7 +60,7 @@ export class SessionRebuild {
   ) {}
 
   /** See `SessionsService.rebuild`. */
-  async rebuild(room: string, { project }: { project?: string }): Promise<RebuiltRoom[]> {
+  async rebuild(room: string, { project }: Pick<RebuildOptions, 'project'>): Promise<RebuiltRoom[]> {
     const wanted = plainText(room);
     const source = project === undefined ? {} : { source: plainText(project) };
     const rooms = await this.store.read((manager) =>

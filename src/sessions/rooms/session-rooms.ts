@@ -17,7 +17,7 @@ import { unknownProject } from '../unknown-project.js';
 /** The options of `createRoom`: those of `expect()`, and how LiveKit is to create the room. */
 export interface CreateRoomOptions extends ExpectOptions {
   /** LiveKit's own options of the room, times in seconds: see `CreateOptions` of livekit-server-sdk. */
-  room?: Omit<CreateOptions, 'name'>;
+  room?: Omit<CreateOptions, 'name'> | undefined;
 }
 
 /** A room created for a session, and the expectation of that session. */
@@ -31,18 +31,18 @@ export interface CreateTokenOptions {
   /** The host's own name for them: LiveKit allows one connection at a time under it. */
   identity: string;
   /** The name that others see. */
-  name?: string;
-  attributes?: Record<string, string>;
+  name?: string | undefined;
+  attributes?: Record<string, string> | undefined;
   /** LiveKit's metadata of the participant. */
-  metadata?: string;
+  metadata?: string | undefined;
   /** `standard` by default; a SIP participant is made by LiveKit's own service. */
-  kind?: 'standard' | 'agent' | 'ingress' | 'egress' | 'sip';
+  kind?: 'standard' | 'agent' | 'ingress' | 'egress' | 'sip' | undefined;
   /** What they may do besides joining this room: see `VideoGrant` of livekit-server-sdk. */
-  grants?: Omit<VideoGrant, 'roomJoin' | 'room'>;
+  grants?: Omit<VideoGrant, 'roomJoin' | 'room'> | undefined;
   /** How long it may be used to join: seconds, or a duration such as `10m`; 6 hours by default. */
-  ttl?: number | string;
+  ttl?: number | string | undefined;
   /** The project, by default the one called `default`. */
-  project?: string;
+  project?: string | undefined;
 }
 
 /** Creates rooms and access tokens from session ids, so that nobody can get the names wrong. */
