@@ -5,7 +5,8 @@ import { SessionEntity } from '../database/entities/session.entity.js';
 import { dialectOf } from '../database/sql.js';
 import { plainText } from '../database/plain-text.js';
 import { oneOf, strangeCursor, timeOf } from './filter-values.js';
-import { SESSION_STATES, type SessionState } from './session.js';
+import { searchable } from './projection/fact-store.js';
+import { type Session, SESSION_STATES, type SessionState } from './session.js';
 
 /** Which sessions to list. All of the given conditions must hold. */
 export interface SessionsFilter {
@@ -31,7 +32,12 @@ export interface SessionsFilter {
   cursor?: string | undefined;
 }
 
-/** The query for sessions that meet a filter, the newest first. @throws SessionRequestError when the filter is invalid. */
+/**
+ * The query for sessions that meet a filter, the newest first. Of a room that was reopened it finds every session, whichever
+ * of them `isAttended`.
+ *
+ * @throws SessionRequestError when the filter is invalid.
+ */
 export async function sessionsQuery(
   manager: EntityManager,
   filter: SessionsFilter,
@@ -61,6 +67,17 @@ export async function sessionsQuery(
 
 const NUMBERS = ['phone_number', 'trunk_phone_number'];
 
+/** Whether a session itself had whom a filter asks for, and not only another of its room. */
+export const isAttended = (
+  { participants }: Session,
+  { identity, number }: Pick<SessionsFilter, 'identity' | 'number'>,
+): boolean =>
+  (identity === undefined || participants.some((one) => one.identity === plainText(identity))) &&
+  (number === undefined ||
+    participants.some(
+      ({ sip }) => searchable(sip?.from) === plainText(number) || searchable(sip?.to) === plainText(number),
+    ));
+
 /** With more matching rows than this, a page of the newest sessions is found sooner by testing sessions in order. */
 const MANY = 1_000;
 
@@ -77,7 +94,10 @@ async function whereRoomHas(
 ): Promise<void> {
   const value = plainText(text);
   const name = columns.join('_or_');
-  const has = (sign = '') => `(${columns.map((column) => `${sign}x.${column} = :${name}`).join(' OR ')})`;
+  // Attempts to connect that failed are rows, too.
+  const only = entity === ConnectionEntity ? ' AND x.connected' : '';
+  const has = (sign = '') =>
+    `(${columns.map((column) => `${sign}x.${column} = :${name}`).join(' OR ')})${only}`;
   const beyond = manager
     .createQueryBuilder(entity, 'x')
     .select('1', 'one')

@@ -3,8 +3,8 @@ import { SessionRequestError } from '../../../src/sessions/errors.js';
 import type { ExpectationsFilter } from '../../../src/sessions/expectations/expectations.js';
 import type { SessionsFilter } from '../../../src/sessions/session-queries.js';
 import { deliveries } from '../../support/captures.js';
-import { send } from '../../support/one-room.js';
-import { sessionHosts } from '../../support/session-host.js';
+import { OPENED, participant, room, send } from '../../support/one-room.js';
+import { type SessionHost, sessionHosts } from '../../support/session-host.js';
 
 // As a host's own route may hand them on, which no compiler has seen.
 const anything = <F>(filter: object): F => filter as F;
@@ -49,6 +49,54 @@ describe('a filter', () => {
     const { nextCursor } = await host.service.list({ limit: 1 });
     const { sessions } = await host.service.list({ limit: 1, cursor: nextCursor ?? '' });
     expect(sessions).toMatchObject([{ roomSid: 'RM_1787074610412' }]);
+  });
+
+  describe('by somebody who was there', () => {
+    const there = (identity: string, sid: string, at: number) => ({
+      ...participant(sid, at),
+      identity,
+      kind: 'SIP',
+      attributes: { 'sip.phoneNumber': `number of ${identity}` },
+    });
+
+    /** The rooms and segments that each of both filters finds, on pages so large. */
+    const foundBy = async (
+      { service }: SessionHost,
+      identity: string,
+      limit?: number,
+    ): Promise<string[][]> => {
+      const pages = async (filter: SessionsFilter, cursor = ''): Promise<string[]> => {
+        const { sessions, nextCursor } = await service.list({ ...filter, limit, cursor });
+        const page = sessions.map(({ roomSid, segment }) => `${roomSid} ${segment}`);
+        if (nextCursor !== null) expect(page).toHaveLength(limit ?? NaN);
+        return nextCursor === null ? page : [...page, ...(await pages(filter, nextCursor))];
+      };
+      return [await pages({ identity }), await pages({ number: `number of ${identity}` })];
+    };
+
+    test('finds no session that they only tried to join', async () => {
+      const host = await hosts.boot();
+      const ann = there('ann', 'PA_1', OPENED);
+      await send(host, 'participant_connection_aborted', { participant: ann });
+      await send(host, 'participant_joined', { room: room('RM_2', 'other'), participant: ann });
+      expect(await foundBy(host, 'ann')).toEqual([['RM_2 0'], ['RM_2 0']]);
+    });
+
+    test('finds of a reopened room only the sessions that they were in, on full pages', async () => {
+      const host = await hosts.boot();
+      for (const [nth, who] of ['ann', 'bob', 'bob', 'ann', 'bob', 'ann'].entries()) {
+        const at = host.tester.clock.now();
+        await send(host, 'participant_joined', { participant: there(who, `PA_${nth}`, at) });
+        await host.pass(20_000);
+        await send(host, 'room_finished');
+        await host.pass(20_000);
+      }
+      for (const limit of [1, 2, 50]) {
+        const of = (...segments: number[]) => segments.map((segment) => `RM_1 ${segment}`);
+        expect(await foundBy(host, 'ann', limit)).toEqual([of(5, 3, 0), of(5, 3, 0)]);
+        expect(await foundBy(host, 'bob', limit)).toEqual([of(4, 2, 1), of(4, 2, 1)]);
+      }
+    });
   });
 
   test('finds nothing, and does not fail, for a project that no database holds', async () => {
