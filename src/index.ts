@@ -54,7 +54,8 @@ export {
 export type { DeliveryRunnerOptions } from './event-log/loop/delivery-runner.js';
 export { type DeliveryEngineOptions } from './event-log/engines/delivery-engine.js';
 export { EdgeRoleError, type Role } from './event-log/role.js';
-export { EventLog, type HostEventOptions } from './event-log/event-log.js';
+export { EventLog } from './event-log/event-log.js';
+export type { HostEventOptions } from './event-log/append/host-draft.js';
 export type { AppendOutcome } from './event-log/events.js';
 export type {
   BatchContext,

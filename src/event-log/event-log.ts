@@ -3,26 +3,16 @@ import type { EntityManager } from 'typeorm';
 import { EventStore } from '../database/event-store.js';
 import { acceptedOf, commitBatch, outcomesOf } from './append/append-batch.js';
 import { AppendQueue, type AppendQueueLimits } from './append/append-queue.js';
-import { type CommitListener, EventAppender, type EventDraft } from './append/event-appender.js';
+import { type CommitListener, EventAppender } from './append/event-appender.js';
+import { hostDraft, type HostEventOptions } from './append/host-draft.js';
 import { conflictOf, quarantine } from './append/quarantine.js';
 import { HostEventError } from './errors.js';
-import {
-  APP_ID,
-  LONGEST_ID,
-  LONGEST_NAME,
-  type AppendedEvents,
-  type AppendOutcome,
-  type NewEvent,
-  type QuarantinedBody,
-} from './events.js';
+import type { AppendedEvents, AppendOutcome, NewEvent, QuarantinedBody } from './events.js';
 import { Observers } from './observers.js';
 import { Notifications } from './notifications.js';
 
 /** Injection token of the limits of the queue in front of the store, `APPEND_QUEUE_LIMITS` by default. */
 export const EVENT_LOG_LIMITS = Symbol.for('nestjs-livekit-webhooks:event-log-limits');
-
-/** The options of a host's event, besides its name and data. */
-export type HostEventOptions = Pick<EventDraft, 'id' | 'project' | 'room' | 'occurredAt'>;
 
 /**
  * The log of every verified event, and of those that hosts add: each is appended once, kept whatever its name, and
@@ -188,38 +178,4 @@ export class EventLog implements OnApplicationShutdown {
         ', or call `append`, which needs none',
     );
   }
-}
-
-// The host's ids get a prefix: if one equalled an id of LiveKit's, that webhook would be taken for a repeat of this event.
-function hostDraft(name: string, data: unknown, options: HostEventOptions): EventDraft {
-  const { id, project, room, occurredAt } = options;
-  requireAtMost(LONGEST_ID, { id, project, 'room.sid': room?.sid });
-  requireAtMost(LONGEST_NAME, { 'room.name': room?.name });
-  if (id === '')
-    throw new HostEventError(
-      "an event's `id` can't be empty, or all that have none would be repeats of one: leave it out, and it gets one of its own",
-    );
-  if (occurredAt != null && new Date(occurredAt).getTime() !== occurredAt)
-    throw new HostEventError("an event's `occurredAt` is a moment: a whole number of UTC milliseconds");
-  const own = id == null ? undefined : APP_ID + id;
-  // Nothing else: a host may give a record of its own, with a `kind` that means something to it alone.
-  return { kind: 'app', name: hostName(name), data, id: own, project, room, occurredAt };
-}
-
-// PostgreSQL could store longer ones, and not index them: no event behind such a one would ever be routed.
-function requireAtMost(longest: number, texts: Record<string, string | null | undefined>): void {
-  for (const [option, text] of Object.entries(texts)) {
-    if (text != null && text.length > longest)
-      throw new HostEventError(`an event's \`${option}\` is at most ${longest} characters long`);
-  }
-}
-
-function hostName(name: string): string {
-  if (/^(livekit|session|delivery)\./.test(name)) {
-    throw new HostEventError(
-      `the event name \`${name}\` is not yours to give: begin it with something else than \`${name.split('.', 1)[0]}.\``,
-    );
-  }
-  if (/^[\w.:/-]{1,200}$/.test(name)) return name;
-  throw new HostEventError('an event name is 1 to 200 letters, digits, `_`, `.`, `:`, `/` and `-`');
 }

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { DataSource, type EntityManager } from 'typeorm';
 import { EventStore } from '../../../src/database/event-store.js';
 import { HostEventError } from '../../../src/event-log/errors.js';
-import type { HostEventOptions } from '../../../src/event-log/event-log.js';
+import type { HostEventOptions } from '../../../src/event-log/append/host-draft.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
 import { type AppEvent, OnAppEvent } from '../../../src/event-log/handlers/on-app-event.decorator.js';
 import { OnLivekitEvent } from '../../../src/livekit-webhook/on-livekit-event.decorator.js';
