@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-import { endsByItself } from './until-it-listens.js'; // before the others, which take their time
+import { endsByItself } from './application/until-it-listens.js'; // before the others, which take their time
 import { ShutdownSignal } from '@nestjs/common';
-import { createApplication } from './application.js';
+import { createApplication } from './application/application.js';
 import { AppLogger } from './config/app-logger.js';
 import { EnvironmentError } from './config/environment-reader.js';
 import { readEnvironment } from './config/environment.js';
 import { errorFields, toldOf } from './logging/error-fields.js';
 import { MissingPeerError } from './optional-peer.js';
-import { startTracingSdk } from './tracing-sdk.js';
+import { startTracingSdk } from './application/tracing-sdk.js';
 
 // Then Nest stops it: what it was in the middle of fails, which is no news.
 let isAskedToEnd = false;

@@ -1,6 +1,6 @@
 /** One of the servers that are compared, in a process of its own: `server.ts <ServerShape as JSON>`. */
 import 'reflect-metadata';
-import { startTracingSdk } from '../../dist/tracing-sdk.js';
+import { startTracingSdk } from '../../dist/application/tracing-sdk.js';
 import { answer } from './child.js';
 import { startBare } from './receivers/bare.js';
 import { startByHand } from './receivers/by-hand.js';

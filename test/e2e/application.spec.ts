@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { request } from 'node:https';
 import { promisify } from 'node:util';
-import { createApplication } from '../../src/application.js';
+import { createApplication } from '../../src/application/application.js';
 import { readEnvironment } from '../../src/config/environment.js';
 import type { Session } from '../../src/sessions/session.js';
 import { signWebhook } from '../../src/testing/sign-webhook.js';

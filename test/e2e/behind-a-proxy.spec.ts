@@ -1,6 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import type { Server } from 'node:http';
-import { createApplication } from '../../src/application.js';
+import { createApplication } from '../../src/application/application.js';
 import { readEnvironment } from '../../src/config/environment.js';
 import { emptyDatabase, type FreshDatabase, sqlQuery } from '../support/database.js';
 import { RawConnection } from '../support/raw-http.js';

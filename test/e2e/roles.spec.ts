@@ -1,5 +1,5 @@
 import type { INestApplication } from '@nestjs/common';
-import { createApplication } from '../../src/application.js';
+import { createApplication } from '../../src/application/application.js';
 import { readEnvironment } from '../../src/config/environment.js';
 import type { SessionsPage } from '../../src/sessions/sessions.service.js';
 import { signWebhook } from '../../src/testing/sign-webhook.js';

@@ -1,6 +1,6 @@
-import { EnvironmentError } from './config/environment-reader.js';
-import { toldOf } from './logging/error-fields.js';
-import { importPeers, MissingPeerError } from './optional-peer.js';
+import { EnvironmentError } from '../config/environment-reader.js';
+import { toldOf } from '../logging/error-fields.js';
+import { importPeers, MissingPeerError } from '../optional-peer.js';
 
 /** The variables of OpenTelemetry that ask for tracing, when set to anything but `none`. */
 const ASKS = ['OTEL_TRACES_EXPORTER', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'];

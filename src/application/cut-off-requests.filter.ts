@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type HttpServer } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
-import { isError } from './tracing/spans.js';
+import { isError } from '../tracing/spans.js';
 
 /** Keeps quiet about a request that its client cut off, which Nest on Fastify would log as an error; answers all else as Nest does. */
 @Catch()

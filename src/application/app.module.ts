@@ -1,11 +1,11 @@
 import { type DynamicModule, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { EventEmitterModule } from '@nestjs/event-emitter';
-import type { Environment } from './config/environment.js';
-import { HealthModule } from './health/health.module.js';
-import { LivekitWebhookModule } from './livekit-webhook/livekit-webhook.module.js';
-import { MetricsModule } from './metrics/metrics.module.js';
-import { OutletsModule } from './outlets/outlets.module.js';
-import { SessionsModule } from './sessions/sessions.module.js';
+import type { Environment } from '../config/environment.js';
+import { HealthModule } from '../health/health.module.js';
+import { LivekitWebhookModule } from '../livekit-webhook/livekit-webhook.module.js';
+import { MetricsModule } from '../metrics/metrics.module.js';
+import { OutletsModule } from '../outlets/outlets.module.js';
+import { SessionsModule } from '../sessions/sessions.module.js';
 
 class Stopped implements OnApplicationShutdown {
   constructor(readonly onApplicationShutdown: () => Promise<void>) {}

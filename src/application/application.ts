@@ -6,8 +6,8 @@ import { maxHeaderSize, type Server } from 'node:http';
 import { createSecureContext } from 'node:tls';
 import { AppModule } from './app.module.js';
 import { closeInTime } from './close-in-time.js';
-import { EnvironmentError } from './config/environment-reader.js';
-import type { Environment } from './config/environment.js';
+import { EnvironmentError } from '../config/environment-reader.js';
+import type { Environment } from '../config/environment.js';
 import { CutOffRequestsFilter } from './cut-off-requests.filter.js';
 
 /** Longer than any peer keeps an idle connection: Google's load balancer 600 s, Caddy 120, LiveKit 90, nginx and AWS 60. */
