@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { TokenVerifier } from 'livekit-server-sdk';
 
 /** A protojson object, as LiveKit would send it. */
@@ -84,9 +85,7 @@ export class LivekitStandIn {
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, method = ''] = /^\/twirp\/livekit\.(?:RoomService|Egress)\/(\w+)$/.exec(request.url ?? '') ?? [];
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = JSON.parse(Buffer.concat(chunks).toString()) as Told;
+    const body = (await json(request)) as Told;
     this.calls.push({ method, body });
     this.meanwhile.get(method)?.();
     const trouble = this.troubles.get(method);
