@@ -45,7 +45,11 @@ export class EventStore {
     return this.database.dialect;
   }
 
-  /** Whether a handler of the host's can have a transaction for both its writes and its acknowledgement. */
+  /**
+   * Whether a handler of the host's can have a transaction for both its writes and its acknowledgement.
+   *
+   * @internal
+   */
   get hasHostTransactions(): boolean {
     return this.database.hasHostTransactions;
   }
@@ -63,7 +67,12 @@ export class EventStore {
     return this.announcing(work, (watched) => this.database.transaction(watched, { signal }));
   }
 
-  /** Like `transaction`, for a handler of ours. @param options.deadline how long it has on SQLite, milliseconds. */
+  /**
+   * Like `transaction`, for a handler of ours.
+   *
+   * @internal
+   * @param options.deadline how long it has on SQLite, milliseconds.
+   */
   ourTransaction<T>(
     work: Work<T>,
     limits: { signal?: AbortSignal | undefined; deadline: number },
@@ -71,17 +80,29 @@ export class EventStore {
     return this.announcing(work, (watched) => this.database.transaction(watched, limits));
   }
 
-  /** Like `transaction`, for a handler of the host's: on PostgreSQL, in a transaction of the host's DataSource. */
+  /**
+   * Like `transaction`, for a handler of the host's: on PostgreSQL, in a transaction of the host's DataSource.
+   *
+   * @internal
+   */
   hostTransaction<T>(work: Work<T>, { signal }: { signal?: AbortSignal } = {}): Promise<T> {
     return this.announcing(work, (watched) => this.database.hostTransaction(watched, { signal }));
   }
 
-  /** Runs a short write of ours in one transaction: `work` is done again when PostgreSQL aborts it for another's sake. */
+  /**
+   * Runs a short write of ours in one transaction: `work` is done again when PostgreSQL aborts it for another's sake.
+   *
+   * @internal
+   */
   write<T>(work: Work<T>, lane: WriteLane = 'other'): Promise<T> {
     return this.announcing(work, (watched) => this.database.write(watched, lane));
   }
 
-  /** Runs a staged write of webhooks, and its commit, while the event loop goes on. For SQLite. */
+  /**
+   * Runs a staged write of webhooks, and its commit, while the event loop goes on. For SQLite.
+   *
+   * @internal
+   */
   writeStaged<T>(write: StagedWrite<T>): Promise<T> {
     if (this.database.writeStaged === undefined) {
       throw new TypeError('PostgreSQL has no stage: `writePipelined`');
@@ -89,7 +110,11 @@ export class EventStore {
     return this.database.writeStaged(write);
   }
 
-  /** Runs a write of webhooks that is one statement, and its commit, in one round trip. For PostgreSQL. */
+  /**
+   * Runs a write of webhooks that is one statement, and its commit, in one round trip. For PostgreSQL.
+   *
+   * @internal
+   */
   writePipelined<Row extends object>(write: PipelinedWrite): Promise<Row[]> {
     if (this.database.writePipelined === undefined) {
       throw new TypeError('SQLite has no round trips: `writeStaged`');
@@ -97,7 +122,11 @@ export class EventStore {
     return this.database.writePipelined<Row>(write);
   }
 
-  /** Calls `announce` once the transaction of this manager is committed. Not for managers that are not of this store. */
+  /**
+   * Calls `announce` once the transaction of this manager is committed. Not for managers that are not of this store.
+   *
+   * @internal
+   */
   afterCommit(manager: EntityManager, announce: () => void): void {
     this.afterCommits.get(manager)?.push(announce);
   }
@@ -107,7 +136,11 @@ export class EventStore {
     return this.database.read(query);
   }
 
-  /** Whether a manager is one of an open transaction of this store. */
+  /**
+   * Whether a manager is one of an open transaction of this store.
+   *
+   * @internal
+   */
   owns(manager: EntityManager): boolean {
     return this.afterCommits.has(manager);
   }
@@ -115,6 +148,7 @@ export class EventStore {
   /**
    * Listens for PostgreSQL's notifications on a channel, on a connection of its own.
    *
+   * @internal
    * @param onLost is called when the connection is lost.
    * @returns a function that ends that.
    */
@@ -149,6 +183,7 @@ export class EventStore {
   /**
    * Empties SQLite's write-ahead log into its file: deleted data may still be read in the log until then.
    *
+   * @internal
    * @returns whether nothing is left in it.
    */
   emptyLogNow(): Promise<boolean> {

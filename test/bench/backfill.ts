@@ -3,14 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Deliveries } from '../../dist/index.js';
 import { application } from './application.js';
 import { answer } from './child.js';
-import { appendEvents } from './events.js';
+import { appendTo, someEvents } from './events.js';
 import { emptyHandlers } from './handlers.js';
 import type { Measure } from './rounds.js';
 
 const [url = ''] = process.argv.slice(2);
 
 answer<{ count: number }>(async ({ count }) => {
-  await appendEvents(url, count, true);
+  await appendTo(url, someEvents(count), { isRouted: true });
   const app = await application({
     database: { url },
     providers: [emptyHandlers(1, '*', { backfill: true })],

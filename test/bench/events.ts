@@ -9,18 +9,44 @@ export interface Receiving {
   receive(event: NewEvent): Promise<unknown>;
 }
 
-/** Events in one transaction. */
-const BATCH = 500;
+/** How events are appended to a log. */
+export interface Appending {
+  /** Events in one transaction, 500 by default. */
+  atOnce?: number;
+  /** Whether handlers that come later shall not get them, unless by a backfill. */
+  isRouted?: boolean;
+}
 
-/** Appends so many events to the log of a database, of which no runner knows yet. */
-export async function appendEvents(url: string, count: number, isRouted = false): Promise<void> {
+/** Appends events to the log of a database, of which no runner knows yet. */
+export async function appendTo(
+  url: string,
+  events: Iterable<NewEvent>,
+  { atOnce = 500, isRouted = false }: Appending = {},
+): Promise<void> {
   const store = await EventStore.open({ url });
-  for (let left = count; left > 0; left -= BATCH) {
-    const events = Array.from({ length: Math.min(left, BATCH) }, nextEvent);
-    await store.write((manager) => appendBatch(store.dialect, manager, events));
+  for (const batch of inBatches(events, atOnce)) {
+    await store.transaction(async (manager) => {
+      await appendBatch(store.dialect, manager, batch);
+      if (isRouted) await manager.query('UPDATE livekit_events SET routed = true WHERE NOT routed');
+    });
   }
-  if (isRouted) await store.write((manager) => manager.query('UPDATE livekit_events SET routed = true'));
   await store.close();
+}
+
+function* inBatches<T>(all: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const one of all) {
+    batch.push(one);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** So many events of real deliveries. */
+export function* someEvents(count: number): Generator<NewEvent> {
+  for (let nth = 0; nth < count; nth += 1) yield nextEvent();
 }
 
 /** An event of a real delivery, with an id that no other has. */

@@ -1,4 +1,4 @@
-import { appendEvents } from './events.js';
+import { appendTo, someEvents } from './events.js';
 import type { Bench } from './report.js';
 import { inTurns, ratioOf, rowOf } from './rounds.js';
 import { CONNECTIONS, FULL, Server } from './servers.js';
@@ -17,7 +17,7 @@ export const growth: Bench = {
     const start = (database: string) => Server.start({ receiver: 'fastify', ...FULL, database });
     try {
       await (await start(stores['an empty store'])).stop();
-      await appendEvents(stores['a full store'], events, true);
+      await appendTo(stores['a full store'], someEvents(events), { isRouted: true });
       const starting = Object.entries(stores).map(([name, database]) => ({
         name: `starting, ${name}`,
         what: `from the start of the process until it listens, ${name}`,

@@ -1,7 +1,7 @@
 import type { Role } from '../../dist/index.js';
 import { Child } from './child.js';
 import type { DrainShape } from './drain/question.js';
-import { appendEvents } from './events.js';
+import { appendTo, someEvents } from './events.js';
 import type { Load } from './load.js';
 import type { Bench } from './report.js';
 import { type Contestant, inTurns, type Ratio, ratioOf, type Row } from './rounds.js';
@@ -93,7 +93,7 @@ class Part {
         name: `${what}, ${name}`,
         what: `draining, ${what}, ${name}`,
         async measure() {
-          await appendEvents(url, count);
+          await appendTo(url, someEvents(count));
           const times = await Promise.all(some.map((child) => child.ask<number>({ count: 0 })));
           return { 'deliveries/s': count / (Math.max(...times) / 1_000) };
         },

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Deliveries, EventStore } from '../../../dist/index.js';
 import { application } from '../application.js';
 import { answer } from '../child.js';
-import { appendEvents } from '../events.js';
+import { appendTo, someEvents } from '../events.js';
 import { emptyHandlers } from '../handlers.js';
 import type { DrainQuestion, DrainShape } from './question.js';
 
@@ -19,7 +19,7 @@ const host = onPostgres
   : undefined;
 
 answer<DrainQuestion>(async ({ count }) => {
-  await appendEvents(url, count);
+  await appendTo(url, someEvents(count));
   const app = await application({
     database: { url, ...(host && { handlers: host }) },
     ...(engine && { deliveries: { engine } }),

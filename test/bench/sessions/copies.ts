@@ -1,8 +1,8 @@
 import Database from 'libsql';
 import pg from 'pg';
-import { Deliveries, EventStore, SessionsModule } from '../../../dist/index.js';
-import { appendBatch } from '../../../dist/event-log/append/append-batch.js';
+import { Deliveries, SessionsModule } from '../../../dist/index.js';
 import { application } from '../application.js';
+import { appendTo } from '../events.js';
 import { bodiesOf, type Copy, eventOf, MARK, STEP } from './calls.js';
 
 /** What a store is filled with: copies of recorded calls, each in a step of time of its own. */
@@ -62,10 +62,7 @@ const NEWEST = Date.UTC(2025, 0, 1) / STEP;
 const SPREAD = 2_654_435_761;
 
 async function project(url: string, bodies: readonly string[]): Promise<void> {
-  const store = await EventStore.open({ url });
-  const events = bodies.map((body) => eventOf(body));
-  await store.write((manager) => appendBatch(store.dialect, manager, events));
-  await store.close();
+  await appendTo(url, bodies.map(eventOf));
   const app = await application({ database: { url }, imports: [SessionsModule.forRoot({ settle: 0 })] });
   await app.init();
   await app.get(Deliveries).drain();

@@ -93,7 +93,7 @@ async function settle(count: number): Promise<Measure> {
   const idle = appends(() => isOver);
   setTimeout(() => (isOver = true), IDLE);
   const before = await idle;
-  await store.write((manager) =>
+  await store.transaction((manager) =>
     manager.query(
       `UPDATE livekit_sessions SET state = 'ended', settles_at = 1, due_at = 1
        WHERE pk IN (SELECT pk FROM livekit_sessions WHERE state = 'settled' ORDER BY began_at LIMIT ${count})`,

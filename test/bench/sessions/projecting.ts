@@ -1,9 +1,9 @@
 /** An application that makes sessions of what is stored already: `sessions/projecting.ts <database url>`. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Deliveries, EventStore, SessionsModule } from '../../../dist/index.js';
-import { appendBatch } from '../../../dist/event-log/append/append-batch.js';
 import { application } from '../application.js';
 import { answer } from '../child.js';
+import { appendTo } from '../events.js';
 import type { Measure } from '../rounds.js';
 import { busyHour, eventOf, largeRoom } from './calls.js';
 
@@ -15,16 +15,10 @@ export interface ProjectingQuestion {
 
 const [url = ''] = process.argv.slice(2);
 
-/** Events appended in one transaction. */
-const APPENDED = 500;
-
 answer<ProjectingQuestion>(async ({ connections, inOneRoom }) => {
   const bodies = inOneRoom ? largeRoom(connections) : busyHour((connections * 2) / 5, 'many');
-  const events = [...bodies].map((body) => eventOf(body));
-  const store = await EventStore.open({ url });
-  for (let from = 0; from < events.length; from += APPENDED)
-    await store.write((manager) => appendBatch(store.dialect, manager, events.slice(from, from + APPENDED)));
-  await store.close();
+  const events = [...bodies].map(eventOf);
+  await appendTo(url, events);
   const app = await application({ database: { url }, imports: [SessionsModule.forRoot({ settle: 0 })] });
   const longest = watch(app.get(EventStore));
   const before = heap();

@@ -1,8 +1,8 @@
 /** An application that makes sessions of recorded calls, and bills them: `sizes/calls.ts <database url>`. */
-import { Deliveries, EventStore, OnSessionEvent, SessionsModule } from '../../../dist/index.js';
-import { appendBatch } from '../../../dist/event-log/append/append-batch.js';
+import { Deliveries, OnSessionEvent, SessionsModule } from '../../../dist/index.js';
 import { application } from '../application.js';
 import { answer } from '../child.js';
+import { appendTo } from '../events.js';
 import { bodiesOf, CALLS, eventOf } from '../sessions/calls.js';
 
 /** How many calls of each of `CALLS`; the answer is how many webhooks they sent. */
@@ -29,10 +29,7 @@ answer<CallsQuestion>(async ({ wave, calls }) => {
   )
     .flat()
     .map((body) => eventOf(body));
-  const store = await EventStore.open({ url });
-  for (let from = 0; from < events.length; from += AT_ONCE)
-    await store.write((manager) => appendBatch(store.dialect, manager, events.slice(from, from + AT_ONCE)));
-  await store.close();
+  await appendTo(url, events, { atOnce: AT_ONCE });
   const app = await application({
     database: { url },
     providers: [Billing],
