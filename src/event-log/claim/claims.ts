@@ -106,17 +106,12 @@ export class Claims {
     token: string,
   ): Promise<ClaimedDelivery[]> {
     const p = this.clock.parameters();
-    const name = p.add(handler.name);
-    // In order of due time: within a room no delivery is due before those ahead of it. And while one of a room runs
-    // anywhere, the others wait.
-    const waitsForRoom = handler.ordered ? `AND ${isRoomFree(name)}` : '';
+    const may = isClaimable(handler, p.add(handler.name), this.clock.now(p));
     const isAmong = among === undefined ? '' : `AND ${amongSql(p, among, handler.ordered)}`;
     const rows = rowsOf<ClaimedRow>(
       await manager.query(
         `WITH due AS MATERIALIZED (
-           SELECT d.id FROM livekit_deliveries d
-           WHERE d.handler = ${name} AND d.state = 'pending' AND d.due_at <= ${this.clock.now(p)} ${waitsForRoom} ${isAmong}
-             AND NOT EXISTS (SELECT 1 FROM livekit_handlers h WHERE h.name = ${name} AND h.paused)
+           SELECT d.id FROM livekit_deliveries d WHERE ${may} ${isAmong}
            ORDER BY d.due_at, d.event_seq LIMIT ${p.add(limit)} ${skipLocked(this.store.dialect)}
          )
          UPDATE livekit_deliveries SET state = 'running', attempt = attempt + 1, lease_token = ${p.add(token)},
@@ -143,10 +138,18 @@ export class Claims {
 }
 
 /**
- * The SQL condition that nothing runs in the room of a handler's delivery `d`. It lists the rooms that run: PostgreSQL
- * would turn a condition on each delivery into a join, and sort all due deliveries for the sake of the first few.
+ * The SQL condition that a delivery `d` of a handler may be claimed now. To be claimed in order of due time: within a room
+ * no delivery is due before those ahead of it, and while one of a room runs anywhere, the others wait.
+ *
+ * @param name of the handler, and `now`: both SQL.
  */
-export const isRoomFree = (handler: string): string =>
+export const isClaimable = ({ ordered }: Pick<Handler, 'ordered'>, name: string, now: string): string =>
+  `d.handler = ${name} AND d.state = 'pending' AND d.due_at <= ${now} ${ordered ? `AND ${isRoomFree(name)}` : ''}
+     AND NOT EXISTS (SELECT 1 FROM livekit_handlers h WHERE h.name = ${name} AND h.paused)`;
+
+// It lists the rooms that run: PostgreSQL would turn a condition on each delivery into a join, and sort all due deliveries
+// for the sake of the first few.
+const isRoomFree = (handler: string): string =>
   `(d.order_key IS NULL OR d.order_key NOT IN (
      SELECT r.order_key FROM livekit_deliveries r
      WHERE r.handler = ${handler} AND r.order_key IS NOT NULL AND r.state = 'running'))`;

@@ -4,7 +4,7 @@ import type { EventStore } from '../../database/event-store.js';
 import { rowsOf, skipLocked } from '../../database/sql.js';
 import { errorFields } from '../../logging/error-fields.js';
 import { Log } from '../../logging/log.js';
-import { type ClaimedDelivery, isRoomFree } from '../claim/claims.js';
+import { type ClaimedDelivery, isClaimable } from '../claim/claims.js';
 import type { StoreClock } from '../clock.js';
 import type { Handler } from '../handlers/handler.js';
 import type { DeliveryEngine, DeliveryEngineOptions } from './delivery-engine.js';
@@ -93,9 +93,9 @@ export class EngineSupply {
     return isShort;
   }
 
-  private async fill(manager: EntityManager, { name, ordered }: Handler): Promise<void> {
+  private async fill(manager: EntityManager, handler: Handler): Promise<void> {
+    const { name, ordered } = handler;
     const p = this.clock.parameters();
-    const handler = p.add(name);
     const now = this.clock.now(p);
     // The first delivery of a room stands for those behind it: they are claimed with it.
     const first = ordered ? 'DISTINCT ON (coalesce(order_key, id::text)) id' : 'id';
@@ -103,8 +103,7 @@ export class EngineSupply {
       await manager.query(
         `WITH due AS MATERIALIZED (
            SELECT d.id, d.order_key, d.due_at, d.event_seq, d.carried_until FROM livekit_deliveries d
-           WHERE d.handler = ${handler} AND d.state = 'pending' AND d.due_at <= ${now} ${ordered ? `AND ${isRoomFree(handler)}` : ''}
-             AND NOT EXISTS (SELECT 1 FROM livekit_handlers h WHERE h.name = ${handler} AND h.paused)
+           WHERE ${isClaimable(handler, p.add(name), now)}
            ORDER BY d.due_at, d.event_seq LIMIT ${WINDOW}
          ), heads AS (
            SELECT ${first}, carried_until FROM due ${ordered ? 'ORDER BY coalesce(order_key, id::text), due_at, event_seq' : ''}

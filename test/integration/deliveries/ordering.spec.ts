@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isRoomFree } from '../../../src/event-log/claim/claims.js';
+import { isClaimable } from '../../../src/event-log/claim/claims.js';
 import type { LoggedEvent } from '../../../src/event-log/events.js';
 import type { BatchContext, DeliveryContext } from '../../../src/event-log/handlers/context.js';
 import { FailDelivery } from '../../../src/event-log/handlers/outcomes.js';
@@ -370,7 +370,7 @@ describe('a handler that is ordered by room', () => {
     const plan = await sqlQuery(
       database.url,
       `EXPLAIN SELECT d.id FROM livekit_deliveries d
-       WHERE d.handler = 'blocks' AND d.state = 'pending' AND d.due_at <= 2 AND ${isRoomFree("'blocks'")}
+       WHERE ${isClaimable({ ordered: true }, "'blocks'", '2')}
        ORDER BY d.due_at, d.event_seq LIMIT 64`,
     );
     expect(JSON.stringify(plan)).toContain('livekit_deliveries_pending ');
