@@ -24,21 +24,18 @@ export interface FanOut {
 
 /** The result of a fan-out. */
 export interface FannedOut {
-  /** How many events, whether or not a handler is subscribed to them. */
-  events: number;
   /** Whether the batch reached its limit. */
   isFull: boolean;
-  /** The `seq` of the last of them; `null`: there was none. */
+  /** The `seq` of its last event; `null`: there was none. */
   last: number | null;
-  /** The handlers subscribed to them. */
+  /** The handlers subscribed to its events. */
   handlers: ReadonlySet<string>;
-  /** The `traceparent`s of the events whose trace is sampled. */
+  /** The `traceparent`s of those whose trace is sampled. */
   traceparents: readonly string[];
 }
 
 /** The result where there is no event. */
 export const NOTHING: FannedOut = {
-  events: 0,
   isFull: false,
   last: null,
   handlers: new Set(),
@@ -103,7 +100,6 @@ const deliveriesSql = ({ given, now }: FanOut): string => {
 };
 
 interface ToldRow {
-  events: number | string;
   is_full: boolean | number;
   last: number | string | null;
   /** JSON, like the next. */
@@ -113,12 +109,11 @@ interface ToldRow {
 
 // Recognises sampled traces as `isSampled` does.
 const lookSql = (dialect: Dialect, { limit }: FanOut): string =>
-  `SELECT count(*) AS events, count(*) >= ${limit} AS is_full, max(seq) AS last, (SELECT ${jsonList(dialect, 'DISTINCT name')} FROM hearers) AS handlers,
+  `SELECT count(*) >= ${limit} AS is_full, max(seq) AS last, (SELECT ${jsonList(dialect, 'DISTINCT name')} FROM hearers) AS handlers,
      (SELECT ${jsonList(dialect, 'traceparent')} FROM batch WHERE traceparent LIKE '%01') AS traceparents
    FROM batch`;
 
-const fannedOut = ({ events, is_full, last, handlers, traceparents }: ToldRow): FannedOut => ({
-  events: Number(events),
+const fannedOut = ({ is_full, last, handlers, traceparents }: ToldRow): FannedOut => ({
   isFull: Boolean(is_full),
   last: last === null ? null : Number(last),
   handlers: new Set(JSON.parse(handlers) as string[]),

@@ -54,7 +54,7 @@ describe('routing', () => {
       return host.app.get(Router).route(manager);
     });
     expect(first.isFull).toBe(true);
-    expect(first.events).toBeLessThan(100);
+    expect(first.last).toBeLessThan(100);
     await host.deliveries.drain();
     const [made] = await sqlQuery<{ count: number }>(
       hosts.url,
