@@ -3,10 +3,10 @@ import type { DataSource } from 'typeorm';
 import { toldOf } from '../logging/error-fields.js';
 import { tryLock } from './advisory-locks.js';
 import { createDataSource, type DataSourceSettings } from './data-source.js';
+import { driverCode } from './driver-code.js';
 import { DatabaseConfigurationError, PendingMigrationsError } from './errors.js';
 import { hasTable } from './has-table.js';
 import { WITHOUT_TIMEOUTS } from './postgres/settings.js';
-import { sqlStateOf } from './postgres/sql-state.js';
 
 /** `run` them (under a lock), `check` that there are none left to run, or `none`: leave the schema alone. */
 export type MigrationsMode = 'run' | 'check' | 'none';
@@ -42,7 +42,7 @@ export async function migrate(
   try {
     await bringUpToDate(dataSource, settings, mode);
   } catch (error) {
-    if (!NOT_ALLOWED.has(sqlStateOf(error))) throw error;
+    if (!NOT_ALLOWED.has(driverCode(error))) throw error;
     throw new DatabaseConfigurationError(
       `the role of \`database.url\` (DATABASE_URL) may not make or change our tables (${toldOf(error)}): GRANT it CREATE on the schema that its ` +
         '`search_path` leads to, or run `npx livekit-webhooks migrate` as one who may, and GRANT this one SELECT, INSERT, UPDATE, ' +
@@ -101,7 +101,7 @@ async function runDespiteUsers(settings: DataSourceSettings): Promise<void> {
       try {
         return void (await migrator.runMigrations());
       } catch (error) {
-        const isLocked = sqlStateOf(error) === '55P03';
+        const isLocked = driverCode(error) === '55P03';
         if (!isLocked || performance.now() > deadline) throw error;
         await setTimeout(GIVE_WAY);
       }

@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { isBusy } from '../database/driver-code.js';
 import { EventStore } from '../database/event-store.js';
 import { acceptedOf, commitBatch, outcomesOf } from './append/append-batch.js';
 import { AppendQueue, type AppendQueueLimits } from './append/append-queue.js';
@@ -30,7 +31,6 @@ export class EventLog implements OnApplicationShutdown {
     private readonly notifications: Notifications,
     @Inject(EVENT_LOG_LIMITS) limits: AppendQueueLimits,
   ) {
-    const isBusy = (error: unknown) => (error as { code?: string }).code === 'SQLITE_BUSY';
     this.queue = new AppendQueue({ commit: (batch) => this.commit(batch), isBusy }, limits);
     this.quarantineQueue = new AppendQueue(
       { commit: (batch) => this.commitQuarantine(batch), isBusy },

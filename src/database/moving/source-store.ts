@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createDataSource } from '../data-source.js';
 import { parseDatabaseUrl } from '../database-url.js';
+import { driverCode } from '../driver-code.js';
 import { migrate } from '../migrate.js';
 import { Database } from '../sqlite/libsql.js';
 import { claimForThisProcess } from '../sqlite/single-process.js';
@@ -47,7 +48,7 @@ export class SourceStore {
       return store;
     } catch (error) {
       store.close();
-      if ((error as { code?: string }).code !== 'SQLITE_NOTADB') throw error;
+      if (driverCode(error) !== 'SQLITE_NOTADB') throw error;
       throw new MoveRefusedError(
         `${path} is no SQLite database: give the SQLite file of the application as \`--from\``,
         { cause: error },

@@ -1,4 +1,4 @@
-import { sqlStateOf } from './sql-state.js';
+import { driverCode } from '../driver-code.js';
 
 /** How many times a transaction is tried. */
 const TRIES = 5;
@@ -12,7 +12,7 @@ export async function despiteConflicts<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run();
     } catch (error) {
-      if (!GIVEN_UP.has(sqlStateOf(error)) || tries === TRIES) throw error;
+      if (!GIVEN_UP.has(driverCode(error)) || tries === TRIES) throw error;
     }
   }
 }

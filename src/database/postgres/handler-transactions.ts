@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { ToldError } from '../../logging/told-error.js';
 import { abandonable } from '../abandonable.js';
+import { driverCode } from '../driver-code.js';
 import {
   HandlerDataSourceError,
   TransactionEndError,
@@ -11,7 +12,6 @@ import {
 } from '../errors.js';
 import { keepEnd } from '../keep-end.js';
 import { isConnectionLost } from './lost-connection.js';
-import { sqlStateOf } from './sql-state.js';
 
 /** The parts of a host's DataSource that are needed; any release of TypeORM since 0.3 has them. */
 export interface HandlerDataSource {
@@ -103,7 +103,7 @@ export class HandlerTransactions {
       refuseStatements(runner);
       await rollBack(connection);
       if (isConnectionLost(error)) giveUp(connection);
-      throw (sqlStateOf(error) === ABORTED ? end?.lost() : undefined) ?? error;
+      throw (driverCode(error) === ABORTED ? end?.lost() : undefined) ?? error;
     } finally {
       end?.forget();
       this.releases.delete(release);

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Pool } from 'pg';
+import { driverCode } from '../driver-code.js';
 import { BEGIN_SERVING, POSTGRES_CONNECTION } from './settings.js';
-import { sqlStateOf } from './sql-state.js';
 
 /** A write of one statement on PostgreSQL. */
 export interface PipelinedWrite {
@@ -54,7 +54,7 @@ export class PipelinedWriter {
     try {
       return await this.send<Row>(write);
     } catch (error) {
-      if (!prepares || !NOT_AS_PREPARED.has(sqlStateOf(error))) throw error;
+      if (!prepares || !NOT_AS_PREPARED.has(driverCode(error))) throw error;
       this.prepares = false;
       return this.write(write);
     }

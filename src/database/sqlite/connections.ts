@@ -1,6 +1,7 @@
 import { type DataSource, TypeORMError } from 'typeorm';
 import { createDataSource, type DataSourceSettings } from '../data-source.js';
 import type { DatabaseLocation } from '../database-url.js';
+import { driverCode } from '../driver-code.js';
 import { DatabaseConfigurationError, HandlerDataSourceError } from '../errors.js';
 import type { EventStoreOptions } from '../event-store-options.js';
 import { migrate } from '../migrate.js';
@@ -72,7 +73,7 @@ async function connected(settings: DataSourceSettings, path: string): Promise<Da
     return await createDataSource(settings).initialize();
   } catch (error) {
     if (error instanceof TypeORMError) throw error; // of entities, say
-    if (!NO_DATABASE.test((error as { code?: string }).code ?? '')) throw error;
+    if (!NO_DATABASE.test(String(driverCode(error) ?? ''))) throw error;
     throw new DatabaseConfigurationError(
       `${path} is no SQLite database that this process may write to: ` +
         'give `database.url` (DATABASE_URL) the path of one, or of a file that is not there yet',

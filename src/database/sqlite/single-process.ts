@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { isBusy } from '../driver-code.js';
 import { DatabaseConfigurationError, DatabaseInUseError } from '../errors.js';
 import { Database } from './libsql.js';
 import { realPath } from './opened-file.js';
@@ -17,7 +18,7 @@ export function claimForThisProcess(path: string): () => void {
     claim.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     claim.close();
-    if ((error as { code?: string }).code === 'SQLITE_BUSY') throw new DatabaseInUseError(path);
+    if (isBusy(error)) throw new DatabaseInUseError(path);
     throw error;
   }
   return () => claim.close();
