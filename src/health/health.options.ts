@@ -1,5 +1,5 @@
 import { MOST_COUNTED } from '../event-log/deliveries/backlog.js';
-import { type OptionNames, strayOption } from '../stray-option.js';
+import { OptionChecks, type OptionNames } from '../option-checks.js';
 import { LivekitHealthOptionsError } from './errors.js';
 
 /** The highest threshold for dead letters: of one handler, no more than one above it are counted. */
@@ -39,6 +39,8 @@ export interface HealthSettings extends Record<
 /** The injection token of the settings. */
 export const HEALTH_SETTINGS = Symbol.for('nestjs-livekit-webhooks:health-settings');
 
+const check = new OptionChecks(LivekitHealthOptionsError);
+
 const MINUTE = 60_000;
 
 /**
@@ -47,23 +49,19 @@ const MINUTE = 60_000;
  * @throws LivekitHealthOptionsError naming the option and the cure.
  */
 export function resolveSettings(options: LivekitHealthModuleOptions = {}): HealthSettings {
-  const stray = strayOption(options, { known: OPTION_NAMES });
-  if (stray !== undefined) throw new LivekitHealthOptionsError(...stray);
+  check.known(options, OPTION_NAMES);
   const { deliveryLag = 5 * MINUTE, routingLag = MINUTE, deadLetters = 0, webhookSilence } = options;
   return {
-    deliveryLag: whole('deliveryLag', deliveryLag),
-    routingLag: whole('routingLag', routingLag),
-    deadLetters: whole('deadLetters', deadLetters, MOST_DEAD_LETTERS),
-    webhookSilence: webhookSilence === undefined ? undefined : whole('webhookSilence', webhookSilence),
+    deliveryLag: threshold('deliveryLag', deliveryLag),
+    routingLag: threshold('routingLag', routingLag),
+    deadLetters: threshold('deadLetters', deadLetters, MOST_DEAD_LETTERS),
+    webhookSilence: webhookSilence === undefined ? undefined : threshold('webhookSilence', webhookSilence),
   };
 }
 
-function whole(
+const threshold = (
   option: keyof LivekitHealthModuleOptions,
   value: number | false,
-  most = Number.MAX_SAFE_INTEGER,
-): number | false {
-  if (value === false || (Number.isSafeInteger(value) && value >= 0 && value <= most)) return value;
-  const limit = most === Number.MAX_SAFE_INTEGER ? 'of at least 0' : `from 0 to ${most}`;
-  throw new LivekitHealthOptionsError(option, `must be a whole number ${limit}, or \`false\``);
-}
+  most?: number,
+): number | false =>
+  value === false ? false : check.whole(option, value, { ...(most && { most }), or: ', or `false`' });

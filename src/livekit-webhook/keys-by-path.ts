@@ -1,14 +1,11 @@
 import { createSecretKey } from 'node:crypto';
 import { LivekitWebhookOptionsError } from './errors.js';
-import { strayOption } from '../stray-option.js';
 import {
   DEFAULT_WEBHOOK_PATH,
-  KEY_NAMES,
   type LivekitKey,
   type LivekitProject,
   type LivekitWebhookModuleExtras,
   type LivekitWebhookModuleOptions,
-  PROJECT_NAMES,
 } from './livekit-webhook.options.js';
 import type { SigningKey } from './signatures/signature.js';
 
@@ -19,8 +16,9 @@ const PLAIN_PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~$&',;=@-]+)+$/;
 export function mountedPaths(
   extras: LivekitWebhookModuleExtras & Pick<LivekitWebhookModuleOptions, 'projects'>,
 ): string[] {
-  const { projects = [], path: common } = extras;
-  const own = projects.flatMap(({ path }) => path ?? []);
+  const projects = Array.isArray(extras.projects) ? extras.projects : []; // anything else is refused with the other options
+  const common = extras.path;
+  const own = projects.flatMap((project) => project?.path ?? []);
   const needsCommon = projects.length === 0 || own.length < projects.length;
   const paths = [common ?? (needsCommon ? DEFAULT_WEBHOOK_PATH : []), own].flat(2).map(normalizePath);
   for (const path of paths) {
@@ -63,15 +61,14 @@ export function keysByPath(
   options: LivekitWebhookModuleOptions,
   mounted: readonly string[],
 ): ReadonlyMap<string, readonly SigningKey[]> {
-  refuseStrayNames(options);
   const projects = projectsOf(options);
-  const own = new Set(projects.flatMap(({ path }) => (path === undefined ? [] : normalizePath(path))));
+  const own = new Set(projects.flatMap(({ path }) => (path == null ? [] : normalizePath(path))));
   const common = mounted.filter((path) => !own.has(path));
   const byPath = new Map<string, SigningKey[]>(mounted.map((path) => [path, []]));
   for (const project of projects) {
     const option = project.name === 'default' ? '' : `projects \`${project.name}\`: `;
     const keys = [project, ...(project.keys ?? [])].map((key) => signingKey(project.name, key, option));
-    for (const path of project.path === undefined ? common : [normalizePath(project.path)]) {
+    for (const path of project.path == null ? common : [normalizePath(project.path)]) {
       const others = byPath.get(path);
       if (others === undefined) {
         throw new LivekitWebhookOptionsError(
@@ -91,7 +88,7 @@ export function keysByPath(
     }
     refuseAmbiguousKeys(path, keys);
   }
-  if (common.length === 0 && projects.some(({ path }) => path === undefined)) {
+  if (common.length === 0 && projects.some(({ path }) => path == null)) {
     throw new LivekitWebhookOptionsError(
       'path',
       'leaves no path to the projects that have none of their own: name one more',
@@ -100,26 +97,9 @@ export function keysByPath(
   return byPath;
 }
 
-// A misspelt `apiKey` would be none, and any issuer accepted.
-function refuseStrayNames({ projects = [], keys }: LivekitWebhookModuleOptions): void {
-  const within = (keysOf: readonly LivekitKey[], option: string) =>
-    keysOf.map((key, nth) => ({ option: `${option}[${nth}]`, given: key, known: KEY_NAMES }));
-  const parts = [
-    ...within(keys ?? [], 'keys'),
-    ...projects.flatMap((project, nth) => [
-      { option: `projects[${nth}]`, given: project, known: PROJECT_NAMES },
-      ...within(project.keys ?? [], `projects[${nth}].keys`),
-    ]),
-  ];
-  for (const { option, given, known } of parts) {
-    const stray = strayOption(given, { known });
-    if (stray !== undefined) throw new LivekitWebhookOptionsError(`${option}.${stray[0]}`, stray[1]);
-  }
-}
-
 function projectsOf(options: LivekitWebhookModuleOptions): LivekitProject[] {
   const { projects, apiKey, apiSecret, keys } = options;
-  if (projects === undefined) {
+  if (projects == null) {
     if (apiSecret === undefined && keys !== undefined && keys.length > 0) {
       const [first, ...rest] = keys as [LivekitKey, ...LivekitKey[]];
       return [{ name: 'default', ...first, keys: rest }];

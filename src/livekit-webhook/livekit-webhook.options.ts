@@ -3,7 +3,7 @@ import type { DeliveryRunnerOptions } from '../event-log/loop/delivery-runner.js
 import type { RetentionOptions } from '../event-log/retention/retention-options.js';
 import type { Role } from '../event-log/role.js';
 import type { LogOptions } from '../logging/log-options.js';
-import type { OptionNames } from '../stray-option.js';
+import type { OptionNames } from '../option-checks.js';
 import type { LivekitEventName } from './livekit-events.js';
 
 /** The ways a delivery may be signed: `livekit` (a JWT with the body's hash) and `hmac` (`X-LiveKit-Signature`). */
@@ -72,25 +72,19 @@ export interface LivekitWebhookModuleExtras {
   adminDecorators?: ClassDecorator[] | undefined;
 }
 
+// A misspelt `apiKey` would be none, and any issuer accepted.
+const KEY_NAMES: OptionNames<LivekitKey> = { apiKey: true, apiSecret: true };
+
 /** The name of every option. */
 export const LIVEKIT_WEBHOOK_OPTION_NAMES: OptionNames<LivekitWebhookModuleOptions> = {
-  apiKey: true,
-  apiSecret: true,
-  keys: true,
-  projects: true,
+  ...KEY_NAMES,
+  keys: [KEY_NAMES],
+  projects: [{ name: true, ...KEY_NAMES, keys: [KEY_NAMES], path: true }],
   events: true,
   signatures: true,
   bodyLimit: true,
   bodyTimeout: true,
   clockTolerance: true,
-  database: true,
-  deliveries: true,
-  retention: true,
-  log: true,
-};
-
-/** The names within the options that have parts. */
-export const LIVEKIT_WEBHOOK_NAMES_WITHIN = {
   database: {
     url: true,
     migrations: true,
@@ -99,26 +93,10 @@ export const LIVEKIT_WEBHOOK_NAMES_WITHIN = {
     handlers: true,
     entities: true,
     entityMigrations: true,
-  } satisfies OptionNames<EventStoreOptions>,
-  deliveries: { drainTimeout: true, engine: true } satisfies OptionNames<DeliveryRunnerOptions>,
-  retention: {
-    bodies: true,
-    deliveries: true,
-    events: true,
-    sessions: true,
-  } satisfies OptionNames<RetentionOptions>,
-  log: { level: true, sample: true } satisfies OptionNames<LogOptions>,
-};
-
-/** The names within a key. */
-export const KEY_NAMES: OptionNames<LivekitKey> = { apiKey: true, apiSecret: true };
-
-/** The names within a project. */
-export const PROJECT_NAMES: OptionNames<LivekitProject> = {
-  name: true,
-  ...KEY_NAMES,
-  keys: true,
-  path: true,
+  },
+  deliveries: { drainTimeout: true, engine: true },
+  retention: { bodies: true, deliveries: true, events: true, sessions: true },
+  log: { level: true, sample: true },
 };
 
 /** The name of every option that shapes the routes; none is set by default. */

@@ -17,12 +17,11 @@ import {
 import { LIVEKIT_EVENT_NAMES } from './livekit-events.js';
 import {
   LIVEKIT_WEBHOOK_EXTRAS,
-  LIVEKIT_WEBHOOK_NAMES_WITHIN,
   LIVEKIT_WEBHOOK_OPTION_NAMES,
   type LivekitWebhookModuleOptions,
   type SignatureScheme,
 } from './livekit-webhook.options.js';
-import { strayOption, strayWithin } from '../stray-option.js';
+import { OptionChecks } from '../option-checks.js';
 import type { SigningKey } from './signatures/signature.js';
 
 /** The options of the module, checked, with the defaults filled in. */
@@ -41,6 +40,8 @@ export interface WebhookSettings {
   log: LogSettings;
 }
 
+const check = new OptionChecks(LivekitWebhookOptionsError);
+
 /** The injection token of the settings. */
 export const WEBHOOK_SETTINGS = Symbol.for('nestjs-livekit-webhooks:settings');
 
@@ -54,10 +55,7 @@ export function resolveSettings(
   paths: readonly string[],
   role: Role = 'all',
 ): WebhookSettings {
-  const stray =
-    strayOption(options, { known: LIVEKIT_WEBHOOK_OPTION_NAMES, beside: LIVEKIT_WEBHOOK_EXTRAS }) ??
-    strayWithin(options, LIVEKIT_WEBHOOK_NAMES_WITHIN);
-  if (stray !== undefined) throw new LivekitWebhookOptionsError(...stray);
+  check.known(options, LIVEKIT_WEBHOOK_OPTION_NAMES, LIVEKIT_WEBHOOK_EXTRAS);
   const database = options.database ?? { url: 'file:./data/voice.sqlite' };
   const engine = options.deliveries?.engine ?? { type: 'database' };
   if (role !== 'all') requireServer('role', role, database);
@@ -70,18 +68,18 @@ export function resolveSettings(
     events: allowedEvents(options.events),
     deliveries: {
       engine,
-      drainTimeout: whole(
-        'deliveries.drainTimeout',
-        options.deliveries?.drainTimeout ?? 10_000,
-        0,
-        LONGEST_TIMEOUT - 1_000, // leaves room for the extra second that handlers heeding their signal get
-      ),
+      drainTimeout: check.whole('deliveries.drainTimeout', options.deliveries?.drainTimeout ?? 10_000, {
+        most: LONGEST_TIMEOUT - 1_000, // leaves room for the extra second that handlers heeding their signal get
+      }),
     },
     retention: retentionSettings(options.retention),
     signatures: signatureSchemes(options.signatures),
-    bodyLimit: whole('bodyLimit', options.bodyLimit ?? 1024 * 1024, 1),
-    bodyTimeout: whole('bodyTimeout', options.bodyTimeout ?? 10_000, 1, LONGEST_TIMEOUT),
-    clockTolerance: whole('clockTolerance', options.clockTolerance ?? 10_000, 0),
+    bodyLimit: check.whole('bodyLimit', options.bodyLimit ?? 1024 * 1024, { least: 1 }),
+    bodyTimeout: check.whole('bodyTimeout', options.bodyTimeout ?? 10_000, {
+      least: 1,
+      most: LONGEST_TIMEOUT,
+    }),
+    clockTolerance: check.whole('clockTolerance', options.clockTolerance ?? 10_000),
     database,
     log: checkedLog(options.log),
   };
@@ -126,7 +124,7 @@ function signatureSchemes(
 function retentionSettings(options: RetentionOptions = {}): RetentionSettings {
   const age = (what: keyof RetentionSettings, least = 0): number | false => {
     const value = options[what] ?? RETENTION_DEFAULTS[what];
-    return value === false ? false : whole(`retention.${what}`, value, least);
+    return value === false ? false : check.whole(`retention.${what}`, value, { least, or: ', or `false`' });
   };
   return {
     bodies: age('bodies'),
@@ -148,11 +146,4 @@ function checkedLog(options: LogOptions = {}): LogSettings {
     throw new LivekitWebhookOptionsError('log.sample', 'must be a share, from 0 to 1');
   }
   return logSettings(options);
-}
-
-// PostgreSQL compares its times with whole numbers only.
-function whole(option: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  const limit = most === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${most}`;
-  throw new LivekitWebhookOptionsError(option, `must be a whole number of at least ${least}${limit}`);
 }

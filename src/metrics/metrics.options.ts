@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import { type OptionNames, strayOption } from '../stray-option.js';
+import { OptionChecks, type OptionNames } from '../option-checks.js';
 import { MetricsOptionsError } from './errors.js';
 
 /** The options of `MetricsModule.forRoot`. */
@@ -30,7 +30,6 @@ const OPTION_NAMES: OptionNames<MetricsModuleOptions> = {
  * @throws MetricsOptionsError naming the option and the cure.
  */
 export function requireKnown(options: MetricsModuleOptions): MetricsModuleOptions {
-  const stray = strayOption(options, { known: OPTION_NAMES });
-  if (stray !== undefined) throw new MetricsOptionsError(...stray);
+  new OptionChecks(MetricsOptionsError).known(options, OPTION_NAMES);
   return options;
 }

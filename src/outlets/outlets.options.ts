@@ -1,7 +1,7 @@
 import { type NatsAddress, natsAddress } from '../event-log/engines/nats-address.js';
 import { isRedisUrl } from '../event-log/engines/redis-url.js';
 import { ENCODED, isDecodable } from '../is-decodable.js';
-import { type OptionNames, strayOption, strayWithin } from '../stray-option.js';
+import { OptionChecks, type OptionNames } from '../option-checks.js';
 import { OutletsOptionsError } from './errors.js';
 import { allEventsLike, eventsLike, type PublishedEvents } from './event-patterns.js';
 import { Allowance, isAllowEntry } from './webhook/addresses.js';
@@ -44,21 +44,10 @@ export interface OutletsModuleOptions {
 }
 
 const OPTION_NAMES: OptionNames<OutletsModuleOptions> = {
-  jetstream: true,
-  redis: true,
-  webhook: true,
+  jetstream: { url: true },
+  redis: { url: true, maxLength: true },
+  webhook: { url: true, secret: true, secrets: true, allow: true },
   events: true,
-};
-
-const NAMES_WITHIN = {
-  jetstream: { url: true } satisfies OptionNames<JetstreamOutletOptions>,
-  redis: { url: true, maxLength: true } satisfies OptionNames<RedisOutletOptions>,
-  webhook: {
-    url: true,
-    secret: true,
-    secrets: true,
-    allow: true,
-  } satisfies OptionNames<WebhookOutletOptions>,
 };
 
 /** How to reach Redis. */
@@ -85,6 +74,8 @@ export interface OutletsSettings {
 /** The injection token of the settings. */
 export const OUTLETS_SETTINGS = Symbol.for('nestjs-livekit-webhooks:outlets-settings');
 
+const check = new OptionChecks(OutletsOptionsError);
+
 /** Which events are published by default. */
 const DEFAULT_OUTLET_EVENTS = ['session.*'];
 
@@ -94,8 +85,7 @@ const DEFAULT_OUTLET_EVENTS = ['session.*'];
  * @throws OutletsOptionsError naming the option and the cure.
  */
 export function resolveSettings(options: OutletsModuleOptions): OutletsSettings {
-  const stray = strayOption(options, { known: OPTION_NAMES }) ?? strayWithin(options, NAMES_WITHIN);
-  if (stray !== undefined) throw new OutletsOptionsError(...stray);
+  check.known(options, OPTION_NAMES);
   const { jetstream, redis, webhook, events = DEFAULT_OUTLET_EVENTS } = options;
   return {
     ...(jetstream && { jetstream: jetstreamSettings(jetstream) }),
@@ -126,10 +116,7 @@ function redisSettings({ url, maxLength = 10_000 }: RedisOutletOptions): RedisOu
   if (!isRedisUrl(url)) {
     throw new OutletsOptionsError('redis.url', 'must be an address such as `redis://redis.example.com:6379`');
   }
-  if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
-    throw new OutletsOptionsError('redis.maxLength', 'must be a whole number of at least 1');
-  }
-  return { url, maxLength };
+  return { url, maxLength: check.whole('redis.maxLength', maxLength, { least: 1 }) };
 }
 
 function webhookSettings({
@@ -146,10 +133,10 @@ function webhookSettings({
   const keys = all.map(
     (each) => signingKey(each) ?? wrong('secret', 'must be `whsec_` and 24 to 64 bytes in base64'),
   );
-  const entry = allow.find((each) => !isAllowEntry(each));
-  if (entry !== undefined) {
-    wrong('allow', `has \`${entry}\`: give addresses, ranges such as \`10.0.0.0/8\`, or names of hosts`);
-  }
+  const strange = allow.findIndex((each) => !isAllowEntry(each));
+  if (strange >= 0)
+    // not the entry itself: it might be a URL with a password
+    wrong(`allow[${strange}]`, 'must be an address, a range such as `10.0.0.0/8`, or the name of a host');
   const problem = webhookUrlProblem(url, allow);
   if (problem !== undefined) wrong('url', problem);
   return { url: new URL(url), keys, allowance: new Allowance(allow) };

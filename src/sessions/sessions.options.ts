@@ -5,7 +5,7 @@ import type { RoomFacts } from './facts/facts.js';
 import { DEFAULT_PARTIES } from './fold/disposition.js';
 import { SessionsOptionsError } from './errors.js';
 import type { Session } from './session.js';
-import { type OptionNames, strayOption } from '../stray-option.js';
+import { OptionChecks, type OptionNames } from '../option-checks.js';
 
 /** The options of `SessionsModule.forRoot`. */
 export interface SessionsModuleOptions {
@@ -82,6 +82,8 @@ export interface SessionsSettings {
 /** The injection token of the settings. */
 export const SESSIONS_SETTINGS = Symbol.for('nestjs-livekit-webhooks:sessions-settings');
 
+const check = new OptionChecks(SessionsOptionsError);
+
 const MINUTE = 60_000;
 
 /** The longest time to wait for anything, milliseconds: a leap year. */
@@ -93,31 +95,23 @@ export const LONGEST_STAY = 366 * 24 * 60 * MINUTE;
  * @throws SessionsOptionsError naming the option and the cure.
  */
 export function resolveSettings(options: SessionsModuleOptions): SessionsSettings {
-  const stray = strayOption(options, { known: OPTION_NAMES, beside: SESSIONS_EXTRAS });
-  if (stray !== undefined) throw new SessionsOptionsError(...stray);
+  check.known(options, OPTION_NAMES, SESSIONS_EXTRAS);
+  const stay = (option: 'expectTimeout' | 'settle' | 'recordingTimeout', otherwise: number): number =>
+    check.whole(option, options[option] ?? otherwise, { most: LONGEST_STAY });
   return {
     sessionId: options.sessionId,
     requireExpected: options.requireExpected ?? false,
-    expectTimeout: whole('expectTimeout', options.expectTimeout ?? 10 * MINUTE, 0, LONGEST_STAY),
-    settle: whole('settle', options.settle ?? MINUTE / 2, 0, LONGEST_STAY),
-    recordingTimeout: whole(
-      'recordingTimeout',
-      options.recordingTimeout ?? 24 * 60 * MINUTE,
-      0,
-      LONGEST_STAY,
-    ),
-    parties: whole('parties', options.parties ?? DEFAULT_PARTIES, 1),
+    expectTimeout: stay('expectTimeout', 10 * MINUTE),
+    settle: stay('settle', MINUTE / 2),
+    recordingTimeout: stay('recordingTimeout', 24 * 60 * MINUTE),
+    parties: check.whole('parties', options.parties ?? DEFAULT_PARTIES, { least: 1 }),
     disposition: options.disposition,
     attributes: new Set(options.attributes),
     livekitUrls: addresses(options.livekitUrl ?? {}),
-    reconcileInterval: whole('reconcileInterval', options.reconcileInterval ?? MINUTE / 4, 100),
+    reconcileInterval: check.whole('reconcileInterval', options.reconcileInterval ?? MINUTE / 4, {
+      least: 100,
+    }),
   };
-}
-
-function whole(option: string, value: number, least: number, most = Infinity): number {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
-  throw new SessionsOptionsError(option, `must be a whole number ${range}`);
 }
 
 function addresses(given: string | Readonly<Record<string, string>>): ReadonlyMap<string, string> {

@@ -55,7 +55,11 @@ describe('the settings', () => {
     ],
     ['signatures', wrong({ signatures: [] }), /must be `\['livekit'\]`, `\['hmac'\]` or both/],
     ['signatures', wrong({ signatures: ['none'] }), /must be `\['livekit'\]`/],
-    ['retention.bodies', wrong({ retention: { bodies: -1 } }), /must be a whole number of at least 0/],
+    [
+      'retention.bodies',
+      wrong({ retention: { bodies: -1 } }),
+      /must be a whole number of at least 0, or `false`/,
+    ],
     ['retention.bodies', wrong({ retention: { bodies: DAY / 7 } }), /must be a whole number of at least 0/],
     ['retention.sessions', wrong({ retention: { sessions: '30d' } }), /must be a whole number of at least 0/],
     [
@@ -67,14 +71,37 @@ describe('the settings', () => {
     ['bodyLimit', wrong({ bodyLimit: Number.NaN }), /must be a whole number of at least 1/],
     ['bodyLimit', wrong({ bodyLimit: Number.POSITIVE_INFINITY }), /must be a whole number of at least 1/],
     ['bodyLimit', wrong({ bodyLimit: '1mb' }), /must be a whole number of at least 1/],
-    ['bodyTimeout', wrong({ bodyTimeout: -1 }), /must be a whole number of at least 1/],
-    ['bodyTimeout', wrong({ bodyTimeout: 2 ** 31 }), /at least 1 and at most 2147483647/],
+    ['bodyTimeout', wrong({ bodyTimeout: -1 }), /must be a whole number from 1 to/],
+    ['bodyTimeout', wrong({ bodyTimeout: 2 ** 31 }), /from 1 to 2147483647/],
     ['clockTolerance', wrong({ clockTolerance: -1 }), /must be a whole number of at least 0/],
     ['adminToken', wrong({ adminToken: 't0ken-of-sixteen' }), /must stand beside `useFactory`/],
     ['retention.body', wrong({ retention: { body: false } }), /is none: there are `bodies`, .*`sessions`$/],
     ['deliveries.drain', wrong({ deliveries: { drain: 1 } }), /is none: there are `drainTimeout`/],
     ['database.migration', wrong({ database: { url: ':memory:', migration: 'check' } }), /`migrations`/],
     ['log.lvl', wrong({ log: { lvl: 'warn' } }), /is none: there are `level`, `sample`$/],
+    [
+      'projects[0].pth',
+      wrong({ projects: [{ name: 'a', ...KEY, pth: '/a' }] }),
+      /is none: there are `name`, .*`path`$/,
+    ],
+    [
+      'projects[0].keys[0].apikey',
+      wrong({ projects: [{ name: 'a', ...KEY, keys: [{ apikey: 'APIother', apiSecret: 'other' }] }] }),
+      /is none: there are `apiKey`, `apiSecret`$/,
+    ],
+    [
+      'keys[0].apikey',
+      wrong({ keys: [{ apikey: 'APIother', apiSecret: 'other' }] }),
+      /is none: there are `apiKey`/,
+    ],
+    ['projects', wrong({ projects: { name: 'a', ...KEY } }), /must be a list/],
+    [
+      'projects[1]',
+      wrong({ projects: [{ name: 'a', ...KEY }, null] }),
+      /must be an object with `name`, .*`path`$/,
+    ],
+    ['keys[0]', wrong({ keys: ['APIkey'] }), /must be an object with `apiKey`, `apiSecret`$/],
+    ['database', wrong({ database: ':memory:' }), /must be an object with `url`, /],
     ['pth', wrong({ pth: '/voice' }), /is none: there are `apiKey`, .*`log`; and beside .*: `path`, .*/],
   ])('refuse a wrong `%s`, %j, and name the cure', (option, options, cure) => {
     expectRefused(() => settings(options), option, cure);

@@ -222,7 +222,11 @@ describe('options', () => {
     ['webhook.secret', { webhook: { url: 'https://example.com' } }, /is missing/],
     ['webhook.secret', { webhook: { ...webhook, secret: 'secret' } }, /whsec_/],
     ['webhook.url', { webhook: { ...webhook, url: 'http://secret@a' } }, /https:\/\//],
-    ['webhook.allow', { webhook: { ...webhook, allow: ['10.0.0.0/99'] } }, /10\.0\.0\.0\/99/],
+    [
+      'webhook.allow[1]',
+      { webhook: { ...webhook, allow: ['localhost', 'https://user:secret@example.com'] } },
+      /^(?!.*secret).*must be an address, a range such as `10\.0\.0\.0\/8`, or the name of a host/,
+    ],
     ['webhok', { webhok: webhook } as object, /is none: there are `jetstream`, .*`events`$/],
     ['redis.maxlength', { redis: { url: 'redis://a', maxlength: 9 } as never }, /`url`, `maxLength`$/],
     ['webhook.alow', { webhook: { ...webhook, alow: ['a'] } as never }, /is none: there are `url`, /],
