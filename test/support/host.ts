@@ -10,6 +10,7 @@ import {
   type ExecutionContext,
   Get,
   HttpCode,
+  type INestApplication,
   Injectable,
   type NestInterceptor,
   Post,
@@ -56,6 +57,8 @@ type WebhookOptions = LivekitWebhookModuleOptions & LivekitWebhookModuleExtras;
 /** What a host has besides our module, all of it global; nothing by default. */
 export interface HostShape {
   globalPrefix?: string;
+  /** What the prefix leaves out. */
+  exclude?: NonNullable<Parameters<INestApplication['setGlobalPrefix']>[1]>['exclude'];
   /** Routes have a version in their path, `v1` unless they say otherwise. */
   uriVersioning?: boolean;
   guard?: CanActivate;
@@ -298,7 +301,8 @@ function fastifyAdapter({
 }
 
 function dress(app: Host['app'], shape: HostShape): void {
-  if (shape.globalPrefix !== undefined) app.setGlobalPrefix(shape.globalPrefix);
+  if (shape.globalPrefix !== undefined)
+    app.setGlobalPrefix(shape.globalPrefix, { ...(shape.exclude && { exclude: shape.exclude }) });
   if (shape.uriVersioning) app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
   if (shape.guard) app.useGlobalGuards(shape.guard);
   if (shape.filter) app.useGlobalFilters(shape.filter(app.get(HttpAdapterHost)));

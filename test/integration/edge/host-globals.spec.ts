@@ -6,6 +6,7 @@ import {
   Module,
   type NestInterceptor,
   type NestModule,
+  RequestMethod,
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -272,6 +273,18 @@ describe.each(ADAPTERS)('what a host has global on %s', (adapter) => {
     await boot({ globalPrefix: 'tenants/:tenant' });
     expect(await deliver(webhook(), { path: '/tenants/a/voice/livekit/webhooks' })).toEqual(ACCEPTED);
     expect(await deliver(webhook(), { path: '/tenants/b/voice/livekit/webhooks/' })).toEqual(ACCEPTED);
+  });
+
+  test.each<[string, NonNullable<HostShape['exclude']>, string]>([
+    ['leaves out by its path', ['voice/livekit/webhooks'], ''],
+    [
+      'leaves out only for POST stays: it takes every method',
+      [{ path: 'voice/livekit/webhooks', method: RequestMethod.POST }],
+      '/api',
+    ],
+  ])('what a prefix %s', async (_, exclude, prefix) => {
+    await boot({ globalPrefix: 'api', exclude });
+    expect(await deliver(webhook(), { path: `${prefix}/voice/livekit/webhooks` })).toEqual(ACCEPTED);
   });
 
   test('a prefix is followed, and versions are ignored', async () => {
