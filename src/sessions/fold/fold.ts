@@ -1,6 +1,7 @@
 import type { EgressFact, RoomFact, RoomFacts, RoomFinish } from '../facts/facts.js';
 import { closingTime } from './closing-time.js';
 import { type InferredField, inferredIn } from './inferred.js';
+import { withJoinsHere } from './moved.js';
 import { type Segment, segmentsOf } from './segments.js';
 import { type FoldedConnection, type FoldedParticipant, foldParticipants } from './participants.js';
 import {
@@ -49,7 +50,7 @@ export interface SessionFold {
 
 /** The sessions of a room's facts, in their order: one, and one more for each time the room was reopened under its sid. */
 export const foldRoom = (facts: RoomFacts): SessionFold[] =>
-  segmentsOf(facts).map((segment, index) => {
+  segmentsOf(withJoinsHere(facts)).map((segment, index) => {
     const fold = foldSegment(facts.room, segment, index);
     const finish = presumedEnd(facts.room, fold);
     return finish === null ? fold : foldSegment(facts.room, { ...segment, finish }, index);

@@ -374,3 +374,23 @@ describe('a connection that moves to another server (`MIGRATION`)', () => {
     expect(ann?.connections[0]).toMatchObject({ leftAt: 5 * SECOND, reason: 'MIGRATION', inferred });
   });
 });
+
+// `livekit/livekit pkg/rtc/participant.go` MoveToRoom: it gets another sid, and keeps the time at which it joined the room before.
+describe('a connection that is moved here from another room (`MoveParticipant`)', () => {
+  const OPENED = 100 * SECOND;
+  const moved = (joinedAt: number) => stay('PA_1', joinedAt, 160 * SECOND, { seenAt: 110 * SECOND });
+
+  it('came when it was first told of here, not when it joined there, and was not here before', () => {
+    const session = foldOf({ openedAt: OPENED }, moved(SECOND), stay('PA_2', OPENED, 105 * SECOND));
+    expect(connectionIn(session, 'PA_1')).toMatchObject({ joinedAt: 110 * SECOND, inferred: ['joinedAt'] });
+    expect(session).toMatchObject({ firstJoinedAt: OPENED, durationSeconds: 60, peakParticipants: 1 });
+    expect(session.inferred).toContain('participantSeconds');
+  });
+
+  it('is not what a join seems to be that is told in whole seconds, or by another clock', () => {
+    expect(foldOf({ openedAt: OPENED }, moved(99_001))).toMatchObject({
+      firstJoinedAt: 99_001,
+      inferred: [],
+    });
+  });
+});
