@@ -123,10 +123,11 @@ const millisecondsOf = (seconds: unknown): number | undefined =>
 const int64 = (value: unknown): unknown =>
   typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : (value ?? undefined);
 
-// Before 1.14 the room of egress and ingress events is only in their info (`livekit/livekit#4730`).
-function roomOfInfo({ egressInfo, ingressInfo }: Record<string, unknown>): unknown {
+// Before 1.14 the room of egress and ingress events is only in their info (`livekit/livekit#4730`); that of an agent's is in its job.
+function roomOfInfo({ egressInfo, ingressInfo, job }: Record<string, unknown>): unknown {
   if (isObject(egressInfo)) return { sid: egressInfo['roomId'], name: egressInfo['roomName'] };
-  return isObject(ingressInfo) ? { name: ingressInfo['roomName'] } : undefined;
+  if (isObject(ingressInfo)) return { name: ingressInfo['roomName'] };
+  return isObject(job) && isObject(job['room']) ? job['room'] : undefined;
 }
 
 // Keeps lists from the validator, which walks the whole of one, however long and however deep.

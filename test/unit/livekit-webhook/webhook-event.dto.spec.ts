@@ -105,6 +105,15 @@ describe('what a webhook event looks like', () => {
     expect(of({ egressInfo: 'text' })).toBeUndefined();
   });
 
+  test('has its room in its job, where it tells of an agent', () => {
+    const of = (job: unknown) => WebhookEventDto.from({ event: 'agent_job_ended', job }).room;
+    expect(of({ id: 'AJ_1', room: { sid: 'RM_4', name: 'call-4' } })).toEqual({
+      sid: 'RM_4',
+      name: 'call-4',
+    });
+    for (const job of ['text', {}, { room: 'text' }]) expect(of(job)).toBeUndefined();
+  });
+
   test('leaves out what the edge does not look at, above all what a body would like to set', () => {
     const json = JSON.parse(
       '{"event":"x","__proto__":{"id":"EV_evil"},"occurredAt":1,"room":{"__proto__":{"sid":"RM_evil"}}}',
