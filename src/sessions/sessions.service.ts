@@ -166,7 +166,7 @@ export class SessionsService {
   /**
    * Creates an access token to join a session's room: the one it is expected in, else the one named after its id.
    *
-   * @throws SessionRequestError without an identity, and when the project has no API key.
+   * @throws SessionRequestError without a session id or an identity, with a `ttl` of 0, and when the project has no API key.
    */
   createToken(sessionId: string, options: CreateTokenOptions): Promise<string> {
     return this.rooms.createToken(sessionId, options);

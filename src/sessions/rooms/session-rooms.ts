@@ -84,6 +84,16 @@ export class SessionRooms {
         '`identity` is missing or empty: LiveKit tells participants apart by it, so give everybody one of their own',
       );
     }
+    // LiveKit lets a token that names no room into whichever its client names (`livekit/livekit pkg/service/rtcservice.go`).
+    if (typeof sessionId !== 'string' || sessionId === '') {
+      throw new SessionRequestError(
+        'the session id is missing or empty: a token without a room lets into every one',
+      );
+    }
+    // livekit-server-sdk takes these for none given.
+    if (ttl === 0 || ttl === '' || Number.isNaN(ttl)) {
+      throw new SessionRequestError('`ttl` must be more than 0; without it, a token may be used for 6 hours');
+    }
     const key = this.keyOf(project);
     const token = new AccessToken(key.apiKey, key.secret.export().toString('utf8'), {
       identity,

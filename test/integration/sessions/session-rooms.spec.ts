@@ -137,6 +137,27 @@ describe('rooms and tokens of sessions', () => {
     );
   });
 
+  // LiveKit lets a token without a room into whichever its client names.
+  test.each(['', undefined])(
+    'no token is made for the session `%s`: it would let into any room',
+    async (id) => {
+      const rooms = await boot();
+      await expect(rooms.createToken(id as string, { identity: 'ann' })).rejects.toThrow(
+        'the session id is missing or empty: a token without a room lets into every one',
+      );
+    },
+  );
+
+  test.each([0, NaN, ''])(
+    'no token is made that may be used for `%s`: it would be one of 6 hours',
+    async (ttl) => {
+      const rooms = await boot();
+      await expect(rooms.createToken('order-4711', { identity: 'ann', ttl })).rejects.toThrow(
+        '`ttl` must be more than 0',
+      );
+    },
+  );
+
   test('without an address there are tokens, and neither rooms nor answers', async () => {
     const receiver = await bootReceiver(database.url);
     host = { app: receiver.app } as ReconciledHost;
