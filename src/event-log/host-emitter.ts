@@ -1,9 +1,10 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { AsyncResource } from 'node:async_hooks';
 import { errorFields } from '../logging/error-fields.js';
 import { Log } from '../logging/log.js';
 import { inTraceOf } from '../tracing/trace-context.js';
+import { EventLog } from './event-log.js';
 import type { LoggedEvent } from './events.js';
 
 /** The parts of EventEmitter2 that are used here. */
@@ -27,21 +28,37 @@ export interface Emission {
  * effort, in this process.
  */
 @Injectable()
-export class HostEmitter implements OnModuleInit {
+export class HostEmitter implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Log('EventBus');
+  private readonly ends: (() => void)[] = [];
   private emitter: Emitter | undefined;
   // Many requests share a commit: what one of them keeps in an `AsyncLocalStorage` (a tenant, a transaction) is not for
   // the listeners of another one's event.
   private readonly outsideRequests = new AsyncResource('livekit-webhooks:listeners');
 
-  constructor(private readonly moduleRef: ModuleRef) {}
+  constructor(
+    private readonly moduleRef: ModuleRef,
+    private readonly log: EventLog,
+  ) {}
 
   async onModuleInit(): Promise<void> {
     this.emitter = await this.hosts();
   }
 
-  /** Emits events in the next turn of the event loop, after callers that wait for the commit have been answered. */
-  emitSoon(emissions: readonly Emission[]): void {
+  onModuleDestroy(): void {
+    for (const end of this.ends) end();
+  }
+
+  /** Emits committed events, as `emissionOf` says, until the application stops. */
+  relay(emissionOf: (event: LoggedEvent) => Emission | undefined): void {
+    const end = this.log.onCommitted((events) =>
+      this.emitSoon(events.flatMap((event) => emissionOf(event) ?? [])),
+    );
+    this.ends.push(end);
+  }
+
+  // In the next turn of the event loop, after callers that wait for the commit have been answered.
+  private emitSoon(emissions: readonly Emission[]): void {
     const { emitter } = this;
     if (emitter === undefined || emissions.length === 0) return;
     const emit = () =>
