@@ -100,7 +100,7 @@ export function keysByPath(
 function projectsOf(options: LivekitWebhookModuleOptions): LivekitProject[] {
   const { projects, apiKey, apiSecret, keys } = options;
   if (projects == null) {
-    if (apiSecret === undefined && keys !== undefined && keys.length > 0) {
+    if (apiSecret === undefined && keys != null && keys.length > 0) {
       const [first, ...rest] = keys as [LivekitKey, ...LivekitKey[]];
       return [{ name: 'default', ...first, keys: rest }];
     }
@@ -113,7 +113,7 @@ function projectsOf(options: LivekitWebhookModuleOptions): LivekitProject[] {
       },
     ];
   }
-  if (apiKey !== undefined || apiSecret !== undefined || keys !== undefined) {
+  if (apiKey != null || apiSecret != null || keys != null) {
     throw new LivekitWebhookOptionsError(
       'projects',
       'stands beside `apiKey`, `apiSecret` or `keys`: move those into it',

@@ -7,13 +7,14 @@ const SEEMS_EARLIER = 1_000;
  * The facts of a room without the joins that were elsewhere: whoever is moved here from another room (`MoveParticipant`) keeps the
  * time at which it joined that one (`livekit/livekit` `MoveToRoom`). When it came here, the first event about it tells.
  */
-export function withJoinsHere({ room, connections, egresses }: RoomFacts): RoomFacts {
-  const { openedAt } = room;
-  const isElsewhere = ({ joinedAt }: ConnectionFact): boolean =>
-    openedAt !== null && joinedAt !== null && joinedAt < openedAt - SEEMS_EARLIER;
+export function withJoinsHere(facts: RoomFacts): RoomFacts {
+  const { connections } = facts;
+  const openedAt = facts.room.openedAt ?? -Infinity;
+  const wasElsewhere = ({ joinedAt }: ConnectionFact): boolean =>
+    joinedAt !== null && joinedAt < openedAt - SEEMS_EARLIER;
+  if (!connections.some(wasElsewhere)) return facts;
   return {
-    room,
-    connections: connections.map((one) => (isElsewhere(one) ? { ...one, joinedAt: null } : one)),
-    egresses,
+    ...facts,
+    connections: connections.map((one) => (wasElsewhere(one) ? { ...one, joinedAt: null } : one)),
   };
 }

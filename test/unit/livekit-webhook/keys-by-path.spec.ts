@@ -18,6 +18,7 @@ describe('the keys of each path', () => {
     ];
     expect(keysOf({ ...KEY, keys })).toEqual([[PATH, expected]]);
     expect(keysOf({ keys })).toEqual([[PATH, expected.slice(1)]]);
+    expect(keysOf(wrong({ keys: null }))).toEqual([[PATH, expected.slice(0, 1)]]);
   });
 
   test('have the keys of each project on its path', () => {
