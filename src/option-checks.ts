@@ -56,6 +56,12 @@ export class OptionChecks {
     throw new this.Refused(option, `must be a whole number ${range}${or}`);
   }
 
+  /** Requires a list: a text would be taken for its letters. */
+  list<Entry>(option: string, value: readonly Entry[]): readonly Entry[] {
+    if (Array.isArray(value)) return value;
+    throw new this.Refused(option, 'must be a list');
+  }
+
   private knownWithin(given: object, names: Names, path: string, more = ''): void {
     for (const [name, value] of Object.entries(given)) {
       if (value === undefined) continue;
@@ -64,10 +70,10 @@ export class OptionChecks {
         throw new this.Refused(option, `is none: there are ${listed(names)}${more}`);
       const within = names[name];
       if (value === null || within === true) continue;
-      if (!Array.isArray(within)) this.part(value, within as Names, option);
-      else if (Array.isArray(value))
-        value.forEach((entry, nth) => this.part(entry, within[0] as Names, `${option}[${nth}]`));
-      else throw new this.Refused(option, 'must be a list');
+      if (Array.isArray(within)) {
+        const entries = this.list(option, value as unknown[]);
+        entries.forEach((entry, nth) => this.part(entry, within[0] as Names, `${option}[${nth}]`));
+      } else this.part(value, within as Names, option);
     }
   }
 

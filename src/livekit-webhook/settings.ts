@@ -101,7 +101,7 @@ function requireAddress({ type, url }: Exclude<DeliveryEngineOptions, { type: 'd
 
 function allowedEvents(events: LivekitWebhookModuleOptions['events']): WebhookSettings['events'] {
   if (events === undefined) return undefined;
-  if (events === '*' || events.includes('*')) return '*';
+  if (events === '*' || check.list('events', events).includes('*')) return '*';
   const unknown = events.find((name) => !(LIVEKIT_EVENT_NAMES as readonly string[]).includes(name));
   if (unknown !== undefined) {
     throw new LivekitWebhookOptionsError(
@@ -115,7 +115,10 @@ function allowedEvents(events: LivekitWebhookModuleOptions['events']): WebhookSe
 function signatureSchemes(
   schemes: readonly SignatureScheme[] = ['livekit', 'hmac'],
 ): ReadonlySet<SignatureScheme> {
-  if (schemes.length === 0 || schemes.some((scheme) => scheme !== 'livekit' && scheme !== 'hmac')) {
+  if (
+    check.list('signatures', schemes).length === 0 ||
+    schemes.some((scheme) => scheme !== 'livekit' && scheme !== 'hmac')
+  ) {
     throw new LivekitWebhookOptionsError('signatures', "must be `['livekit']`, `['hmac']` or both");
   }
   return new Set(schemes);

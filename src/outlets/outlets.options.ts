@@ -96,7 +96,7 @@ export function resolveSettings(options: OutletsModuleOptions): OutletsSettings 
 }
 
 function publishedEvents(patterns: readonly string[]): PublishedEvents {
-  const unknown = patterns.find((pattern) => eventsLike(pattern) === undefined);
+  const unknown = check.list('events', patterns).find((pattern) => eventsLike(pattern) === undefined);
   if (patterns.length === 0 || unknown !== undefined) {
     throw new OutletsOptionsError(
       'events',
@@ -128,12 +128,12 @@ function webhookSettings({
   const wrong = (option: string, problem: string): never => {
     throw new OutletsOptionsError(`webhook.${option}`, problem);
   };
-  const all = [...(secret === undefined ? [] : [secret]), ...secrets];
+  const all = [...(secret === undefined ? [] : [secret]), ...check.list('webhook.secrets', secrets)];
   if (all.length === 0) wrong('secret', 'is missing: receivers tell by the signature that an event is ours');
   const keys = all.map(
     (each) => signingKey(each) ?? wrong('secret', 'must be `whsec_` and 24 to 64 bytes in base64'),
   );
-  const strange = allow.findIndex((each) => !isAllowEntry(each));
+  const strange = check.list('webhook.allow', allow).findIndex((each) => !isAllowEntry(each));
   if (strange >= 0)
     // not the entry itself: it might be a URL with a password
     wrong(`allow[${strange}]`, 'must be an address, a range such as `10.0.0.0/8`, or the name of a host');

@@ -106,7 +106,7 @@ export function resolveSettings(options: SessionsModuleOptions): SessionsSetting
     recordingTimeout: stay('recordingTimeout', 24 * 60 * MINUTE),
     parties: check.whole('parties', options.parties ?? DEFAULT_PARTIES, { least: 1 }),
     disposition: options.disposition,
-    attributes: new Set(options.attributes),
+    attributes: new Set(check.list('attributes', options.attributes ?? [])),
     livekitUrls: addresses(options.livekitUrl ?? {}),
     reconcileInterval: check.whole('reconcileInterval', options.reconcileInterval ?? MINUTE / 4, {
       least: 100,

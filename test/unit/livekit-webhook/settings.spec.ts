@@ -53,6 +53,8 @@ describe('the settings', () => {
       wrong({ events: ['room_begun'] }),
       /names `room_begun`, which LiveKit does not send: use room_started/,
     ],
+    ['events', wrong({ events: 'room_started' }), /must be a list/],
+    ['signatures', wrong({ signatures: 'livekit' }), /must be a list/],
     ['signatures', wrong({ signatures: [] }), /must be `\['livekit'\]`, `\['hmac'\]` or both/],
     ['signatures', wrong({ signatures: ['none'] }), /must be `\['livekit'\]`/],
     [

@@ -232,6 +232,9 @@ describe('options', () => {
     ['webhook.alow', { webhook: { ...webhook, alow: ['a'] } as never }, /is none: there are `url`, /],
     ['jetstream.stream', { jetstream: { url: 'nats://a', stream: 'a' } as never }, /there are `url`$/],
     ['events', { events: [] }, /is empty/],
+    ['events', { events: 'session.*' } as never, /must be a list/],
+    ['webhook.allow', { webhook: { ...webhook, allow: 'localhost' } } as never, /must be a list/],
+    ['webhook.secrets', { webhook: { ...webhook, secrets: 'whsec_' } } as never, /must be a list/],
     ['events', { events: ['session.*', 'room_started'] }, /`room_started`, which is no event/],
   ])('`%s` of %j is refused', (option, options, cure) => {
     const refused = (): unknown => resolveSettings(options);

@@ -36,3 +36,8 @@ test.each(['expectTimeout', 'settle', 'recordingTimeout'] as const)(
     expect(refused).toThrow(`option \`${option}\` must be a whole number from 0 to 31622400000`);
   },
 );
+
+test('a text is no list of attributes: each of its letters would be one', () => {
+  const refused = () => resolveSettings({ attributes: 'customer' as never });
+  expect(refused).toThrow(new SessionsOptionsError('attributes', 'must be a list'));
+});
