@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventStore } from '../../database/event-store.js';
+import { plainText } from '../../database/plain-text.js';
 import { Log } from '../../logging/log.js';
 import { ErasureRun } from './erasure-run.js';
 import { newPseudonym } from './pseudonym.js';
@@ -101,7 +102,8 @@ export class Erasure {
       throw new ErasureError(
         `there is no ${kind} to erase: give its ${kind === 'room' ? 'name or sid' : 'text'}`,
       );
-    const subject = { kind, text, project, pseudonym: newPseudonym() };
+    const stored = project === undefined ? undefined : plainText(project);
+    const subject = { kind, text, project: stored, pseudonym: newPseudonym() };
     // The log first: a handler that still gets an event after the sessions were erased would bring it back.
     const erased = await new ErasureRun(this.store, subject).run();
     let sessions = 0;

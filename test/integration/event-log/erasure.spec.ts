@@ -374,6 +374,12 @@ describe('erasure', () => {
     await expectGone('caller-1001');
   });
 
+  test('is of the project that an event was given, though databases keep its name otherwise', async () => {
+    await boot();
+    await receiver.app.get(EventLog).append('greeted', { by: 'caller-1001' }, { project: 'a\0b' });
+    expect(await erasure().eraseIdentity('caller-1001', { project: 'a\0b' })).toMatchObject({ bodies: 1 });
+  });
+
   test('is of one project where it is told so', async () => {
     await boot();
     await receiver.app.get(EventLog).quarantine({
