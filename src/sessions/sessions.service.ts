@@ -155,9 +155,9 @@ export class SessionsService {
   /**
    * Expects a session, and creates its room at LiveKit, under the same name unless `roomName` gives another. Needs `livekitUrl`.
    *
-   * @throws SessionRequestError when that room would not be this session's by the option `sessionId`; SessionRoomError when
-   * LiveKit made no room: then the expectation is withdrawn, unless LiveKit did not answer in time, for it may have made the
-   * room; SessionsOptionsError without `livekitUrl`.
+   * @throws SessionRequestError as `expect` does, and when that room would not be this session's by the option `sessionId`;
+   * SessionRoomError when LiveKit made no room: then the expectation is withdrawn, unless LiveKit did not answer in time, for it
+   * may have made the room; SessionsOptionsError without `livekitUrl`.
    */
   createRoom(sessionId: string, options: CreateRoomOptions = {}): Promise<CreatedRoom> {
     return this.rooms.createRoom(sessionId, options);

@@ -63,6 +63,7 @@ export class SessionRooms {
     { room: options, ...expecting }: CreateRoomOptions = {},
   ): Promise<CreatedRoom> {
     const { project = 'default', roomName } = expecting;
+    if (!this.keys.has(project)) throw unknownProject(project, this.keys);
     const { rooms } = this.clients.of(project);
     const asked = { ...options, name: roomName ?? sessionId };
     if (roomName === undefined) this.requireItsOwn(sessionId, asked);

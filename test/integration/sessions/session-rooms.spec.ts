@@ -91,6 +91,13 @@ describe('rooms and tokens of sessions', () => {
     expect(await expected()).toEqual([]);
   });
 
+  test('no room is made in a project that is not there', async () => {
+    const rooms = await boot();
+    await expect(rooms.createRoom('order-4711', { project: 'none' })).rejects.toThrow(
+      'there is no project `none`: name one of `default`',
+    );
+  });
+
   test('nobody is expected in a room that LiveKit did not make', async () => {
     const rooms = await boot();
     standIn.troubles.set('CreateRoom', { status: 429, code: 'resource_exhausted', msg: 'too many rooms' });
