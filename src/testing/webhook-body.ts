@@ -18,7 +18,7 @@ export type JsonField<F> = F extends bigint
         : F extends (infer Item)[]
           ? JsonField<Item>[]
           : F extends object
-            ? { [K in keyof F as IsOneOf<F[K]> extends true ? never : K]?: JsonField<F[K]> }
+            ? { [K in keyof F as IsOneOf<F[K]> extends true ? never : K]?: JsonField<F[K]> | undefined }
             : F;
 
 type IsOneOf<F> = 'case' extends keyof NonNullable<F> ? true : false;
@@ -52,14 +52,14 @@ export type WebhookFields<N extends LivekitEventName = LivekitEventName> = N ext
  */
 export function webhookBody(fields: WebhookFields, clock: Clock = { now: () => Date.now() }): string {
   const now = clock.now();
-  const given = fields as AnyFields;
-  const json = {
-    id: `EV_${randomUUID().slice(-12)}`,
-    createdAt: seconds(now),
-    ...given,
-    ...madeUp(given, now),
-  };
   try {
+    const given = JSON.parse(JSON.stringify(fields)) as AnyFields; // without what is undefined
+    const json = {
+      id: `EV_${randomUUID().slice(-12)}`,
+      createdAt: seconds(now),
+      ...given,
+      ...madeUp(given, now),
+    };
     return WebhookEvent.fromJson(json as Parameters<typeof WebhookEvent.fromJson>[0]).toJsonString();
   } catch (error) {
     throw new WebhookTestingError(

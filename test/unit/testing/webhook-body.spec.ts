@@ -59,4 +59,29 @@ describe('a webhook that a test makes', () => {
     // @ts-expect-error a room has no such field
     expect(() => webhookBody({ event: 'room_started', room: { colour: 'red' } }, clock)).toThrow(/colour/);
   });
+
+  test('is of what is given: what is undefined is made up as if it were left out', () => {
+    const sparse = {
+      event: 'participant_joined',
+      room: { name: 'a' },
+      participant: { kind: 'SIP' },
+    } as const;
+    const { id: _, ...body } = JSON.parse(
+      webhookBody(
+        {
+          ...sparse,
+          id: undefined,
+          room: { name: 'a', sid: undefined },
+          participant: { kind: 'SIP', identity: undefined, permission: { canPublish: undefined } },
+        },
+        clock,
+      ),
+    );
+    expect(body).toEqual({
+      ...JSON.parse(
+        webhookBody({ ...sparse, id: 'EV_1', participant: { kind: 'SIP', permission: {} } }, clock),
+      ),
+      id: undefined,
+    });
+  });
 });
