@@ -20,13 +20,14 @@ export class DatabaseUnreachableError extends ToldError {
   }
 }
 
-/** The SQLite file belongs to another running process, and SQLite serves only one. */
+/** The SQLite file belongs to another running application, and SQLite serves only one. */
 export class DatabaseInUseError extends ToldError {
   override readonly name = 'DatabaseInUseError';
 
   constructor(path: string) {
     super(
-      `the SQLite file ${path} is in use by another process. Stop that one, give this one a file of its own, ` +
+      `the SQLite file ${path} is in use by another process, or by an application in this one that was not closed. ` +
+        'Stop that one, give this one a file of its own, ' +
         'or use PostgreSQL (`postgres://…`), which serves any number of processes',
     );
   }

@@ -172,7 +172,7 @@ describeMoving('moving a store from SQLite to PostgreSQL', () => {
 
     test('a source that an application uses', async () => {
       const store = await open(databases.from);
-      await refused(/in use by another process. Stop that one/, DatabaseInUseError);
+      await refused(/in use by another process.*Stop that one/, DatabaseInUseError);
       await store.close();
     });
 
