@@ -101,9 +101,11 @@ const ROOM_END_REASONS = [
   'ROOM_END_OPEN_FAILED',
 ];
 
-/** LiveKit's name for why a room ended; null when it is left out, as by most servers. */
-export const endReasonName = (value: unknown): string | null =>
-  (typeof value === 'number' ? ROOM_END_REASONS[value] : plainTextOrNull(value)) ?? null;
+/** LiveKit's name for why a room ended; null when it is left out, as by most servers, or is the zero value, which says no more. */
+export function endReasonName(value: unknown): string | null {
+  const name = typeof value === 'number' ? ROOM_END_REASONS[value] : plainTextOrNull(value);
+  return name === undefined || name === ROOM_END_REASONS[0] ? null : name;
+}
 
 /** A status in lower case, without the prefix of its enum; the first name is the zero value, which is left out. */
 export const statusName = (value: unknown, prefix: string, names: readonly string[]): string => {

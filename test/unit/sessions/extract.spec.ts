@@ -46,7 +46,8 @@ describe('what an event says of its room', () => {
   });
 
   it.each([
-    [0, 'ROOM_END_UNKNOWN'],
+    [0, null],
+    ['ROOM_END_UNKNOWN', null],
     [1, 'ROOM_END_API_DELETE'],
     [5, 'ROOM_END_OPEN_FAILED'],
     [6, null],
