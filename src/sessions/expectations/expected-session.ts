@@ -63,15 +63,19 @@ function requireName(what: string, name: unknown): void {
 
 /** Metadata as its JSON has it; `undefined` if it can't be stored. */
 function copyOf(metadata: unknown): Record<string, unknown> | undefined {
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return undefined;
   try {
     const json = JSON.stringify(metadata);
-    const copy = JSON.parse(json) as Record<string, unknown>;
-    return json.length > LONGEST_METADATA || isDeeper(copy, DEEPEST_METADATA) ? undefined : copy;
+    const copy: unknown = JSON.parse(json); // which need be no object, where that has a `toJSON`
+    return isObject(copy) && json.length <= LONGEST_METADATA && !isDeeper(copy, DEEPEST_METADATA)
+      ? copy
+      : undefined;
   } catch {
     return undefined; // too deep to be written at all, or no JSON
   }
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isDeeper = (value: unknown, levels: number): boolean =>
   typeof value === 'object' &&

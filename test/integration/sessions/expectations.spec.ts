@@ -299,6 +299,12 @@ describe('an expected session', () => {
     await expect(host.service.expect('x', { metadata: { a: 'a'.repeat(70_000) } })).rejects.toThrow(
       /at most 65536/,
     );
+    // What is kept is their JSON.
+    for (const json of ['text', ['a', 'list'], null])
+      await expect(host.service.expect('x', { metadata: { toJSON: () => json } })).rejects.toThrow(
+        /`metadata` of an expected session is an object/,
+      );
+    expect((await host.service.expectations()).expectations).toEqual([]);
   });
 
   test('is listed page by page', async () => {
