@@ -218,7 +218,8 @@ export class SessionsService {
     const [stored] = await this.store.read(async (manager) =>
       told(manager, await manager.findBy(SessionEntity, { pk: newest.pk })),
     );
-    return (stored as Told).session;
+    if (stored === undefined) throw new SessionNotFoundError(sessionId, project); // it was pruned meanwhile
+    return stored.session;
   }
 
   /**

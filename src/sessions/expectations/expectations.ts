@@ -63,7 +63,7 @@ export class Expectations implements OnModuleInit {
   async expect(sessionId: string, options: ExpectOptions = {}): Promise<Expectation> {
     const asked = expectedSession(sessionId, options, this.projects);
     const { source, roomName } = asked;
-    const room = await this.store.write(async (manager) => {
+    const { made, room } = await this.store.write(async (manager) => {
       await lockNames(manager, 'session', nameKeys(source, [asked.sessionId], roomName));
       const now = await this.clock.read(manager);
       const newest = await newestSessions(manager, asked);
@@ -71,20 +71,25 @@ export class Expectations implements OnModuleInit {
         session.idKept === 'matched' && session.sessionId === asked.sessionId;
       // Another call updates a session that goes on; once that has ended, it means the next one.
       const goingOn = newest.find((session) => isItsOwn(session) && session.state === 'active');
-      await this.expected.put(manager, {
+      const expectation: ExpectationEntity = {
         ...asked,
         state: goingOn ? 'matched' : 'awaiting',
         expectedAt: now,
         expiresAt: now + (options.expiresIn ?? this.settings.expectTimeout),
         roomSid: goingOn?.roomSid ?? null,
-      });
+      };
+      await this.expected.put(manager, expectation);
       this.store.afterCommit(manager, () => this.timetable.tell(now));
       const isRecent = ({ endedAt }: SessionEntity) =>
         endedAt === null || endedAt >= now - this.settings.expectTimeout;
-      return goingOn ?? newest.find((session) => isRecent(session) && !isItsOwn(session));
+      return {
+        made: expectation,
+        room: goingOn ?? newest.find((session) => isRecent(session) && !isItsOwn(session)),
+      };
     });
     if (room !== undefined) await this.matchNow(room, asked);
-    return this.get(source, asked.sessionId);
+    const stored = await this.store.read((manager) => this.expected.find(manager, source, asked.sessionId));
+    return toExpectation(stored ?? made); // it may have been withdrawn or erased meanwhile
   }
 
   /** See `SessionsService.withdraw`. */
@@ -133,11 +138,6 @@ export class Expectations implements OnModuleInit {
           row.sessionId === sessionId && segment === room.segment ? { metadata } : {},
       }),
     );
-  }
-
-  private async get(source: string, sessionId: string): Promise<Expectation> {
-    const row = await this.store.read((manager) => this.expected.find(manager, source, sessionId));
-    return toExpectation(row as ExpectationEntity);
   }
 
   private expire(): Promise<number> {

@@ -265,6 +265,14 @@ describe('an expected session', () => {
     expect(await host.service.expectations()).toEqual({ expectations: [], nextCursor: null });
   });
 
+  test('was made, though it is withdrawn before whoever made it is told', async () => {
+    const host = await hosts.boot();
+    await host.play('two-party-call', is('participant_joined'));
+    const expecting = host.service.expect('call-1001', { metadata: { order: 4711 } });
+    await host.service.withdraw('call-1001');
+    expect(await expecting).toMatchObject({ sessionId: 'call-1001', metadata: { order: 4711 } });
+  });
+
   testOnPostgres('is not matched when it is withdrawn at that moment', async () => {
     const host = await hosts.boot({ sessions: { requireExpected: true } });
     await host.service.expect('order-4711', { roomName: 'call-1001' });
