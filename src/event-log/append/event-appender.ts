@@ -8,6 +8,7 @@ import { activeTraceparent } from '../../tracing/trace-context.js';
 import { CLOCK, type Clock } from '../clock.js';
 import { Observers } from '../observers.js';
 import { plainText, plainTextOrNull } from '../../database/plain-text.js';
+import { HostEventError } from '../errors.js';
 import { type AppendOutcome, type EventKind, type LoggedEvent, type NewEvent } from '../events.js';
 
 /** An event that is created here, not received. */
@@ -41,9 +42,9 @@ export class EventAppender {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** Makes an event of a draft. */
+  /** Makes an event of a draft. @throws HostEventError when its data is no JSON. */
   toEvent({ kind, name, data, id, project = 'default', room = {}, ...more }: EventDraft): NewEvent {
-    const body = Buffer.from(JSON.stringify(data) ?? 'null');
+    const body = jsonOf(data);
     const now = this.clock.now();
     return {
       source: plainText(project),
@@ -82,5 +83,16 @@ export class EventAppender {
   /** Passes committed events to the listeners. */
   announce(events: readonly LoggedEvent[]): void {
     this.listeners.tell((listener) => listener(events));
+  }
+}
+
+function jsonOf(data: unknown): Buffer {
+  try {
+    return Buffer.from(JSON.stringify(data) ?? 'null');
+  } catch (cause) {
+    throw new HostEventError(
+      "an event's `data` can't be written as JSON: it has a BigInt in it, say, or leads back to itself",
+      { cause },
+    );
   }
 }

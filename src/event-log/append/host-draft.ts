@@ -34,12 +34,13 @@ function requireAtMost(longest: number, texts: Record<string, string | null | un
   }
 }
 
-function hostName(name: string): string {
+function hostName(name: unknown): string {
+  if (typeof name !== 'string' || !/^[\w.:/-]{1,200}$/.test(name))
+    throw new HostEventError('an event name is 1 to 200 letters, digits, `_`, `.`, `:`, `/` and `-`');
   if (/^(livekit|session|delivery)\./.test(name)) {
     throw new HostEventError(
       `the event name \`${name}\` is not yours to give: begin it with something else than \`${name.split('.', 1)[0]}.\``,
     );
   }
-  if (/^[\w.:/-]{1,200}$/.test(name)) return name;
-  throw new HostEventError('an event name is 1 to 200 letters, digits, `_`, `.`, `:`, `/` and `-`');
+  return name;
 }

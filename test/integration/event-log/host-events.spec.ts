@@ -105,6 +105,7 @@ describe("an event of the host's", () => {
     'nul\0',
     '*',
     'n'.repeat(201),
+    undefined as never,
   ])('is not named %p', async (name) => {
     await expect(host.log.append(name, {})).rejects.toThrow(HostEventError);
     const store = host.app.get(EventStore);
@@ -112,6 +113,16 @@ describe("an event of the host's", () => {
       HostEventError,
     );
     expect(await countOf(hosts.url, 'livekit_events')).toBe(0);
+  });
+
+  const endless: { itself?: object } = {};
+  endless.itself = endless;
+  test.each([[{ cents: 1_00n }], [endless]])('has data that is JSON, unlike %p', async (amount) => {
+    const refused = /^an event's `data` can't be written as JSON: it has a BigInt in it, say, or leads back/;
+    await expect(host.log.append('order.paid', amount)).rejects.toThrow(refused);
+    const store = host.app.get(EventStore);
+    const appending = store.transaction((manager) => host.log.appendIn(manager, 'order.paid', amount));
+    await expect(appending).rejects.toThrow(refused);
   });
 
   test.each(['a', 'livekit', 'livekit_x', 'Order/created:v2', 'n'.repeat(200)])(
