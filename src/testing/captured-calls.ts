@@ -47,12 +47,14 @@ export const CAPTURED_KEY = {
 
 const TRUTH = '.truth.jsonl';
 
-/** The names of the captured calls; `captures/README.md` describes each. */
+/** The names of the captured calls, in the order of their recording; `captures/README.md` describes each. */
 export const capturedCalls = (): string[] =>
   readdirSync(FOLDER)
     .filter((file) => file.endsWith(TRUTH))
     .map((file) => file.slice(0, -TRUTH.length))
-    .sort();
+    .map((name) => ({ name, began: deliveriesOf(name)[0]?.receivedAt ?? '' }))
+    .sort((one, other) => (one.began < other.began ? -1 : 1))
+    .map(({ name }) => name);
 
 /** A captured call by its name. @throws WebhookTestingError when there is none with this name. */
 export function capturedCall(name: string): CapturedCall {
@@ -60,8 +62,10 @@ export function capturedCall(name: string): CapturedCall {
   if (!names.includes(name)) {
     throw new WebhookTestingError(`there is no captured call \`${name}\`: there are ${names.join(', ')}`);
   }
-  return { name, deliveries: lines(`${name}.jsonl`), truth: lines(name + TRUTH) };
+  return { name, deliveries: deliveriesOf(name), truth: lines(name + TRUTH) };
 }
+
+const deliveriesOf = (name: string): CapturedDelivery[] => lines(`${name}.jsonl`);
 
 const lines = <T>(file: string): T[] =>
   readFileSync(join(FOLDER, file), 'utf8')

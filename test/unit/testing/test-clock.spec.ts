@@ -32,6 +32,11 @@ describe('captured calls', () => {
     }
   });
 
+  test('are listed in the order of their recording, so that a clock that plays them all is never put back', () => {
+    const began = capturedCalls().map((name) => capturedCall(name).deliveries[0]!.receivedAt);
+    expect(began).toEqual(began.toSorted());
+  });
+
   test('are told by name when there is none of the name that is asked for', () => {
     expect(() => capturedCall('../package')).toThrow(WebhookTestingError);
     expect(() => capturedCall('three-party-call')).toThrow(/there are .*two-party-call/);
