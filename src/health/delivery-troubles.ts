@@ -53,7 +53,7 @@ export function deliveryTroubles(
       summary.handlers.filter(({ dead }) => dead > 0).toSorted((a, b) => b.dead - a.dead),
     );
     troubles.push(
-      `there are ${figures.deadLetters} dead letters of ${names} (${deadLetters} are allowed): mend what their attempts failed with, then replay or dismiss them with \`Deliveries\``,
+      `${figures.deadLetters === 1 ? 'there is 1 dead letter' : `there are ${figures.deadLetters} dead letters`} of ${names} (${deadLetters} are allowed): mend what their attempts failed with, then replay or dismiss them with \`Deliveries\``,
     );
   }
   return troubles;

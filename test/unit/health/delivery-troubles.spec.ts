@@ -41,7 +41,7 @@ test('what is allowed is no trouble, and what is more is', () => {
     expect.stringMatching(/`a` have been due for up to 300.001 s \(300 s are allowed\)/),
   ]);
   expect(troublesOf({ handlers: [handler('a', { dead: 1 })] })).toEqual([
-    expect.stringMatching(/1 dead letters of `a` \(0 are allowed\)/),
+    expect.stringMatching(/there is 1 dead letter of `a` \(0 are allowed\)/),
   ]);
   const dead = [handler('a', { dead: 3 }), handler('b', { dead: 3 })];
   expect(troublesOf({ handlers: dead }, { deadLetters: 6 })).toEqual([]);
