@@ -28,8 +28,8 @@ export interface SessionsFilter {
   project?: string | undefined;
   /** Sessions on a page, 1 to 200, 50 by default. */
   limit?: number | undefined;
-  /** `nextCursor` of the page before. */
-  cursor?: string | undefined;
+  /** `nextCursor` of the page before; none, or `null`, for the first. */
+  cursor?: string | null | undefined;
 }
 
 /**
@@ -58,7 +58,7 @@ export async function sessionsQuery(
   if (from !== undefined) query.andWhere('s.beganAt >= :from', { from: timeOf('from', from) });
   if (to !== undefined) query.andWhere('s.beganAt < :to', { to: timeOf('to', to) });
   if (unmatched !== undefined) query.andWhere(`s.unmatched IS ${unmatched ? 'NOT ' : ''}NULL`);
-  if (cursor !== undefined && cursor !== '') {
+  if (cursor != null && cursor !== '') {
     // Compared as a pair, or the index would be read from its beginning.
     query.andWhere('(s.began_at, s.pk) < (:beganAt, :pk)', positionOf(cursor));
   }

@@ -83,6 +83,7 @@ export class SessionsService {
 
   /** The sessions with this id, the newest first, 200 at most: one, unless its room's name or its id was reused. */
   async find(sessionId: string, filter: Omit<SessionsFilter, 'sessionId'> = {}): Promise<Session[]> {
+    requireId(sessionId);
     const { sessions } = await this.list({ limit: LARGEST_PAGE, ...filter, sessionId });
     return sessions;
   }
@@ -192,13 +193,14 @@ export class SessionsService {
    * to the newest session.
    *
    * @param disposition `null` leaves it to the rules again.
-   * @throws SessionNotFoundError; SessionRequestError when it is not a word of 1 to 128 characters.
+   * @throws SessionNotFoundError; SessionRequestError when it is not a word of 1 to 128 characters, or without an id.
    */
   async setDisposition(
     sessionId: string,
     disposition: string | null,
     { project = 'default' }: OfProject = {},
   ): Promise<Session> {
+    requireId(sessionId);
     if (disposition !== null && !isWord(disposition)) {
       throw new SessionRequestError(`a disposition is 1 to ${LONGEST_DISPOSITION} characters, or null`);
     }
@@ -246,6 +248,11 @@ export class SessionsService {
       return Number(row?.count);
     });
   }
+}
+
+// A filter without an id finds every session.
+function requireId(sessionId: unknown): void {
+  if (typeof sessionId !== 'string') throw new SessionRequestError('name a session by its id');
 }
 
 const isWord = (text: unknown): boolean =>

@@ -57,7 +57,7 @@ export class Deliveries {
   async list(query: DeliveryQuery = {}): Promise<DeliveryPage> {
     const limit = limitOf(query);
     const filter = checkedFilter(query);
-    const position = query.cursor === undefined ? Infinity : positionOf(query.cursor);
+    const position = query.cursor == null ? Infinity : positionOf(query.cursor);
     const span = SPAN[this.store.dialect];
     const { first, last } = await this.ids();
     const rows: DeliveryRow[] = [];

@@ -70,8 +70,8 @@ export interface DeliveryFilter {
 export interface DeliveryQuery extends DeliveryFilter {
   /** 1 to 500, 50 by default. */
   limit?: number | undefined;
-  /** `nextCursor` of the previous page. */
-  cursor?: string | undefined;
+  /** `nextCursor` of the page before; none, or `null`, for the first. */
+  cursor?: string | null | undefined;
 }
 
 /** Which stored events a backfill gives to a handler. */

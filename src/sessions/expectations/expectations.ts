@@ -31,8 +31,8 @@ export interface ExpectationsFilter {
   project?: string | undefined;
   /** Expectations on a page, 1 to 200, 50 by default. */
   limit?: number | undefined;
-  /** `nextCursor` of the page before. */
-  cursor?: string | undefined;
+  /** `nextCursor` of the page before; none, or `null`, for the first. */
+  cursor?: string | null | undefined;
 }
 
 /** Expectations that expire in one transaction. */
@@ -101,7 +101,8 @@ export class Expectations implements OnModuleInit {
 
   /** See `SessionsService.expectations`. */
   async list(filter: ExpectationsFilter = {}): Promise<ExpectationsPage> {
-    const { state, project, cursor = '' } = filter;
+    const { state, project } = filter;
+    const cursor = filter.cursor ?? '';
     const limit = pageSize(filter.limit);
     return this.store.read(async (manager) => {
       const query = manager

@@ -2,6 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { EventEmitterModule, OnEvent } from '@nestjs/event-emitter';
 import type { SessionEvent } from '../../../src/sessions/events/session-events.js';
 import type { Session } from '../../../src/sessions/session.js';
+import { ConnectionEntity } from '../../../src/database/entities/connection.entity.js';
+import { RoomEntity } from '../../../src/database/entities/room.entity.js';
+import { SessionEntity } from '../../../src/database/entities/session.entity.js';
+import { EventStore } from '../../../src/database/event-store.js';
+import { gate } from '../../support/gate.js';
+import { testOnSqlite } from '../../support/only-on.js';
 import { sessionHosts } from '../../support/session-host.js';
 
 const MINUTE = 60_000;
@@ -34,6 +40,32 @@ describe('how a session went', () => {
     expect(await host.session()).toMatchObject({ state: 'active', disposition: 'voicemail' });
     await host.play('two-party-call');
     expect(await host.session()).toMatchObject({ state: 'ended', disposition: 'voicemail' });
+  });
+
+  // Only there does one write wait for another.
+  testOnSqlite('is said of no session when that is pruned meanwhile', async () => {
+    const host = await hosts.boot();
+    await host.play('two-party-call');
+    const { opened, open } = gate();
+    const pruning = host.app.get(EventStore).write(async (manager) => {
+      await opened;
+      for (const entity of [SessionEntity, ConnectionEntity, RoomEntity]) await manager.deleteAll(entity);
+    });
+    const said = host.service.setDisposition('call-1001', 'transferred').catch(String);
+    expect(await host.sessions()).toHaveLength(1); // so the other has read it, too
+    open();
+    await pruning;
+    expect(await said).toMatch(/^SessionNotFoundError/);
+  });
+
+  test('is said of no session without an id, which would mean the newest of all', async () => {
+    const host = await hosts.boot();
+    await host.play('two-party-call');
+    const before = await host.session();
+    const refused = 'name a session by its id';
+    await expect(host.service.setDisposition(undefined as never, 'transferred')).rejects.toThrow(refused);
+    await expect(host.service.find(undefined as never)).rejects.toThrow(refused); // nor are all of them found
+    expect(await host.session()).toEqual(before);
   });
 
   test('is said of the newest session of a reused id', async () => {

@@ -319,15 +319,15 @@ describe('an expected session', () => {
     const host = await hosts.boot();
     for (const id of ['a', 'b', 'c']) await host.service.expect(id);
     const ids: string[] = [];
-    let cursor: string | null = '';
-    while (cursor !== null) {
+    let cursor: string | null = null;
+    do {
       const page: Awaited<ReturnType<typeof host.service.expectations>> = await host.service.expectations({
         limit: 2,
         cursor,
       });
       ids.push(...page.expectations.map(({ sessionId }) => sessionId));
       cursor = page.nextCursor;
-    }
+    } while (cursor !== null);
     expect(ids).toEqual(['a', 'b', 'c']);
   });
 });

@@ -46,8 +46,8 @@ describe('a filter', () => {
     for (const creationTime of ['1787074610412', '1787074610413']) {
       await send(host, 'room_started', { room: { sid: `RM_${creationTime}`, name: 'call', creationTime } });
     }
-    const { nextCursor } = await host.service.list({ limit: 1 });
-    const { sessions } = await host.service.list({ limit: 1, cursor: nextCursor ?? '' });
+    const { nextCursor } = await host.service.list({ limit: 1, cursor: null });
+    const { sessions } = await host.service.list({ limit: 1, cursor: nextCursor });
     expect(sessions).toMatchObject([{ roomSid: 'RM_1787074610412' }]);
   });
 
@@ -65,7 +65,7 @@ describe('a filter', () => {
       identity: string,
       limit?: number,
     ): Promise<string[][]> => {
-      const pages = async (filter: SessionsFilter, cursor = ''): Promise<string[]> => {
+      const pages = async (filter: SessionsFilter, cursor: string | null = null): Promise<string[]> => {
         const { sessions, nextCursor } = await service.list({ ...filter, limit, cursor });
         const page = sessions.map(({ roomSid, segment }) => `${roomSid} ${segment}`);
         if (nextCursor !== null) expect(page).toHaveLength(limit ?? NaN);
