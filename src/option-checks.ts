@@ -41,7 +41,7 @@ export class OptionChecks {
     this.knownWithin(given, names as Names, '', more);
   }
 
-  /** Requires a whole number within limits: PostgreSQL compares its times with nothing else. @param or what else it may be. */
+  /** Requires a whole number within limits. @param or what else it may be. */
   whole(
     option: string,
     value: number,
@@ -78,7 +78,8 @@ export class OptionChecks {
   }
 
   private part(given: unknown, names: Names, option: string): void {
-    if (typeof given === 'object' && given !== null) this.knownWithin(given, names, `${option}.`);
+    if (typeof given === 'object' && given !== null && !Array.isArray(given))
+      this.knownWithin(given, names, `${option}.`);
     else throw new this.Refused(option, `must be an object with ${listed(names)}`);
   }
 }

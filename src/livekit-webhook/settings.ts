@@ -72,7 +72,7 @@ export function resolveSettings(
         most: LONGEST_TIMEOUT - 1_000, // leaves room for the extra second that handlers heeding their signal get
       }),
     },
-    retention: retentionSettings(options.retention),
+    retention: retentionSettings(options.retention ?? {}),
     signatures: signatureSchemes(options.signatures),
     bodyLimit: check.whole('bodyLimit', options.bodyLimit ?? 1024 * 1024, { least: 1 }),
     bodyTimeout: check.whole('bodyTimeout', options.bodyTimeout ?? 10_000, {
@@ -81,7 +81,7 @@ export function resolveSettings(
     }),
     clockTolerance: check.whole('clockTolerance', options.clockTolerance ?? 10_000),
     database,
-    log: checkedLog(options.log),
+    log: checkedLog(options.log ?? {}),
   };
 }
 
@@ -124,7 +124,7 @@ function signatureSchemes(
   return new Set(schemes);
 }
 
-function retentionSettings(options: RetentionOptions = {}): RetentionSettings {
+function retentionSettings(options: RetentionOptions): RetentionSettings {
   const age = (what: keyof RetentionSettings, least = 0): number | false => {
     const value = options[what] ?? RETENTION_DEFAULTS[what];
     return value === false ? false : check.whole(`retention.${what}`, value, { least, or: ', or `false`' });
@@ -137,7 +137,7 @@ function retentionSettings(options: RetentionOptions = {}): RetentionSettings {
   };
 }
 
-function checkedLog(options: LogOptions = {}): LogSettings {
+function checkedLog(options: LogOptions): LogSettings {
   const { level, sample } = options;
   if (level !== undefined && !isLogLevel(level)) {
     throw new LivekitWebhookOptionsError(

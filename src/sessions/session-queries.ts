@@ -5,8 +5,7 @@ import { SessionEntity } from '../database/entities/session.entity.js';
 import { dialectOf } from '../database/sql.js';
 import { plainText } from '../database/plain-text.js';
 import { oneOf, strangeCursor, timeOf } from './filter-values.js';
-import { searchable } from './projection/fact-store.js';
-import { type Session, SESSION_STATES, type SessionState } from './session.js';
+import { SESSION_STATES, type SessionState } from './session.js';
 
 /** Which sessions to list. All of the given conditions must hold. */
 export interface SessionsFilter {
@@ -32,12 +31,7 @@ export interface SessionsFilter {
   cursor?: string | null | undefined;
 }
 
-/**
- * The query for sessions that meet a filter, the newest first. Of a room that was reopened it finds every session, whichever
- * of them `isAttended`.
- *
- * @throws SessionRequestError when the filter is invalid.
- */
+/** The query for sessions that meet a filter, the newest first. @throws SessionRequestError when the filter is invalid. */
 export async function sessionsQuery(
   manager: EntityManager,
   filter: SessionsFilter,
@@ -52,9 +46,9 @@ export async function sessionsQuery(
   if (project !== undefined) query.andWhere('s.source = :project', { project: plainText(project) });
   if (sessionId !== undefined)
     query.andWhere('s.sessionId = :sessionId', { sessionId: plainText(sessionId) });
-  if (room !== undefined) await whereRoomHas(manager, query, RoomEntity, ['room_name', 'room_sid'], room);
-  if (identity !== undefined) await whereRoomHas(manager, query, ConnectionEntity, ['identity'], identity);
-  if (number !== undefined) await whereRoomHas(manager, query, ConnectionEntity, NUMBERS, number);
+  if (room !== undefined) await whereOneOf(manager, query, RoomEntity, ['room_name', 'room_sid'], room);
+  if (identity !== undefined) await whereOneOf(manager, query, ConnectionEntity, ['identity'], identity);
+  if (number !== undefined) await whereOneOf(manager, query, ConnectionEntity, NUMBERS, number);
   if (from !== undefined) query.andWhere('s.beganAt >= :from', { from: timeOf('from', from) });
   if (to !== undefined) query.andWhere('s.beganAt < :to', { to: timeOf('to', to) });
   if (unmatched !== undefined) query.andWhere(`s.unmatched IS ${unmatched ? 'NOT ' : ''}NULL`);
@@ -67,25 +61,14 @@ export async function sessionsQuery(
 
 const NUMBERS = ['phone_number', 'trunk_phone_number'];
 
-/** Whether a session itself had whom a filter asks for, and not only another of its room. */
-export const isAttended = (
-  { participants }: Session,
-  { identity, number }: Pick<SessionsFilter, 'identity' | 'number'>,
-): boolean =>
-  (identity === undefined || participants.some((one) => one.identity === plainText(identity))) &&
-  (number === undefined ||
-    participants.some(
-      ({ sip }) => searchable(sip?.from) === plainText(number) || searchable(sip?.to) === plainText(number),
-    ));
-
 /** With more matching rows than this, a page of the newest sessions is found sooner by testing sessions in order. */
 const MANY = 1_000;
 
 /**
- * If few rows match, their rooms are looked up, and the sessions of these sorted; but an agent, or one of our numbers, may
- * have been in every room. PostgreSQL chooses by its statistics; SQLite has to be told.
+ * Requires a room, or a connection, that has a text. If few rows match, their sessions are looked up, and sorted; but an
+ * agent, or one of our numbers, may have been in every room. PostgreSQL chooses by its statistics; SQLite has to be told.
  */
-async function whereRoomHas(
+async function whereOneOf(
   manager: EntityManager,
   query: SelectQueryBuilder<SessionEntity>,
   entity: typeof RoomEntity | typeof ConnectionEntity,
@@ -94,23 +77,30 @@ async function whereRoomHas(
 ): Promise<void> {
   const value = plainText(text);
   const name = columns.join('_or_');
-  // Attempts to connect that failed are rows, too.
-  const only = entity === ConnectionEntity ? ' AND x.connected' : '';
-  const has = (sign = '') =>
-    `(${columns.map((column) => `${sign}x.${column} = :${name}`).join(' OR ')})${only}`;
+  const has = (sign = '') => `(${columns.map((column) => `${sign}x.${column} = :${name}`).join(' OR ')})`;
+  const isOf = (session: string) =>
+    `x.source = ${session}.source AND x.room_sid = ${session}.room_sid${entity === ConnectionEntity ? ` AND ${isWithin(session)}` : ''}`;
   const beyond = manager
     .createQueryBuilder(entity, 'x')
     .select('1', 'one')
     .where(has(), { [name]: value });
-  const rooms = query.subQuery().from(entity, 'x');
+  const matching = query.subQuery().from(entity, 'x');
   if (dialectOf(manager) === 'sqlite' && (await beyond.limit(1).offset(MANY).getRawOne()) !== undefined) {
     // The sign keeps SQLite from searching the column's index again for each session.
-    rooms.select('1').where('x.source = s.source AND x.room_sid = s.room_sid').andWhere(has('+'));
-    query.andWhere(`EXISTS ${rooms.getQuery()}`, { [name]: value });
+    matching.select('1').where(isOf('s')).andWhere(has('+'));
+    query.andWhere(`EXISTS ${matching.getQuery()}`, { [name]: value });
   } else {
-    rooms.select(['x.source', 'x.room_sid']).where(has());
-    query.andWhere(`(s.source, s.room_sid) IN ${rooms.getQuery()}`, { [name]: value });
+    matching.select('t.pk').innerJoin(SessionEntity, 't', isOf('t')).where(has());
+    query.andWhere(`s.pk IN ${matching.getQuery()}`, { [name]: value });
   }
+}
+
+/** SQL: whether the connection `x` was one, and no failed attempt, in this session of its room, as the fold divides them. */
+function isWithin(session: string): string {
+  const cameAt = 'coalesce(x.joined_at, x.seen_at)';
+  return `x.connected AND (${session}.segment = 0 OR ${cameAt} >= ${session}.began_at)
+    AND NOT EXISTS (SELECT 1 FROM livekit_sessions n WHERE n.source = ${session}.source AND n.room_sid = ${session}.room_sid
+      AND n.segment = ${session}.segment + 1 AND n.began_at <= ${cameAt})`;
 }
 
 /** The cursor for what follows a session. */

@@ -21,7 +21,7 @@ import {
   SessionRooms,
 } from './rooms/session-rooms.js';
 import { SessionKeeper } from './projection/session-keeper.js';
-import { cursorOf, isAttended, sessionsQuery, type SessionsFilter } from './session-queries.js';
+import { cursorOf, sessionsQuery, type SessionsFilter } from './session-queries.js';
 import { LONGEST_DISPOSITION } from './projection/session-row.js';
 import type { Session } from './session.js';
 import {
@@ -63,20 +63,13 @@ export class SessionsService {
   async list(filter: SessionsFilter = {}): Promise<SessionsPage> {
     const limit = pageSize(filter.limit);
     return this.store.read(async (manager) => {
-      const found: Told[] = [];
-      let { cursor } = filter;
-      do {
-        const query = await sessionsQuery(manager, { ...filter, cursor });
-        const rows = await query.limit(limit + 1).getMany();
-        found.push(...(await told(manager, rows)).filter(({ session }) => isAttended(session, filter)));
-        const last = rows[limit];
-        cursor = last && cursorOf(last);
-      } while (cursor !== undefined && found.length <= limit);
-      const page = found.slice(0, limit);
+      const query = await sessionsQuery(manager, filter);
+      const rows = await query.limit(limit + 1).getMany();
+      const page = rows.slice(0, limit);
       const last = page.at(-1);
       return {
-        sessions: page.map(({ session }) => session),
-        nextCursor: found.length > limit && last !== undefined ? cursorOf(last.row) : null,
+        sessions: await told(manager, page),
+        nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null,
       };
     });
   }
@@ -84,7 +77,7 @@ export class SessionsService {
   /** The sessions with this id, the newest first, 200 at most: one, unless its room's name or its id was reused. */
   async find(sessionId: string, filter: Omit<SessionsFilter, 'sessionId'> = {}): Promise<Session[]> {
     requireId(sessionId);
-    const { sessions } = await this.list({ limit: LARGEST_PAGE, ...filter, sessionId });
+    const { sessions } = await this.list({ ...filter, limit: filter.limit ?? LARGEST_PAGE, sessionId });
     return sessions;
   }
 
@@ -217,11 +210,11 @@ export class SessionsService {
         amend: (_, { segment }) => (segment === newest.segment ? given : {}),
       }),
     );
-    const [stored] = await this.store.read(async (manager) =>
+    const [session] = await this.store.read(async (manager) =>
       told(manager, await manager.findBy(SessionEntity, { pk: newest.pk })),
     );
-    if (stored === undefined) throw new SessionNotFoundError(sessionId, project); // it was pruned meanwhile
-    return stored.session;
+    if (session === undefined) throw new SessionNotFoundError(sessionId, project); // it was pruned meanwhile
+    return session;
   }
 
   /**
@@ -258,18 +251,12 @@ function requireId(sessionId: unknown): void {
 const isWord = (text: unknown): boolean =>
   typeof text === 'string' && text.trim() !== '' && text.length <= LONGEST_DISPOSITION;
 
-/** A session and the row that it is listed by. */
-interface Told {
-  row: SessionEntity;
-  session: Session;
-}
-
-async function told(manager: EntityManager, rows: readonly SessionEntity[]): Promise<Told[]> {
+async function told(manager: EntityManager, rows: readonly SessionEntity[]): Promise<Session[]> {
   const facts = await new FactStore(manager).load(rows);
   const keyOf = (one: RoomKey & { segment: number }) => `${roomKey(one)}/${one.segment}`;
   const folds = new Map(facts.flatMap(foldRoom).map((fold) => [keyOf(fold), fold]));
   return rows.flatMap((row) => {
     const fold = folds.get(keyOf(row));
-    return fold === undefined ? [] : [{ row, session: toSession(fold, row) }];
+    return fold === undefined ? [] : [toSession(fold, row)];
   });
 }

@@ -138,7 +138,7 @@ export class Claims {
 }
 
 /**
- * The SQL condition that a delivery `d` of a handler may be claimed now. To be claimed in order of due time: within a room
+ * The SQL condition that a delivery `d` of a handler may be claimed now. They are taken in order of due time: within a room
  * no delivery is due before those ahead of it, and while one of a room runs anywhere, the others wait.
  *
  * @param name of the handler, and `now`: both SQL.

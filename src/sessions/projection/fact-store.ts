@@ -141,14 +141,13 @@ function connectionRow(fact: ConnectionFact): ConnectionEntity {
   const attributes = fact.attributes?.value ?? {};
   return {
     ...fact,
-    phoneNumber: searchable(attributes['sip.phoneNumber']),
-    trunkPhoneNumber: searchable(attributes['sip.trunkPhoneNumber']),
+    phoneNumber: indexed(attributes['sip.phoneNumber']),
+    trunkPhoneNumber: indexed(attributes['sip.trunkPhoneNumber']),
   };
 }
 
 /** The longest number that sessions are found by, in characters. */
 const LONGEST_NUMBER = 255;
 
-/** A number as sessions are found by it: a participant may set its attributes itself, to more than PostgreSQL can index. */
-export const searchable = (number: string | null | undefined): string | null =>
-  cut(number ?? '', LONGEST_NUMBER) || null;
+// A participant may set its attributes itself, to more than PostgreSQL can index.
+const indexed = (number = ''): string | null => cut(number, LONGEST_NUMBER) || null;

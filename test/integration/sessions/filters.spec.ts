@@ -40,6 +40,12 @@ describe('a filter', () => {
     expect(sessions).toMatchObject([{ participants: [{}, { sip: { from: number } }] }]);
   });
 
+  test('of a session id has room for all of them, whatever limit is left out', async () => {
+    const host = await hosts.boot();
+    for (let nth = 0; nth < 51; nth += 1) await send(host, 'room_started', { room: room(`RM_${nth}`) });
+    expect(await host.service.find('lobby', { limit: undefined })).toHaveLength(51);
+  });
+
   test('goes on behind a session that began as late as a time can be told', async () => {
     const host = await hosts.boot();
     // Milliseconds, where LiveKit has seconds: what a relay may make of them.
@@ -80,6 +86,18 @@ describe('a filter', () => {
       await send(host, 'participant_connection_aborted', { participant: ann });
       await send(host, 'participant_joined', { room: room('RM_2', 'other'), participant: ann });
       expect(await foundBy(host, 'ann')).toEqual([['RM_2 0'], ['RM_2 0']]);
+    });
+
+    test('finds the call of somebody who came again otherwise, by each of their numbers', async () => {
+      const host = await hosts.boot();
+      const ann = { ...participant('PA_1', OPENED), identity: 'ann' };
+      const calling = (number: string) => ({ kind: 'SIP', attributes: { 'sip.phoneNumber': number } });
+      await send(host, 'participant_joined', { participant: { ...ann, ...calling('+49111') } });
+      await send(host, 'participant_joined', { participant: { ...ann, sid: 'PA_2', ...calling('+49222') } });
+      await send(host, 'participant_joined', { participant: { ...ann, sid: 'PA_3' } }); // in a browser
+      for (const number of ['+49111', '+49222']) {
+        expect((await host.service.list({ number })).sessions).toMatchObject([{ roomSid: 'RM_1' }]);
+      }
     });
 
     test('finds of a reopened room only the sessions that they were in, on full pages', async () => {

@@ -8,6 +8,7 @@ const settings = (options: LivekitWebhookModuleOptions) => resolveSettings(optio
 
 describe('the settings', () => {
   test('have a default for everything but the secret', () => {
+    expect(settings(wrong({ retention: null, log: null }))).toMatchObject({ retention: { sessions: false } });
     const { keysByPath, log, ...rest } = settings(KEY);
     expect(rest).toEqual({
       events: undefined,
@@ -104,6 +105,7 @@ describe('the settings', () => {
     ],
     ['keys[0]', wrong({ keys: ['APIkey'] }), /must be an object with `apiKey`, `apiSecret`$/],
     ['database', wrong({ database: ':memory:' }), /must be an object with `url`, /],
+    ['retention', wrong({ retention: [] }), /must be an object with `bodies`, /],
     ['pth', wrong({ pth: '/voice' }), /is none: there are `apiKey`, .*`log`; and beside .*: `path`, .*/],
   ])('refuse a wrong `%s`, %j, and name the cure', (option, options, cure) => {
     expectRefused(() => settings(options), option, cure);
